@@ -1,0 +1,41 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+#
+# What quickstart and test share: building from a copy of the source, so that the source tree stays
+# as it is, and so that a clone is built with nothing but what belongs to it.
+
+source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# make_scratch: a directory $scratch that other users may enter
+make_scratch() {
+    scratch=$(mktemp -d "${TMPDIR:-/tmp}/shmd.XXXXXX")
+    chmod 0755 "$scratch"
+}
+
+# Copies what belongs to the source to $scratch/source: what git tracks and what is new, but not what
+# it ignores; all of it where there is no git.
+copy_source() {
+    mkdir "$scratch/source"
+    if git -C "$source_dir" rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+        comm -z -23 \
+            <(git -C "$source_dir" ls-files -z --cached --others --exclude-standard | sort -z) \
+            <(git -C "$source_dir" ls-files -z --deleted | sort -z) |
+            tar -C "$source_dir" --null --files-from=- -cf - | tar -C "$scratch/source" -xf -
+    else
+        cp -R "$source_dir/." "$scratch/source"
+    fi
+}
+
+prepare_source() {
+    copy_source && { [[ -x $scratch/source/configure ]] || "$scratch/source/bootstrap"; }
+}
+
+# configure_and_make BUILD-DIRECTORY CONFIGURE-ARGUMENT…: with the directories of an installed system
+configure_and_make() (
+    mkdir "$1" && cd "$1" &&
+        ../source/configure --prefix=/usr --sysconfdir=/etc --libdir=/usr/lib \
+            --with-systemdsystemunitdir=/usr/lib/systemd/system \
+            --with-sysusersdir=/usr/lib/sysusers.d \
+            --with-catalogdir=/usr/lib/systemd/catalog "${@:2}" &&
+        make -j"$(nproc)"
+)

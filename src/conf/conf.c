@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From file to configuration: read it without hanging (base/file.h), look for what libconfig takes
+ * silently (scan.h), let libconfig parse it and take its settings one by one (take.h), and judge
+ * what one setting cannot say alone.
+ */
+#include "conf/conf.h"
+#include "base/file.h"
+#include "base/parse.h"
+#include "conf/scan.h"
+#include "conf/settings.h"
+#include "conf/take.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define LARGE_BYTES    (UINT64_C(1) << 30)
+#define INSTANCE_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:-_."
+
+int conf_path(const char *instance, char **ret)
+{
+    char *path;
+    int r;
+
+    if (!instance) {
+        r = asprintf(&path, "%s/shmd.conf", SYSCONFDIR);
+    } else if (!*instance || *instance == '.' ||
+               instance[strspn(instance, INSTANCE_CHARS)] != '\0') {
+        return -EINVAL;
+    } else {
+        r = asprintf(&path, "%s/shmd/%s.conf", SYSCONFDIR, instance);
+    }
+    if (r < 0) {
+        return -ENOMEM;
+    }
+    *ret = path;
+    return 0;
+}
+
+/* Makes `path:line: text` (no line: `path: text`), and returns -EINVAL. */
+__attribute__((format(printf, 4, 0))) static int
+vrefuse(const char *path, unsigned line, char **ret_message, const char *format, va_list arguments)
+{
+    CLEANUP(free_cleanup) char *text = NULL;
+    char *message;
+    int r;
+
+    if (vasprintf(&text, format, arguments) < 0) {
+        text = NULL;
+        return -ENOMEM;
+    }
+    r = line ? asprintf(&message, "%s:%u: %s", path, line, text)
+             : asprintf(&message, "%s: %s", path, text);
+    if (r < 0) {
+        return -ENOMEM;
+    }
+    free(*ret_message);
+    *ret_message = message;
+    return -EINVAL;
+}
+
+int conf_message(const char *path, unsigned line, char **ret_message, const char *format, ...)
+{
+    va_list arguments;
+    int r;
+
+    va_start(arguments, format);
+    r = vrefuse(path, line, ret_message, format, arguments);
+    va_end(arguments);
+    return r;
+}
+
+int conf_refuse(const struct conf *conf, const char *setting, char **ret_message,
+                const char *format, ...)
+{
+    unsigned line = conf->lines[setting_index(setting_find(setting))];
+    va_list arguments;
+    int r;
+
+    va_start(arguments, format);
+    r = vrefuse(conf->path ? conf->path : "defaults", line, ret_message, format, arguments);
+    va_end(arguments);
+    return r;
+}
+
+int conf_set_text(char **field, const char *text)
+{
+    char *copy = strdup(text);
+
+    if (!copy) {
+        return -ENOMEM;
+    }
+    free(*field);
+    *field = copy;
+    return 0;
+}
+
+int conf_new(struct conf **ret)
+{
+    CLEANUP(conf_free_cleanup) struct conf *conf = calloc(1, sizeof(*conf));
+
+    if (!conf) {
+        return -ENOMEM;
+    }
+    conf->uid = CONF_OWN;
+    conf->gid = CONF_OWN;
+    for (size_t i = 0; i < settings_count; i++) {
+        void *field = setting_field(&settings[i], conf);
+
+        if (settings[i].type == SETTING_TEXT) {
+            int r = conf_set_text(field, settings[i].text);
+
+            if (r < 0) {
+                return r;
+            }
+        } else if (settings[i].type == SETTING_BOOL) {
+            *(bool *)field = settings[i].number;
+        } else {
+            *(uint64_t *)field = settings[i].number;
+        }
+    }
+    *ret = take(conf);
+    return 0;
+}
+
+struct conf *conf_free(struct conf *conf)
+{
+    for (size_t i = 0; conf && i < settings_count; i++) {
+        if (settings[i].type == SETTING_TEXT) {
+            free(*(char **)setting_field(&settings[i], conf));
+        }
+    }
+    if (conf) {
+        free(conf->path);
+    }
+    free(conf);
+    return NULL;
+}
+
+/* Looks a user or group up, by name or number. */
+static int id_take(const struct conf *conf, const char *setting, const char *text, bool is_group,
+                   uint32_t *ret, char **ret_message)
+{
+    uint64_t number;
+
+    if (!*text) {
+        *ret = CONF_OWN;
+        return 0;
+    }
+    if (parse_u64_range(text, 0, CONF_OWN - 1, &number) == 0) {
+        *ret = (uint32_t)number;
+        return 0;
+    }
+    if (is_group) {
+        const struct group *entry = getgrnam(text);
+
+        if (entry) {
+            *ret = entry->gr_gid;
+            return 0;
+        }
+    } else {
+        const struct passwd *entry = getpwnam(text);
+
+        if (entry) {
+            *ret = entry->pw_uid;
+            return 0;
+        }
+    }
+    return conf_refuse(conf, setting, ret_message,
+                       "%s is \"%s\", which is no %s of this system, expected a name or a number",
+                       setting, text, is_group ? "group" : "user");
+}
+
+/* What one setting cannot say alone. */
+static int conf_judge(struct conf *conf, char **ret_message)
+{
+    int r;
+
+    if (conf->size > LARGE_BYTES && !conf->allow_large) {
+        return conf_refuse(conf, "size", ret_message,
+                           "size is %llu, expected at most %llu (1 GiB) without allow_large = true",
+                           (unsigned long long)conf->size, (unsigned long long)LARGE_BYTES);
+    }
+    r = id_take(conf, "owner", conf->owner, false, &conf->uid, ret_message);
+    if (r < 0) {
+        return r;
+    }
+    return id_take(conf, "group", conf->group, true, &conf->gid, ret_message);
+}
+
+/* Says in words why a file cannot be read; keeps the error. */
+static int unreadable(const char *path, int error, char **ret_message)
+{
+    if (error == -EFBIG) {
+        (void)conf_message(path, 0, ret_message,
+                           "is longer than %zu KiB, expected a short text file",
+                           CONF_FILE_MAX / 1024);
+    } else if (error == -EISDIR || error == -ENXIO) {
+        (void)conf_message(path, 0, ret_message, "is %s, expected a regular file",
+                           error == -EISDIR ? "a directory" : "a device, socket or FIFO");
+    } else {
+        (void)conf_message(path, 0, ret_message, "cannot be read: %s", strerror(-error));
+    }
+    return error;
+}
+
+int conf_load(const char *path, struct conf **ret, char **ret_message)
+{
+    CLEANUP(conf_free_cleanup) struct conf *conf = NULL;
+    CLEANUP(free_cleanup) char *raw = NULL;
+    CLEANUP(free_cleanup) char *text = NULL;
+    const char *reason;
+    unsigned line;
+    size_t length;
+    int r;
+
+    *ret_message = NULL;
+    r = conf_new(&conf);
+    if (r < 0) {
+        return r;
+    }
+    r = conf_set_text(&conf->path, path);
+    if (r < 0) {
+        return r;
+    }
+    r = file_read(path, CONF_FILE_MAX, &raw, &length);
+    if (r < 0) {
+        return unreadable(path, r, ret_message);
+    }
+    r = conf_scan(raw, length, &text, &line, &reason);
+    if (r == -EINVAL) {
+        return conf_message(path, line, ret_message, "%s", reason);
+    }
+    if (r < 0) {
+        return r;
+    }
+    r = conf_take(conf, text, ret_message);
+    if (r < 0) {
+        return r;
+    }
+    r = conf_judge(conf, ret_message);
+    if (r < 0) {
+        return r;
+    }
+    *ret = take(conf);
+    return 0;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The configuration file, as the daemon and the client read it.
+ *
+ * One table (settings.c) holds every setting's name, type, default, range and line of help;
+ * parsing,
+ * --dump-config and the tests of the manual go through that table, so that they cannot disagree.
+ */
+#pragma once
+
+#include "base/cleanup.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#define CONF_FILE_MAX     ((size_t)64 * 1024) /* bytes; libconfig is slow on long input */
+#define CONF_SETTINGS_MAX 64                  /* rows of the table */
+#define CONF_KEY_DEFAULT  5678                /* the original program's */
+
+/* A user or group that is not set: the daemon's own. */
+#define CONF_OWN ((uint32_t)-1)
+
+struct conf {
+    /* The settings, in the order of the table. */
+    uint64_t key; /* 1…UINT32_MAX */
+    uint64_t size;
+    bool allow_large;
+    uint64_t mode;
+    char *owner;
+    char *group;
+    uint64_t poll_interval_ms;
+    bool keep;
+    bool lock_memory;
+    char *source_type;
+    uint64_t log_level; /* a syslog(3) priority */
+    uint64_t log_queue;
+
+    /* Looked up from owner and group: a number, or CONF_OWN. */
+    uid_t uid;
+    gid_t gid;
+
+    /* Where it was read: the file, and the line of each setting (0: not in the file). */
+    char *path;
+    unsigned lines[CONF_SETTINGS_MAX];
+};
+
+/*
+ * The path of an instance's file, the caller's to free: SYSCONFDIR/shmd.conf for NULL,
+ * SYSCONFDIR/shmd/NAME.conf for a name. -EINVAL: not a name for an instance.
+ */
+int conf_path(const char *instance, char **ret);
+
+/*
+ * Reads and validates a file. On failure *ret is untouched, and *ret_message (the caller's to free)
+ * says `path:line: what is wrong, what was expected`. -EINVAL: refused; others: cannot be read.
+ */
+int conf_load(const char *path, struct conf **ret, char **ret_message);
+
+/* All settings at their defaults. -ENOMEM. */
+int conf_new(struct conf **ret);
+
+struct conf *conf_free(struct conf *conf);
+
+DEFINE_CLEANUP(struct conf, conf_free)
+
+/*
+ * Refuses the value of a setting that only the caller can judge: makes the message that conf_load()
+ * would make, and returns -EINVAL.
+ */
+int conf_refuse(const struct conf *conf, const char *setting, char **ret_message,
+                const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Writes the effective configuration in the file's own format, with the table's help as comments.
+ */
+void conf_dump(const struct conf *conf, FILE *file);

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "conf/scan.h"
+#include "base/cleanup.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <string.h>
+
+/* Length of the comment or string that begins here, 0 if none does. */
+static size_t skip_length(const char *at)
+{
+    const char *end;
+
+    if (at[0] == '#' || (at[0] == '/' && at[1] == '/')) {
+        return strcspn(at, "\n");
+    }
+    if (at[0] == '/' && at[1] == '*') {
+        end = strstr(at + 2, "*/");
+        return end ? (size_t)(end + 2 - at) : strlen(at);
+    }
+    if (at[0] == '"') {
+        for (end = at + 1; *end && *end != '"'; end++) {
+            if (*end == '\\' && end[1]) {
+                end++;
+            }
+        }
+        return (size_t)(end - at) + (*end == '"');
+    }
+    return 0;
+}
+
+static size_t run_length(const char *at, const char *others)
+{
+    size_t length = 0;
+
+    while (isalnum((unsigned char)at[length]) || (at[length] && strchr(others, at[length]))) {
+        length++;
+    }
+    return length;
+}
+
+enum width {
+    NOT_INTEGER, /* a float, or nonsense that libconfig will refuse */
+    FITS,        /* 32 bits, or marked as 64 by its suffix */
+    WIDE,        /* 64 bits, not marked */
+    TOO_WIDE,
+};
+
+static enum width integer_width(const char *token, size_t length)
+{
+    bool negative = token[0] == '-';
+    const char *digits = token + (negative || token[0] == '+');
+    int base = digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X') ? 16 : 10;
+    unsigned long long value;
+    char *end;
+    size_t suffix;
+
+    errno = 0;
+    value = strtoull(digits, &end, base);
+    suffix = (size_t)(token + length - end);
+    if (suffix > 2 || strncmp(end, "LL", suffix) != 0) {
+        return NOT_INTEGER;
+    }
+    if (errno || value > LLONG_MAX) {
+        return TOO_WIDE;
+    }
+    return suffix || value <= INT_MAX ? FITS : WIDE;
+}
+
+int conf_scan(const char *text, size_t length, char **ret, unsigned *ret_line,
+              const char **ret_reason)
+{
+    CLEANUP(free_cleanup) char *out = malloc(length * 2 + 1); /* at most an L for each digit */
+    const char *reason = NULL;
+    const char *at = text;
+    unsigned line = 1;
+    size_t used = 0;
+
+    if (!out) {
+        return -ENOMEM;
+    }
+    while (!reason && at < text + length) {
+        size_t n = skip_length(at);
+        bool wide = false;
+
+        if (*at == '\0') {
+            reason = "a NUL byte, expected text";
+        } else if (n > 0) {
+            ;
+        } else if (isalpha((unsigned char)*at)) {
+            n = run_length(at, "-_*");
+        } else if (isdigit((unsigned char)at[*at == '+' || *at == '-'])) {
+            enum width width;
+
+            n = 1 + run_length(at + 1, ".");
+            width = integer_width(at, n);
+            wide = width == WIDE;
+            reason = width == TOO_WIDE ? "an integer beyond 64 bits" : NULL;
+        } else if (*at == '@') {
+            reason = "a directive (@include), which is not supported: expected settings only";
+        } else {
+            n = 1;
+        }
+        for (size_t i = 0; i < n; i++) {
+            line += at[i] == '\n';
+        }
+        memcpy(out + used, at, n);
+        used += n;
+        at += n;
+        if (wide) {
+            out[used++] = 'L';
+        }
+    }
+    if (reason) {
+        *ret_line = line;
+        *ret_reason = reason;
+        return -EINVAL;
+    }
+    out[used] = '\0';
+    *ret = take(out);
+    return 0;
+}

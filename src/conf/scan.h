@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A look at the text before libconfig parses it, at what libconfig 1.5 would take silently:
+ *
+ *   - an integer beyond 32 bits without the suffix L is cut to 32 bits: it gets the suffix here, so
+ *     that its value arrives whole and is judged by its range;
+ *   - an integer beyond 64 bits is cut too: refused;
+ *   - a NUL byte ends the text for libconfig, whatever follows: refused;
+ *   - @include would read other files: refused.
+ */
+#pragma once
+
+#include <stddef.h>
+
+/*
+ * Makes the text for libconfig, the caller's to free. -EINVAL with the line and the reason (a
+ * static string), -ENOMEM.
+ */
+int conf_scan(const char *text, size_t length, char **ret, unsigned *ret_line,
+              const char **ret_reason);

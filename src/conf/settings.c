@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "conf/settings.h"
+#include "conf/conf.h"
+
+#include <string.h>
+#include <sys/syslog.h>
+
+#define FIELD(name) offsetof(struct conf, name)
+#define BYTES_MAX   (UINT64_C(1) << 40)
+#define MINUTE_MSEC 60000
+#define QUEUE_LIMIT 4096
+
+static const struct choice levels[] = {
+    {"err", LOG_ERR},   {"warning", LOG_WARNING}, {"notice", LOG_NOTICE},
+    {"info", LOG_INFO}, {"debug", LOG_DEBUG},     {NULL, 0},
+};
+
+const struct setting settings[] = {
+    {"key", SETTING_NUMBER, FIELD(key), CONF_KEY_DEFAULT, NULL, 1, UINT32_MAX, NULL,
+     "Key of the shared-memory segment."},
+    {"size", SETTING_NUMBER, FIELD(size), 27, NULL, 2, BYTES_MAX, NULL,
+     "Size of the segment in bytes: the longest record and one more."},
+    {"allow_large", SETTING_BOOL, FIELD(allow_large), false, NULL, 0, 0, NULL,
+     "Allow a segment of more than 1 GiB."},
+    {"mode", SETTING_MODE, FIELD(mode), 0666, NULL, 0, 0, NULL,
+     "Permissions of the segment, octal, as a string; who can write can acknowledge."},
+    {"owner", SETTING_TEXT, FIELD(owner), 0, "", 0, 0, NULL,
+     "Owner of the segment, a user's name or number; empty: the daemon's own user."},
+    {"group", SETTING_TEXT, FIELD(group), 0, "", 0, 0, NULL,
+     "Group of the segment, a name or number; empty: the daemon's own group."},
+    {"poll_interval_ms", SETTING_NUMBER, FIELD(poll_interval_ms), 10, NULL, 1, MINUTE_MSEC, NULL,
+     "How often to look for an acknowledgement, in milliseconds, where others may write."},
+    {"keep", SETTING_BOOL, FIELD(keep), false, NULL, 0, 0, NULL,
+     "Keep the segment when the daemon is stopped."},
+    {"lock_memory", SETTING_BOOL, FIELD(lock_memory), false, NULL, 0, 0, NULL,
+     "Keep the segment's pages in memory: never swap them out."},
+    {"source.type", SETTING_TEXT, FIELD(source_type), 0, "alphabet", 0, 0, NULL,
+     "Where records come from."},
+    {"log.level", SETTING_CHOICE, FIELD(log_level), LOG_INFO, NULL, 0, 0, levels,
+     "Least priority that is logged; acknowledgements are logged always."},
+    {"log.queue", SETTING_NUMBER, FIELD(log_queue), QUEUE_LIMIT, NULL, 2, QUEUE_LIMIT, NULL,
+     "How many acknowledgements may wait for the journal before one entry covers several."},
+};
+
+const size_t settings_count = sizeof(settings) / sizeof(settings[0]);
+
+_Static_assert(sizeof(settings) / sizeof(settings[0]) <= CONF_SETTINGS_MAX, "room for lines");
+
+const struct setting *setting_find(const char *path)
+{
+    for (size_t i = 0; i < settings_count; i++) {
+        if (strcmp(settings[i].path, path) == 0) {
+            return &settings[i];
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The acknowledgements that wait for the journal: a bounded queue that never drops one.
+ *
+ * It lies in the daemon's state file, so that it survives the daemon: whatever was acknowledged and
+ * not yet logged is logged by the next one. The position of an entry in the queue, counted from 1
+ * in each epoch, is its SHMD_ACK_SEQ: gap-free by construction.
+ *
+ *                 tail (sent)                     head (pushed)
+ *      ────────────┬───────┬───────┬───────┬───────┬─────────────▶ position
+ *       sent       │ entry │ entry │ entry │ entry │ free
+ *      ────────────┴───────┴───────┴───────┴───────┴─────────────
+ *                   being sent
+ *
+ * When the queue is full it is compacted: all waiting entries of one client become one, which
+ * covers the sum of their records. As long as more entries fit than there are clients, that makes
+ * room. The entry at the tail may be on its way to the journal and is left alone.
+ *
+ * Safe against SIGKILL at any instruction: an entry is written before the head that makes it count,
+ * and a compacted queue is written into a second array before the one word `commit`, which holds
+ * both the head and which array is meant, makes it valid.
+ *
+ * Not safe for threads: the log locks around it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ACKLOG_ENTRIES 4096
+#define ACK_NAME_SIZE  32
+
+/* Acknowledgements of one client, of one record or several. */
+struct ack {
+    uint64_t record_first;
+    uint64_t record_last;
+    uint64_t records;
+    uint64_t bytes;
+    uint64_t latency_usec; /* refill → acknowledgement seen, of the last record */
+    uint32_t key;
+    int32_t segment_id;
+    int32_t pid; /* 0: not known */
+    uint32_t uid;
+    uint32_t gid;
+    uint32_t verified; /* else pid is hearsay, and uid and gid are not known */
+    char name[ACK_NAME_SIZE];
+};
+
+_Static_assert(sizeof(struct ack) == 96, "part of the state file");
+
+struct acklog {
+    uint64_t tail;   /* entries sent */
+    uint64_t commit; /* head << 1 | which array */
+    struct ack entries[2][ACKLOG_ENTRIES];
+};
+
+uint64_t acklog_waiting(const struct acklog *acklog);
+
+/* Do the positions make sense? For a queue that comes out of a file. */
+bool acklog_valid(const struct acklog *acklog);
+
+/* Appends, compacting when more than `limit` (at most ACKLOG_ENTRIES) would wait. */
+void acklog_push(struct acklog *acklog, size_t limit, const struct ack *ack);
+
+/* The newest entry that was ever pushed; NULL if there was none. */
+const struct ack *acklog_newest(const struct acklog *acklog);
+
+/* The entry to send next and its sequence number; false if none waits. */
+bool acklog_peek(const struct acklog *acklog, struct ack *ret, uint64_t *ret_sequence);
+
+/* The entry of acklog_peek() was sent. */
+void acklog_pop(struct acklog *acklog);

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/log.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+
+#define RETRY_USEC (USEC_PER_SEC / 10)
+
+struct log {
+    enum sink sink;
+    const char *instance;
+    sd_id128_t epoch;
+    struct state *state;
+    pthread_t thread;
+
+    /* Of the daemon's thread. */
+    int level;
+    uint32_t key;
+    int segment_id;
+
+    /* What follows, and the queue in the state, is guarded by the mutex. */
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool closing;
+    size_t ack_limit;
+    struct entry *first, *last; /* events that wait */
+    size_t waiting;
+    uint64_t left_out[EVENTS_COUNT];
+};
+
+/*
+ * Sends one entry, for as long as it takes: an error of the journal's socket passes when journald
+ * is back. Called without the mutex. False: the log is being closed before it was sent.
+ */
+static bool send_surely(struct log *log, const struct entry *entry)
+{
+    while (entry_send(entry, log->sink) < 0) {
+        struct timespec pause = clock_timespec(RETRY_USEC);
+        bool closing;
+
+        (void)nanosleep(&pause, NULL);
+        (void)pthread_mutex_lock(&log->mutex);
+        closing = log->closing;
+        (void)pthread_mutex_unlock(&log->mutex);
+        if (closing) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The next event that waits, NULL if none does. */
+static struct entry *event_take(struct log *log)
+{
+    struct entry *entry = log->first;
+
+    if (entry) {
+        log->first = entry->next;
+        log->waiting--;
+        return entry;
+    }
+    for (size_t i = 0; i < EVENTS_COUNT; i++) {
+        if (log->left_out[i] > 0) {
+            entry = entry_new(EVENT_ENTRIES_LEFT_OUT,
+                              "%" PRIu64 " more entries '%s' came while the journal did not answer",
+                              log->left_out[i], event_name((enum event)i));
+            entry_add(entry, "SHMD_LEFT_OUT=%" PRIu64, log->left_out[i]);
+            entry_add(entry, "SHMD_LEFT_OUT_EVENT=%s", event_name((enum event)i));
+            entry_describe(entry, log->instance, log->epoch);
+            log->left_out[i] = 0;
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+/* Sends the next acknowledgement; false if there is none, or no sending. */
+static bool ack_send(struct log *log)
+{
+    CLEANUP(entry_free_cleanup) struct entry *entry = NULL;
+    uint64_t sequence;
+    struct ack ack;
+    bool sent;
+
+    if (!acklog_peek(&log->state->file->acklog, &ack, &sequence)) {
+        return false;
+    }
+    (void)pthread_mutex_unlock(&log->mutex);
+    entry = entry_from_ack(&ack, sequence);
+    entry_describe(entry, log->instance, log->epoch);
+    sent = entry && send_surely(log, entry);
+    (void)pthread_mutex_lock(&log->mutex);
+    if (sent) {
+        acklog_pop(&log->state->file->acklog);
+    }
+    return sent;
+}
+
+static bool event_send(struct log *log)
+{
+    CLEANUP(entry_free_cleanup) struct entry *entry = event_take(log);
+    bool sent;
+
+    if (!entry) {
+        return false;
+    }
+    (void)pthread_mutex_unlock(&log->mutex);
+    sent = send_surely(log, entry);
+    (void)pthread_mutex_lock(&log->mutex);
+    return sent;
+}
+
+static void *run(void *argument)
+{
+    struct log *log = argument;
+
+    (void)pthread_mutex_lock(&log->mutex);
+    for (;;) {
+        if (event_send(log) || ack_send(log)) {
+            continue;
+        }
+        if (log->closing) {
+            break;
+        }
+        (void)pthread_cond_wait(&log->changed, &log->mutex);
+    }
+    (void)pthread_mutex_unlock(&log->mutex);
+    return NULL;
+}
+
+int log_new(const struct log_options *options, struct log **ret)
+{
+    CLEANUP(free_cleanup) struct log *log = calloc(1, sizeof(*log));
+    int r;
+
+    if (!log) {
+        return -ENOMEM;
+    }
+    log->sink = options->sink;
+    log->instance = options->instance;
+    log->epoch = options->state->file->epoch;
+    log->state = options->state;
+    log->segment_id = -1;
+    log->level = LOG_DEBUG;
+    log->ack_limit = ACKLOG_ENTRIES;
+    r = -pthread_mutex_init(&log->mutex, NULL);
+    if (r == 0) {
+        r = -pthread_cond_init(&log->changed, NULL);
+    }
+    if (r == 0) {
+        r = -pthread_create(&log->thread, NULL, run, log);
+    }
+    if (r < 0) {
+        return r;
+    }
+    *ret = take(log);
+    return 0;
+}
+
+void log_configure(struct log *log, int level, size_t ack_limit)
+{
+    log->level = level;
+    (void)pthread_mutex_lock(&log->mutex);
+    log->ack_limit = ack_limit;
+    (void)pthread_mutex_unlock(&log->mutex);
+}
+
+void log_segment(struct log *log, uint32_t key, int id)
+{
+    log->key = key;
+    log->segment_id = id;
+}
+
+void log_event(struct log *log, struct entry *entry)
+{
+    if (!entry || event_priority(entry->event) > log->level) {
+        (void)entry_free(entry);
+        return;
+    }
+    entry_describe(entry, log->instance, log->epoch);
+    entry_add(entry, "SHMD_KEY=0x%08" PRIx32, log->key);
+    if (log->segment_id >= 0) {
+        entry_add(entry, "SHMD_SHMID=%d", log->segment_id);
+    }
+    (void)pthread_mutex_lock(&log->mutex);
+    if (log->waiting == EVENTS_WAITING_MAX) {
+        log->left_out[entry->event]++;
+        (void)entry_free(entry);
+    } else {
+        if (log->first) {
+            log->last->next = entry;
+        } else {
+            log->first = entry;
+        }
+        log->last = entry;
+        log->waiting++;
+    }
+    (void)pthread_cond_signal(&log->changed);
+    (void)pthread_mutex_unlock(&log->mutex);
+}
+
+void log_acknowledgement(struct log *log, const struct ack *ack)
+{
+    (void)pthread_mutex_lock(&log->mutex);
+    acklog_push(&log->state->file->acklog, log->ack_limit, ack);
+    (void)pthread_cond_signal(&log->changed);
+    (void)pthread_mutex_unlock(&log->mutex);
+}
+
+void log_pause(struct log *log)
+{
+    (void)pthread_mutex_lock(&log->mutex);
+}
+
+void log_resume(struct log *log)
+{
+    (void)pthread_mutex_unlock(&log->mutex);
+}
+
+bool log_close(struct log *log, uint64_t timeout_usec)
+{
+    struct timespec deadline;
+    struct entry *entry;
+    bool done;
+
+    (void)pthread_mutex_lock(&log->mutex);
+    log->closing = true;
+    (void)pthread_cond_signal(&log->changed);
+    (void)pthread_mutex_unlock(&log->mutex);
+    deadline = clock_timespec(clock_usec() + timeout_usec);
+    if (pthread_clockjoin_np(log->thread, NULL, CLOCK_MONOTONIC, &deadline) != 0) {
+        return false; /* it hangs in the journal, and goes down with the process */
+    }
+    done = acklog_waiting(&log->state->file->acklog) == 0 && !log->first;
+    while ((entry = log->first)) {
+        log->first = entry->next;
+        (void)entry_free(entry);
+    }
+    (void)pthread_cond_destroy(&log->changed);
+    (void)pthread_mutex_destroy(&log->mutex);
+    free(log);
+    return done;
+}
+
+void entry_describe(struct entry *entry, const char *instance, sd_id128_t epoch)
+{
+    entry_add(entry, "SHMD_INSTANCE=%s", instance);
+    entry_add(entry, "SHMD_EPOCH=" SD_ID128_FORMAT_STR, SD_ID128_FORMAT_VAL(epoch));
+}
+
+/* "record 7" or "records 7-19", and so on: what is common to both kinds of client. */
+static void describe_records(const struct ack *ack, char *text, size_t size)
+{
+    double msec = (double)ack->latency_usec / (double)USEC_PER_MSEC;
+
+    if (ack->records == 1) {
+        (void)snprintf(text, size, "record %" PRIu64 " (%" PRIu64 " bytes) after %.1f ms",
+                       ack->record_first, ack->bytes, msec);
+    } else {
+        (void)snprintf(text, size,
+                       "records %" PRIu64 "-%" PRIu64 " (%" PRIu64
+                       " bytes), the last one after %.1f ms",
+                       ack->record_first, ack->record_last, ack->bytes, msec);
+    }
+}
+
+struct entry *entry_from_ack(const struct ack *ack, uint64_t sequence)
+{
+    struct entry *entry;
+    char pid[16] = "unknown";
+    char records[128];
+
+    if (ack->pid > 0) {
+        (void)snprintf(pid, sizeof(pid), "%" PRId32, ack->pid);
+    }
+    describe_records(ack, records, sizeof(records));
+    entry = entry_new(EVENT_ACKNOWLEDGED, "%s%s, unverified) acknowledged %s",
+                      ack->records == 1 ? "anonymous client (pid " : "anonymous clients (last pid ",
+                      pid, records);
+    entry_add(entry, "SHMD_KEY=0x%08" PRIx32, ack->key);
+    entry_add(entry, "SHMD_SHMID=%" PRId32, ack->segment_id);
+    entry_add(entry, "SHMD_ACK_SEQ=%" PRIu64, sequence);
+    entry_add(entry, "SHMD_RECORD_FIRST=%" PRIu64, ack->record_first);
+    entry_add(entry, "SHMD_RECORD_LAST=%" PRIu64, ack->record_last);
+    entry_add(entry, "SHMD_RECORDS=%" PRIu64, ack->records);
+    entry_add(entry, "SHMD_BYTES=%" PRIu64, ack->bytes);
+    if (ack->pid > 0) {
+        entry_add(entry, "SHMD_CLIENT_PID=%" PRId32, ack->pid);
+    }
+    entry_add(entry, "SHMD_CLIENT_VERIFIED=%s", ack->verified ? "yes" : "no");
+    entry_add(entry, "SHMD_LATENCY_USEC=%" PRIu64, ack->latency_usec);
+    return entry;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The log: entries go to the journal from a thread of their own.
+ *
+ * Sending to the journal blocks while journald is stopped or slow; the daemon must not. So there is
+ * one thread that sends, and two queues in front of it:
+ *
+ *   - acknowledgements, in the state file (acklog.h): bounded, and nothing is ever dropped;
+ *   - all other events, in memory, EVENTS_WAITING_MAX at most: when the journal does not read for
+ * so long that they do not fit, they are counted by kind, and the count is logged.
+ *
+ * All functions are for the daemon's thread.
+ */
+#pragma once
+
+#include "daemon/entry.h"
+#include "daemon/state.h"
+
+#define EVENTS_WAITING_MAX 1024
+
+struct log;
+
+struct log_options {
+    const char *instance;
+    enum sink sink;
+    struct state *state; /* outlives the log; call log_pause() before it is resized */
+};
+
+int log_new(const struct log_options *options, struct log **ret);
+
+/* Settings that a reload may change. */
+void log_configure(struct log *log, int level, size_t ack_limit);
+
+/* What all further entries say of the segment; id -1: there is none. */
+void log_segment(struct log *log, uint32_t key, int id);
+
+/* Queues an entry, with what every entry has; takes it over (NULL is taken, too). */
+void log_event(struct log *log, struct entry *entry);
+
+/* Queues an acknowledgement. Once this returns, no death of the daemon can lose it. */
+void log_acknowledgement(struct log *log, const struct ack *ack);
+
+/* Keeps the thread off the state until log_resume(): it is about to move in memory. */
+void log_pause(struct log *log);
+void log_resume(struct log *log);
+
+/*
+ * Sends what waits, for at most `timeout_usec`, and ends. True if everything was sent; what was not
+ * stays in the state.
+ */
+bool log_close(struct log *log, uint64_t timeout_usec);
+
+/* Adds what every entry has. */
+void entry_describe(struct entry *entry, const char *instance, sd_id128_t epoch);
+
+/* The entry of an acknowledgement. */
+struct entry *entry_from_ack(const struct ack *ack, uint64_t sequence);

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The manager owns every object of the daemon and joins them: it is the only one that knows all.
+ *
+ *      source ──record──▶ manager ──▶ segment ──▶ clients
+ *         ▲                  │  ▲                    │
+ *         └──────ask─────────┘  └───────── '*' ──────┘
+ *                            └──acknowledgement──▶ log
+ *
+ * Everything happens in one event loop; only the log has a thread of its own.
+ */
+#pragma once
+
+#include "conf/conf.h"
+#include "daemon/log.h"
+#include "daemon/record.h"
+#include "daemon/refill.h"
+#include "source/source.h"
+
+#include <systemd/sd-event.h>
+
+struct manager {
+    struct conf *conf;
+    const char *instance;
+
+    sd_event *event;
+    sd_event_source *poll_source; /* looks at the segment; NULL where nobody may write it */
+    sd_event_source *tick_source; /* watchdog, health */
+    sd_event_source *ask_source;  /* the pause after a failed refill */
+    int poll_fd;
+
+    struct log *log;
+    struct state *state;
+    struct segment segment;
+    struct record record;
+    struct source *source;
+    struct refill refill;
+
+    bool fresh;           /* a new epoch began with this start */
+    bool started;         /* … which came to its end */
+    bool leave;           /* stop, but leave the segment to the next daemon */
+    uint64_t tick_usec;   /* period */
+    uint64_t health_usec; /* when it was looked at last */
+    uint64_t scribbles;   /* since the last entry about them */
+    uint64_t scribble_usec;
+    char status[256];
+};
+
+/* Takes `conf` over. What fails has been logged, and *ret_status is the exit status. */
+int manager_new(struct conf *conf, const char *instance, struct manager **ret, int *ret_status);
+
+/* Runs until it is told to stop; returns the exit status. */
+int manager_run(struct manager *manager);
+
+struct manager *manager_free(struct manager *manager);
+
+DEFINE_CLEANUP(struct manager, manager_free)
+
+/* Is there a driver for its source? Otherwise -EINVAL and a message. */
+int manager_check(const struct conf *conf, char **ret_message);
+
+/* --- between the files of the manager: start.c, manager.c, reload.c --- */
+
+/* What the configuration wants of the segment. */
+struct segment_spec manager_spec(const struct conf *conf);
+
+/* Opens the source that a configuration names. */
+int manager_open_source(struct manager *manager, const struct conf *conf, struct source **ret);
+
+/* Asks the source for a record, if there is none that waits. */
+void manager_refill(struct manager *manager);
+
+/* One look at the segment: acknowledgements, damage. */
+void manager_look(struct manager *manager);
+
+/* Begins, changes or ends the polling, as the configuration wants it. */
+int manager_poll(struct manager *manager);
+
+int manager_on_poll(sd_event_source *s, int fd, uint32_t events, void *userdata);
+int manager_on_tick(sd_event_source *s, uint64_t usec, void *userdata);
+int manager_on_ask(sd_event_source *s, uint64_t usec, void *userdata);

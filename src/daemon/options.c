@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+
+static const char help[] =
+    "Usage: shmd [OPTION]...\n"
+    "Own a shared-memory segment, fill it, and log who acknowledges its records.\n"
+    "\n"
+    "  -c, --config=FILE    read FILE instead of " SYSCONFDIR "/shmd.conf\n"
+    "  -i, --instance=NAME  be the instance NAME: read " SYSCONFDIR "/shmd/NAME.conf\n"
+    "      --check-config   check the configuration, and exit\n"
+    "      --dump-config    print the configuration with all defaults, and exit\n"
+    "  -h, --help           print this, and exit\n"
+    "  -V, --version        print the version, and exit\n"
+    "\n"
+    "It runs in the foreground. SIGHUP reloads the configuration; SIGTERM stops it and removes\n"
+    "the segment; SIGUSR1 stops it and leaves the segment to the next one.\n"
+    "See shmd(8) and shmd.conf(5).\n";
+
+enum {
+    OPTION_CHECK = 256,
+    OPTION_DUMP,
+};
+
+static const struct option long_options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"instance", required_argument, NULL, 'i'},
+    {"check-config", no_argument, NULL, OPTION_CHECK},
+    {"dump-config", no_argument, NULL, OPTION_DUMP},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {0},
+};
+
+int options_parse(int argc, char **argv, struct options *ret)
+{
+    struct options options = {0};
+    int option;
+
+    while ((option = getopt_long(argc, argv, "c:i:hV", long_options, NULL)) >= 0) {
+        switch (option) {
+        case 'c':
+            options.config = optarg;
+            break;
+        case 'i':
+            options.instance = optarg;
+            break;
+        case OPTION_CHECK:
+            options.check_config = true;
+            break;
+        case OPTION_DUMP:
+            options.dump_config = true;
+            break;
+        case 'h':
+            (void)fputs(help, stdout);
+            return 0;
+        case 'V':
+            (void)puts(PACKAGE_STRING);
+            return 0;
+        default: /* getopt_long() has said what is wrong */
+            (void)fputs("Try 'shmd --help'.\n", stderr);
+            return -EINVAL;
+        }
+    }
+    if (optind < argc) {
+        (void)fprintf(stderr, "shmd: unexpected argument '%s'\nTry 'shmd --help'.\n", argv[optind]);
+        return -EINVAL;
+    }
+    *ret = options;
+    return 1;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The command line of shmd.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+struct options {
+    const char *config;   /* NULL: the instance's own */
+    const char *instance; /* NULL: the main one */
+    bool check_config;
+    bool dump_config;
+};
+
+/*
+ * 1: run. 0: done already (--help, --version). -EINVAL: not understood, and standard error says so.
+ */
+int options_parse(int argc, char **argv, struct options *ret);

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/record.h"
+#include "base/clock.h"
+
+#include <string.h>
+
+bool record_waits(const struct record *record)
+{
+    return state_phase(record->state->file) == PHASE_PUBLISHED;
+}
+
+static void publish(struct record *record)
+{
+    struct state_file *file = record->state->file;
+
+    plain_publish(record->segment->map, record->state->image, file->extent);
+    file->extent = file->record_length + 1;
+    file->published_usec = clock_usec();
+    state_enter(file, state_number(file), PHASE_PUBLISHED);
+}
+
+void record_publish(struct record *record, const char *bytes, size_t length)
+{
+    struct state_file *file = record->state->file;
+    char *image = record->state->image;
+    size_t stood = file->record_length;
+    size_t longer = stood > length ? stood : length;
+
+    /* While the image is being filled, its first `longer` bytes may be anything. */
+    file->record_length = longer;
+    memcpy(image, bytes, length);
+    memset(image + length, 0, longer + 1 - length);
+    file->record_length = length;
+    /* The segment is covered as far as anything may stand there. */
+    if (file->extent < length + 1) {
+        file->extent = length + 1;
+    }
+    state_enter(file, state_number(file) + 1, PHASE_FILLED);
+    publish(record);
+}
+
+void record_resume(struct record *record)
+{
+    struct state_file *file = record->state->file;
+    bool same = file->segment_id == record->segment->id;
+
+    file->key = record->segment->key;
+    if (!same) {
+        file->extent = record->segment->size;
+    }
+    if (state_phase(file) == PHASE_FILLED || (state_phase(file) == PHASE_PUBLISHED && !same)) {
+        publish(record);
+    }
+    file->segment_id = record->segment->id;
+}
+
+/* Compares and restores bytes from…from+length-1, which do not include byte 0. */
+static bool restore(struct record *record, size_t from, size_t length)
+{
+    char *segment = record->segment->map + from;
+    const char *image = record->state->image + from;
+
+    if (memcmp(segment, image, length) == 0) {
+        return false;
+    }
+    memcpy(segment, image, length);
+    return true;
+}
+
+static bool compare_slice(struct record *record)
+{
+    size_t size = record->segment->size;
+    size_t from = record->compared;
+    size_t length = size - from < RECORD_SLICE ? size - from : RECORD_SLICE;
+
+    if (from == 0) {
+        from++;
+        length--;
+    }
+    record->compared = from + length == size ? 0 : from + length;
+    return restore(record, from, length);
+}
+
+struct findings record_look(struct record *record)
+{
+    char first = plain_first(record->segment->map);
+    char expected = record->state->image[0];
+    struct findings found = {0};
+
+    if (!record_waits(record)) {
+        return found;
+    }
+    found.acknowledged = first == PLAIN_ACKNOWLEDGED;
+    found.scribbled = compare_slice(record);
+    if (!found.acknowledged && first != expected) {
+        found.scribbled = true;
+        /* Unless a '*' has come in the meantime: that must not be overwritten. */
+        (void)__atomic_compare_exchange_n(record->segment->map, &first, expected, false,
+                                          __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+    }
+    return found;
+}
+
+struct ack record_ack(const struct record *record, pid_t pid)
+{
+    const struct state_file *file = record->state->file;
+    uint64_t now = clock_usec();
+
+    return (struct ack){
+        .record_first = state_number(file),
+        .record_last = state_number(file),
+        .records = 1,
+        .bytes = file->record_length,
+        .latency_usec = now > file->published_usec ? now - file->published_usec : 0,
+        .key = record->segment->key,
+        .segment_id = record->segment->id,
+        .pid = pid,
+    };
+}
+
+void record_done(struct record *record)
+{
+    struct state_file *file = record->state->file;
+
+    state_enter(file, state_number(file), PHASE_EMPTY);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The record that stands in a plain segment, and our own copy of it, the image.
+ *
+ * The segment may be written by anybody, so it is never believed: the image says what should be
+ * there, byte for byte, and the segment is compared with it and restored from it. Only one
+ * difference is a message and not damage: '*' at byte 0.
+ *
+ * A record goes through the phases of state.h, each made valid by one store:
+ *
+ *      EMPTY ──fill──▶ FILLED ──publish──▶ PUBLISHED ──'*'──▶ EMPTY
+ *
+ * Killed in FILLED, the next daemon publishes again; killed in PUBLISHED, it looks for the '*'.
+ */
+#pragma once
+
+#include "daemon/acklog.h"
+#include "daemon/state.h"
+#include "proto/plain.h"
+#include "segment/segment.h"
+
+/* How much of the segment one look compares with the image; a larger one is gone through in turns.
+ */
+#define RECORD_SLICE ((size_t)64 * 1024)
+
+struct record {
+    struct segment *segment;
+    struct state *state;
+    size_t compared; /* where the next look compares */
+};
+
+/* What a look at the segment found. */
+struct findings {
+    bool acknowledged;
+    bool scribbled; /* and restored, or about to be overwritten by the next record */
+};
+
+/* Is there a record that waits for its acknowledgement? */
+bool record_waits(const struct record *record);
+
+/* Takes a record that fits into the image, as the next number, and publishes it. */
+void record_publish(struct record *record, const char *bytes, size_t length);
+
+/* Brings the segment in line with the image after a start or a replacement. */
+void record_resume(struct record *record);
+
+/* Looks at the segment, and restores what was scribbled on. */
+struct findings record_look(struct record *record);
+
+/* What is to be logged of the record that was acknowledged; `pid` wrote it, as far as is known. */
+struct ack record_ack(const struct record *record, pid_t pid);
+
+/* The acknowledgement is in the queue: the record is done with. */
+void record_done(struct record *record);

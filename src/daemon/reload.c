@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/reload.h"
+#include "base/clock.h"
+#include "daemon/manager.h"
+#include "daemon/report.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+/* Must the segment be another one, or can this one be changed? */
+static bool needs_replacement(const struct manager *manager, const struct segment_spec *spec)
+{
+    struct segment_stat stat;
+
+    if (spec->key != manager->segment.key || spec->size != manager->segment.size) {
+        return true;
+    }
+    /* Whoever is attached would keep the rights that are to be taken away. */
+    return segment_query(manager->segment.id, &stat) == 0 && stat.attached > 1 &&
+           segment_narrows(spec, &stat);
+}
+
+static int resize_state(struct manager *manager, size_t size)
+{
+    int r;
+
+    log_pause(manager->log);
+    r = state_resize(manager->state, size);
+    log_resume(manager->log);
+    return r;
+}
+
+/*
+ * Takes the old segment's place. Under another key the new one is made first; under the same key
+ * the old one must go first, so it is rehearsed. *ret_gone: the old one is gone, and so is the key.
+ */
+static int swap_segment(struct manager *manager, const struct segment_spec *spec,
+                        struct segment_stat *ret_holder, bool *ret_gone)
+{
+    struct segment old = manager->segment;
+    enum segment_origin origin = SEGMENT_CREATED;
+    struct segment new;
+    int r;
+
+    *ret_gone = false;
+    if (spec->key == old.key) {
+        r = segment_rehearse(spec);
+        if (r < 0) {
+            return r;
+        }
+        (void)segment_remove(old.id);
+        *ret_gone = true;
+    }
+    r = segment_acquire(spec, &new, &origin, ret_holder);
+    if (r < 0) {
+        return r;
+    }
+    if (!*ret_gone) {
+        (void)segment_remove(old.id);
+        report_removed(manager, old.key, old.id);
+    }
+    manager->segment = new;
+    report_segment(manager, *ret_gone ? SEGMENT_REPLACED : origin, old.id);
+    segment_detach(&old);
+    return 0;
+}
+
+/* A record that was not acknowledged is given up with its segment: the source is asked anew. */
+static int replace_segment(struct manager *manager, const struct segment_spec *spec,
+                           char **ret_message)
+{
+    size_t old_size = manager->segment.size;
+    uint32_t old_key = manager->segment.key;
+    struct segment_stat holder;
+    bool gone = false;
+    int r = 0;
+
+    if (spec->key != old_key) {
+        r = state_rekey(manager->state, spec->key);
+        if (r == -EBUSY) {
+            return asprintf(ret_message, "another shmd serves key 0x%08" PRIx32, spec->key) < 0
+                       ? -ENOMEM
+                       : -EBUSY;
+        }
+    }
+    if (r == 0) {
+        r = resize_state(manager, spec->size);
+    }
+    if (r == 0) {
+        r = swap_segment(manager, spec, &holder, &gone);
+    }
+    if (r == 0) {
+        record_resume(&manager->record);
+        return 0;
+    }
+    *ret_message = describe_failure(spec, r, &holder);
+    if (gone) {
+        return -EIDRM;
+    }
+    /* Back to what was: the segment still stands, and its record is made anew. */
+    if (spec->key != old_key) {
+        (void)state_rekey(manager->state, old_key);
+    }
+    return resize_state(manager, old_size) < 0 ? -EIDRM : r;
+}
+
+/* Applies what may fail. -EIDRM: it failed, and the segment is gone. */
+static int apply(struct manager *manager, struct conf *conf, char **ret_message)
+{
+    CLEANUP(source_close_cleanup) struct source *source = NULL;
+    struct segment_spec spec = manager_spec(conf);
+    bool new_source = conf->size != manager->conf->size ||
+                      strcmp(conf->source_type, manager->conf->source_type) != 0;
+    int r;
+
+    r = manager_open_source(manager, conf, &source);
+    if (r < 0) {
+        return r;
+    }
+    if (needs_replacement(manager, &spec)) {
+        r = replace_segment(manager, &spec, ret_message);
+    } else {
+        r = segment_permit(&manager->segment, &spec);
+        if (r == 0 && conf->lock_memory != manager->conf->lock_memory) {
+            r = segment_lock(&manager->segment, conf->lock_memory);
+        }
+        if (r < 0) {
+            struct segment_spec old = manager_spec(manager->conf);
+
+            (void)segment_permit(&manager->segment, &old);
+            *ret_message = describe_failure(&spec, r, NULL);
+        }
+    }
+    if (r == 0 && new_source) {
+        struct source *old = manager->source;
+
+        manager->source = source;
+        manager->refill = (struct refill){0};
+        source = old;
+    }
+    return r;
+}
+
+/* The message is the caller's to free; NULL: none but the error. */
+static int reload(struct manager *manager, char **ret_message)
+{
+    CLEANUP(conf_free_cleanup) struct conf *conf = NULL;
+    struct conf *old = manager->conf;
+    int r = conf_load(old->path, &conf, ret_message);
+
+    if (r == 0) {
+        r = manager_check(conf, ret_message);
+    }
+    if (r == 0) {
+        manager_look(manager); /* an acknowledgement of what may be replaced now */
+        r = apply(manager, conf, ret_message);
+    }
+    if (r == 0) {
+        manager->conf = take(conf);
+        (void)conf_free(old);
+        log_configure(manager->log, (int)manager->conf->log_level, manager->conf->log_queue);
+        r = manager_poll(manager);
+    }
+    manager_refill(manager);
+    return r;
+}
+
+int manager_reload(struct manager *manager)
+{
+    CLEANUP(free_cleanup) char *message = NULL;
+    int r;
+
+    (void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_usec());
+    r = reload(manager, &message);
+    if (r < 0) {
+        report_reload(manager, EVENT_RELOAD_REFUSED, message ? message : strerror(-r));
+    } else {
+        report_reload(manager, EVENT_RELOAD_DONE, "reload done");
+    }
+    (void)sd_notify(false, "READY=1");
+    return r == -EIDRM ? r : 0;
+}

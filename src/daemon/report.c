@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/report.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <string.h>
+#include <sysexits.h>
+
+#define REJECTED_BYTES_MAX ((size_t)4096)      /* of a rejected record, in its entry */
+#define SCRIBBLE_PAUSE     (10 * USEC_PER_SEC) /* between two entries about it */
+
+void report_early(const char *instance, enum event event, const char *message)
+{
+    CLEANUP(entry_free_cleanup) struct entry *entry = entry_new(event, "%s", message);
+
+    entry_add(entry, "SHMD_INSTANCE=%s", instance);
+    (void)entry_send(entry, sink_detect());
+}
+
+void report_epoch(struct manager *manager, enum history history)
+{
+    log_event(
+        manager->log,
+        entry_new(EVENT_EPOCH_STARTED, "epoch " SD_ID128_FORMAT_STR " begins: %s",
+                  SD_ID128_FORMAT_VAL(manager->state->file->epoch),
+                  history == HISTORY_NONE
+                      ? "no state of an earlier daemon"
+                      : "the state of an earlier daemon is damaged or of another boot or version"));
+}
+
+void report_started(struct manager *manager)
+{
+    log_event(manager->log,
+              entry_new(EVENT_STARTED,
+                        "started: key 0x%08" PRIx32 ", segment %d, %zu bytes, mode %04o, source %s",
+                        manager->segment.key, manager->segment.id, manager->segment.size,
+                        (unsigned)manager->conf->mode, manager->conf->source_type));
+}
+
+void report_stopped(struct manager *manager)
+{
+    log_event(manager->log,
+              entry_new(EVENT_STOPPED, "stopped: %" PRIu64 " records, %" PRIu64 " acknowledged%s",
+                        state_number(manager->state->file), manager->state->file->acknowledged,
+                        manager->leave || manager->conf->keep ? "; the segment is kept" : ""));
+}
+
+void report_segment(struct manager *manager, enum segment_origin origin, int old_id)
+{
+    static const struct {
+        enum event event;
+        const char *word;
+    } words[] = {
+        [SEGMENT_CREATED] = {EVENT_SEGMENT_CREATED, "created"},
+        [SEGMENT_ADOPTED] = {EVENT_SEGMENT_ADOPTED, "adopted"},
+        [SEGMENT_REPLACED] = {EVENT_SEGMENT_REPLACED, "made anew in the place of another one"},
+    };
+    struct entry *entry;
+
+    log_segment(manager->log, manager->segment.key, manager->segment.id);
+    entry = entry_new(words[origin].event, "segment %d (key 0x%08" PRIx32 ", %zu bytes) %s",
+                      manager->segment.id, manager->segment.key, manager->segment.size,
+                      words[origin].word);
+    if (old_id >= 0) {
+        entry_add(entry, "SHMD_OLD_SHMID=%d", old_id);
+    }
+    log_event(manager->log, entry);
+}
+
+void report_removed(struct manager *manager, uint32_t key, int id)
+{
+    log_segment(manager->log, key, id);
+    log_event(manager->log, entry_new(EVENT_SEGMENT_REMOVED,
+                                      "segment %d (key 0x%08" PRIx32 ") removed", id, key));
+}
+
+void report_lost(struct manager *manager)
+{
+    log_event(manager->log,
+              entry_new(EVENT_SEGMENT_LOST,
+                        "segment %d (key 0x%08" PRIx32 ") was removed by somebody else",
+                        manager->segment.id, manager->segment.key));
+}
+
+char *describe_foreign(const struct segment_spec *spec, const struct segment_stat *holder)
+{
+    const struct passwd *owner = getpwuid(holder->uid);
+    char *text;
+    int r;
+
+    if (holder->size == 0) {
+        r = asprintf(&text,
+                     "key 0x%08" PRIx32 " is held by a segment that this user may not look at; it "
+                     "is left alone. Choose another key, or see who owns it: ipcs -m",
+                     spec->key);
+    } else {
+        r = asprintf(&text,
+                     "key 0x%08" PRIx32 " is held by another user's segment %d: owner %s (uid %u), "
+                     "created by pid %d, %zu bytes, nattch %zu; it is left alone. If nobody needs "
+                     "it, root may remove it: ipcrm -m %d; or choose another key",
+                     spec->key, holder->id, owner ? owner->pw_name : "unknown",
+                     (unsigned)holder->uid, (int)holder->creator_pid, holder->size,
+                     holder->attached, holder->id);
+    }
+    return r < 0 ? NULL : text;
+}
+
+char *describe_failure(const struct segment_spec *spec, int error,
+                       const struct segment_stat *holder)
+{
+    char *text;
+
+    if (error == -EEXIST) {
+        return describe_foreign(spec, holder);
+    }
+    return asprintf(&text, "no segment of %zu bytes with key 0x%08" PRIx32 ": %s: %s", spec->size,
+                    spec->key, strerrorname_np(-error), segment_cause(error)) < 0
+               ? NULL
+               : text;
+}
+
+int report_failed(struct manager *manager, const struct segment_spec *spec, int error,
+                  const struct segment_stat *holder)
+{
+    CLEANUP(free_cleanup) char *text = describe_failure(spec, error, holder);
+    bool foreign = error == -EEXIST;
+    struct entry *entry;
+
+    log_segment(manager->log, spec->key, -1);
+    entry = entry_new(foreign ? EVENT_SEGMENT_FOREIGN : EVENT_SEGMENT_FAILED, "%s",
+                      text ? text : strerror(-error));
+    if (foreign) {
+        entry_add(entry, "SHMD_OWNER_UID=%u", (unsigned)holder->uid);
+        entry_add(entry, "SHMD_CREATOR_PID=%d", (int)holder->creator_pid);
+    } else {
+        entry_add(entry, "ERRNO=%d", -error);
+    }
+    log_event(manager->log, entry);
+    if (foreign) {
+        return EX_UNAVAILABLE;
+    }
+    return error == -EACCES || error == -EPERM ? EX_NOPERM : EX_OSERR;
+}
+
+void report_rejected(struct manager *manager, enum plain_fault fault, const char *record,
+                     size_t length)
+{
+    static const char *const reasons[] = {
+        [PLAIN_EMPTY] = "it is empty",
+        [PLAIN_TOO_LONG] = "it is longer than the segment can hold",
+        [PLAIN_LOOKS_ACKNOWLEDGED] = "it begins with '*', which means acknowledged",
+        [PLAIN_HAS_NUL] = "it contains a NUL byte, which would end it",
+    };
+    struct entry *entry = entry_new(EVENT_RECORD_REJECTED, "record of %zu bytes rejected: %s",
+                                    length, reasons[fault]);
+
+    entry_add(entry, "SHMD_BYTES=%zu", length);
+    entry_add_data(entry, "SHMD_RECORD", record,
+                   length < REJECTED_BYTES_MAX ? length : REJECTED_BYTES_MAX);
+    log_event(manager->log, entry);
+}
+
+void report_source(struct manager *manager, int error)
+{
+    log_event(manager->log, entry_new(EVENT_SOURCE_FAILED, "source %s yields no record: %s",
+                                      manager->conf->source_type, strerror(-error)));
+}
+
+void report_scribbled(struct manager *manager)
+{
+    uint64_t now = clock_usec();
+    struct entry *entry;
+
+    manager->scribbles++;
+    if (manager->scribble_usec && now - manager->scribble_usec < SCRIBBLE_PAUSE) {
+        return;
+    }
+    entry = entry_new(EVENT_SCRIBBLED,
+                      "somebody wrote into segment %d where only the daemon writes; restored "
+                      "(%" PRIu64 " times since the last entry)",
+                      manager->segment.id, manager->scribbles);
+    entry_add(entry, "SHMD_SCRIBBLES=%" PRIu64, manager->scribbles);
+    log_event(manager->log, entry);
+    manager->scribble_usec = now;
+    manager->scribbles = 0;
+}
+
+void report_reload(struct manager *manager, enum event event, const char *message)
+{
+    log_event(
+        manager->log,
+        entry_new(event, "%s%s", event == EVENT_RELOAD_REFUSED ? "reload refused: " : "", message));
+}

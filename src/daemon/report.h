@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The words of the log: what each event says, in one place.
+ */
+#pragma once
+
+#include "daemon/manager.h"
+
+/* An entry for which there is no manager and no log yet: sent at once. */
+void report_early(const char *instance, enum event event, const char *message);
+
+void report_epoch(struct manager *manager, enum history history);
+void report_started(struct manager *manager);
+void report_stopped(struct manager *manager);
+void report_segment(struct manager *manager, enum segment_origin origin, int old_id);
+void report_removed(struct manager *manager, uint32_t key, int id);
+void report_lost(struct manager *manager);
+
+/* The key is held by a segment that is not ours to touch. */
+char *describe_foreign(const struct segment_spec *spec, const struct segment_stat *holder);
+
+/* Why there is no segment, the caller's to free; NULL without memory. */
+char *describe_failure(const struct segment_spec *spec, int error,
+                       const struct segment_stat *holder);
+
+/* It could not be had: segment-foreign or segment-failed. Returns the exit status. */
+int report_failed(struct manager *manager, const struct segment_spec *spec, int error,
+                  const struct segment_stat *holder);
+
+void report_rejected(struct manager *manager, enum plain_fault fault, const char *record,
+                     size_t length);
+void report_source(struct manager *manager, int error);
+
+/* Counts, and logs at most once in a while. */
+void report_scribbled(struct manager *manager);
+
+void report_reload(struct manager *manager, enum event event, const char *message);

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The manager's first and last moments: what is made in which order, and what is left behind.
+ *
+ * The segment and the state live together: a stop removes both, unless the segment is kept, or the
+ * journal has not taken every acknowledgement yet: then the state stays, and the next daemon goes
+ * on with it. A start that fails leaves nothing that was not there before.
+ */
+#include "base/clock.h"
+#include "daemon/manager.h"
+#include "daemon/reload.h"
+#include "daemon/report.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <sysexits.h>
+#include <systemd/sd-daemon.h>
+
+#define TICK_USEC      (5 * USEC_PER_SEC) /* without a watchdog */
+#define LOG_CLOSE_USEC (5 * USEC_PER_SEC) /* how long a stop waits for the journal */
+
+static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
+{
+    (void)s;
+    (void)si;
+    return manager_reload(userdata);
+}
+
+static int on_stop(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
+{
+    struct manager *manager = userdata;
+
+    (void)s;
+    manager->leave = si->ssi_signo == SIGUSR1;
+    return sd_event_exit(manager->event, EXIT_SUCCESS);
+}
+
+static int signals_new(struct manager *manager)
+{
+    static const struct {
+        int number;
+        sd_event_signal_handler_t handler;
+    } signals[] = {{SIGHUP, on_hangup}, {SIGTERM, on_stop}, {SIGINT, on_stop}, {SIGUSR1, on_stop}};
+    sigset_t set;
+
+    /* Blocked before there is a thread: they are read by the loop alone. */
+    (void)sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        (void)sigaddset(&set, signals[i].number);
+    }
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
+        return -errno;
+    }
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        int r = sd_event_add_signal(manager->event, NULL, signals[i].number, signals[i].handler,
+                                    manager);
+
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+/* The poll timer is a periodic timerfd, which is cheaper than setting a timer anew for each look.
+ */
+static int timers_new(struct manager *manager)
+{
+    uint64_t watchdog;
+    int r;
+
+    manager->tick_usec = sd_watchdog_enabled(false, &watchdog) > 0 ? watchdog / 2 : TICK_USEC;
+    manager->poll_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (manager->poll_fd < 0) {
+        return -errno;
+    }
+    r = sd_event_add_io(manager->event, &manager->poll_source, manager->poll_fd, EPOLLIN,
+                        manager_on_poll, manager);
+    if (r < 0) {
+        return r;
+    }
+    r = sd_event_add_time_relative(manager->event, &manager->tick_source, CLOCK_MONOTONIC,
+                                   manager->tick_usec, 0, manager_on_tick, manager);
+    if (r < 0) {
+        return r;
+    }
+    r = sd_event_source_set_enabled(manager->tick_source, SD_EVENT_ON);
+    if (r < 0) {
+        return r;
+    }
+    r = sd_event_add_time_relative(manager->event, &manager->ask_source, CLOCK_MONOTONIC, 0, 1,
+                                   manager_on_ask, manager);
+    if (r < 0) {
+        return r;
+    }
+    return sd_event_source_set_enabled(manager->ask_source, SD_EVENT_OFF);
+}
+
+/* Opens the state, and starts the log on it. Failures are logged without it. */
+static int past_open(struct manager *manager, int *ret_status)
+{
+    CLEANUP(free_cleanup) char *path = NULL;
+    CLEANUP(free_cleanup) char *text = NULL;
+    enum history history;
+    pid_t pid = 0;
+    int r = state_open(manager->conf, &manager->state, &history, &pid);
+
+    if (r == -EBUSY) {
+        r = asprintf(&text,
+                     "another shmd (pid %d) serves key 0x%08" PRIx64
+                     ": stop it, or choose another key",
+                     (int)pid, manager->conf->key);
+        *ret_status = EX_UNAVAILABLE;
+    } else if (r < 0) {
+        path = state_describe(manager->conf);
+        *ret_status = r == -EACCES || r == -EPERM ? EX_NOPERM : EX_OSERR;
+        r = asprintf(&text, "no state in %s: %s", path ? path : "the runtime directory",
+                     r == -EPERM ? "it belongs to another user" : strerror(-r));
+    } else {
+        struct log_options options = {
+            .instance = manager->instance, .sink = sink_detect(), .state = manager->state};
+
+        manager->fresh = history != HISTORY_CONTINUED;
+        r = log_new(&options, &manager->log);
+        if (r == 0) {
+            log_configure(manager->log, (int)manager->conf->log_level, manager->conf->log_queue);
+            log_segment(manager->log, (uint32_t)manager->conf->key, -1);
+            if (manager->fresh) {
+                report_epoch(manager, history);
+            }
+            return 0;
+        }
+        *ret_status = EX_OSERR;
+    }
+    report_early(manager->instance, EVENT_START_FAILED, text ? text : strerror(ENOMEM));
+    return -EIO;
+}
+
+/* Gets the segment, with the record that the state knows. */
+static int segment_open(struct manager *manager, int *ret_status)
+{
+    struct segment_spec spec = manager_spec(manager->conf);
+    const struct state_file *file = manager->state->file;
+    enum segment_origin origin;
+    struct segment_stat holder;
+    int r = 0;
+
+    if (file->key != spec.key && segment_remove_leftover(file->key, (int)file->segment_id) == 0) {
+        report_removed(manager, file->key, (int)file->segment_id);
+    }
+    if (file->image_size != spec.size) {
+        log_pause(manager->log);
+        r = state_resize(manager->state, spec.size);
+        log_resume(manager->log);
+    }
+    if (r == 0) {
+        r = segment_acquire(&spec, &manager->segment, &origin, &holder);
+    }
+    if (r < 0) {
+        *ret_status = report_failed(manager, &spec, r, &holder);
+        return r;
+    }
+    report_segment(manager, origin, -1);
+    record_resume(&manager->record);
+    return 0;
+}
+
+int manager_new(struct conf *conf, const char *instance, struct manager **ret, int *ret_status)
+{
+    CLEANUP(manager_free_cleanup) struct manager *manager = calloc(1, sizeof(*manager));
+    int r;
+
+    *ret_status = EX_OSERR;
+    if (!manager) {
+        report_early(instance, EVENT_START_FAILED, strerror(ENOMEM));
+        (void)conf_free(conf);
+        return -ENOMEM;
+    }
+    manager->conf = conf;
+    manager->instance = instance;
+    manager->poll_fd = -1;
+    manager->segment.id = -1;
+    r = sd_event_default(&manager->event);
+    if (r >= 0) {
+        r = signals_new(manager);
+    }
+    if (r == 0) {
+        r = timers_new(manager);
+    }
+    if (r < 0) {
+        report_early(instance, EVENT_START_FAILED, strerror(-r));
+        return r;
+    }
+    r = past_open(manager, ret_status);
+    if (r == 0) {
+        manager->record.segment = &manager->segment;
+        manager->record.state = manager->state;
+        r = segment_open(manager, ret_status);
+    }
+    if (r == 0) {
+        r = manager_open_source(manager, conf, &manager->source);
+    }
+    if (r < 0) {
+        return r;
+    }
+    manager->started = true;
+    *ret = take(manager);
+    return 0;
+}
+
+/* The segment goes, unless it is wanted by the next daemon. */
+static void segment_close(struct manager *manager)
+{
+    int id = manager->segment.id;
+
+    if (!manager->leave && !manager->conf->keep && segment_remove(id) == 0) {
+        report_removed(manager, manager->segment.key, id);
+    }
+    segment_detach(&manager->segment);
+}
+
+struct manager *manager_free(struct manager *manager)
+{
+    bool forget;
+
+    if (!manager) {
+        return NULL;
+    }
+    forget = manager->started ? !manager->leave && !manager->conf->keep : manager->fresh;
+    if (manager->segment.map) {
+        segment_close(manager);
+        report_stopped(manager);
+    }
+    manager->source = source_close(manager->source);
+    if (manager->log && !log_close(manager->log, LOG_CLOSE_USEC)) {
+        return NULL; /* its thread still uses the state; both end with the process */
+    }
+    if (manager->state && forget) {
+        state_remove(manager->state);
+    }
+    manager->state = state_free(manager->state);
+    manager->poll_source = sd_event_source_unref(manager->poll_source);
+    manager->tick_source = sd_event_source_unref(manager->tick_source);
+    manager->ask_source = sd_event_source_unref(manager->ask_source);
+    manager->poll_fd = fd_close(manager->poll_fd);
+    manager->event = sd_event_unref(manager->event);
+    manager->conf = conf_free(manager->conf);
+    free(manager);
+    return NULL;
+}

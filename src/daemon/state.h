@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the daemon must not forget when it is killed, in a file that it maps:
+ *
+ *      ┌────────────┬───────────┬────────────────────────────┬──────────────────┐
+ *      │ who we are │ record in │ acknowledgements that wait │ image: our own   │
+ *      │ epoch, key │ progress  │ for the journal            │ copy of the      │
+ *      │            │           │                            │ segment          │
+ *      └────────────┴───────────┴────────────────────────────┴──────────────────┘
+ *
+ * Stores into the mapping are in the kernel's hands at once, so SIGKILL loses none of them. Each
+ * step of the daemon ends with one store of one word that makes it count (`progress`, `commit`),
+ * and the next daemon goes on from there. Only what continues for certain is continued: a file that
+ * is missing, cut, of another version or from before a reboot begins a new epoch.
+ *
+ * The file is named after the key (and, outside the initial one, the IPC namespace: a key means
+ * something only there), and it is locked: two daemons on one key are told so. It lives in the
+ * runtime directory as long as the segment does.
+ */
+#pragma once
+
+#include "base/cleanup.h"
+#include "daemon/acklog.h"
+
+#include <limits.h>
+#include <sys/types.h>
+#include <systemd/sd-id128.h>
+
+struct conf;
+
+/* How far the record in the image has come. */
+enum phase {
+    PHASE_EMPTY,     /* it is done with (0: there was none yet); the source is to be asked */
+    PHASE_FILLED,    /* the image is whole, the segment may not be */
+    PHASE_PUBLISHED, /* both are; it waits for its acknowledgement */
+};
+
+struct state_file {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t key;
+    uint64_t progress; /* record number << 2 | phase */
+    sd_id128_t epoch;
+    sd_id128_t boot;
+    uint64_t image_size; /* of the segment */
+    uint64_t extent;     /* bytes of the segment, from its begin, that may not be NUL */
+    uint64_t record_length;
+    uint64_t published_usec;
+    uint64_t acknowledged; /* records, for the curious */
+    uint64_t rejected;
+    int64_t segment_id; /* -1: none yet */
+    char conf_path[PATH_MAX];
+    struct acklog acklog;
+};
+
+struct state {
+    int fd;
+    char *path;
+    char *directory;
+    struct state_file *file;
+    char *image;
+    size_t mapped;
+};
+
+static inline enum phase state_phase(const struct state_file *file)
+{
+    return (enum phase)(file->progress & 3);
+}
+
+/* The number of the record that `phase` is about: the last one that there was. */
+static inline uint64_t state_number(const struct state_file *file)
+{
+    return file->progress >> 2;
+}
+
+/* Release: what was stored before is there when this is. It pairs with our own death only. */
+static inline void state_enter(struct state_file *file, uint64_t number, enum phase phase)
+{
+    __atomic_store_n(&file->progress, number << 2 | phase, __ATOMIC_RELEASE);
+}
+
+/* What is known of the past. */
+enum history {
+    HISTORY_NONE,      /* no file: a first start, or a clean stop before it */
+    HISTORY_CONTINUED, /* the epoch goes on */
+    HISTORY_LOST,      /* there was a file, but not one to go on from */
+};
+
+/*
+ * Finds or makes the state for a configuration: the one of its key, or one that an earlier daemon
+ * with the same configuration file left under another key. -EBUSY: another daemon has it, *ret_pid
+ * says which; -EPERM: there is a file, but not ours.
+ */
+int state_open(const struct conf *conf, struct state **ret, enum history *ret_history,
+               pid_t *ret_pid);
+
+/* The path in messages about a failure to open, the caller's to free; NULL without memory. */
+char *state_describe(const struct conf *conf);
+
+/* Moves to another key. -EBUSY: another daemon has that key. */
+int state_rekey(struct state *state, uint32_t key);
+
+/*
+ * Makes an image of another size, all NUL: the record in it is given up. On failure nothing has
+ * changed. `file` and `image` may have moved.
+ */
+int state_resize(struct state *state, size_t image_size);
+
+/* Forgets: the file is removed. */
+void state_remove(struct state *state);
+
+/* Unmaps; the file stays, unless it was removed. */
+struct state *state_free(struct state *state);
+
+DEFINE_CLEANUP(struct state, state_free)

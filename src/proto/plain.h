@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The plain layout: the segment holds one record and nothing else.
+ *
+ *      offset   0    1    2         n-1   n              size-1
+ *             +----+----+----+----+----+-----+-----+-----+-----+
+ *             | r0 | r1 | r2 | …  |r n-1| NUL | NUL |  …  | NUL |
+ *             +----+----+----+----+----+-----+-----+-----+-----+
+ *               ^
+ *               '*' here: a client has acknowledged the record
+ *
+ * Byte 0 is the only word of the protocol. The daemon stores it last, when it publishes; a client
+ * stores '*' into it, when it is done. So:
+ *
+ *      daemon                                      client
+ *      ------                                      ------
+ *      bytes 1…n-1, NUL
+ *      byte 0 = r0   (release)  ───────────────▶   byte 0 != '*'  (acquire)
+ *                                                  reads bytes 0…n-1
+ *      byte 0 == '*' (acquire)  ◀───────────────   byte 0 = '*'   (release)
+ *
+ * and nobody who saw byte 0 of a record sees anything older than that record. What this layout
+ * cannot do: a second client may still be reading when the first one acknowledges. A careful
+ * reader copies, and then looks whether what it copied still stands (plain_read()).
+ *
+ * A record that is empty, that begins with '*', that contains a NUL or that is longer than
+ * size - 1 cannot be told apart from another state of the segment, so it is never published.
+ *
+ * The segment is written by strangers. Its bytes are copied before they are judged.
+ */
+#pragma once
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/types.h>
+
+#define PLAIN_ACKNOWLEDGED '*'
+#define PLAIN_SIZE_MIN     ((size_t)2) /* one byte and its NUL */
+
+enum plain_fault {
+    PLAIN_FITS,
+    PLAIN_EMPTY,
+    PLAIN_TOO_LONG,
+    PLAIN_LOOKS_ACKNOWLEDGED,
+    PLAIN_HAS_NUL,
+};
+
+/* Can a segment of `size` bytes hold this record? If not, why not. */
+static inline enum plain_fault plain_judge(const char *record, size_t length, size_t size)
+{
+    if (length == 0) {
+        return PLAIN_EMPTY;
+    }
+    if (length > size - 1) {
+        return PLAIN_TOO_LONG;
+    }
+    if (record[0] == PLAIN_ACKNOWLEDGED) {
+        return PLAIN_LOOKS_ACKNOWLEDGED;
+    }
+    if (memchr(record, '\0', length)) {
+        return PLAIN_HAS_NUL;
+    }
+    return PLAIN_FITS;
+}
+
+/* Acquire: pairs with the release store of whoever wrote byte 0 (publish or acknowledge). */
+static inline char plain_first(const char *segment)
+{
+    return __atomic_load_n(segment, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * Publishes the first `extent` bytes of `image`: a record, its NUL, and as many NULs as it takes to
+ * cover what stood there before. Release: pairs with plain_first() of a client.
+ */
+static inline void plain_publish(char *segment, const char *image, size_t extent)
+{
+    memcpy(segment + 1, image + 1, extent - 1);
+    __atomic_store_n(segment, image[0], __ATOMIC_RELEASE);
+}
+
+/*
+ * Acknowledges the record that begins with `first`, and no other: false if byte 0 has changed in
+ * the meantime, which means that somebody else has acknowledged it. Release: pairs with
+ * plain_first() of the daemon.
+ */
+static inline bool plain_acknowledge(char *segment, char first)
+{
+    return __atomic_compare_exchange_n(segment, &first, PLAIN_ACKNOWLEDGED, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_RELAXED);
+}
+
+/*
+ * Copies the record into `buffer` (`size` bytes, as large as the segment) and returns its length;
+ * -EAGAIN while there is none (acknowledged, or nothing published yet) or while it is changing.
+ */
+static inline ssize_t plain_read(const char *segment, size_t size, char *buffer)
+{
+    char first = plain_first(segment);
+    size_t length;
+
+    if (first == PLAIN_ACKNOWLEDGED || first == '\0') {
+        return -EAGAIN;
+    }
+    memcpy(buffer + 1, segment + 1, size - 1);
+    buffer[0] = first;
+    length = strnlen(buffer, size);
+    /* What was copied before must not be read again before this: the second look is a later one. */
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    first = plain_first(segment);
+    if (first != buffer[0] && first != PLAIN_ACKNOWLEDGED) {
+        return -EAGAIN;
+    }
+    if (memcmp(segment + 1, buffer + 1, (length < size ? length + 1 : size) - 1) != 0) {
+        return -EAGAIN;
+    }
+    return (ssize_t)length;
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+#include "segment/segment.h"
+
+#include <errno.h>
+#include <sys/ipc.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <unistd.h>
+
+#define ACQUIRE_TRIES 16 /* the key may be taken and freed under our eyes; not for ever */
+
+static struct segment_stat stat_from(int id, const struct shmid_ds *ds)
+{
+    return (struct segment_stat){
+        .id = id,
+        .size = ds->shm_segsz,
+        .mode = ds->shm_perm.mode & 0777,
+        .uid = ds->shm_perm.uid,
+        .creator_uid = ds->shm_perm.cuid,
+        .gid = ds->shm_perm.gid,
+        .creator_pid = ds->shm_cpid,
+        .last_pid = ds->shm_lpid,
+        .attached = ds->shm_nattch,
+        .removed = ds->shm_perm.mode & SHM_DEST,
+    };
+}
+
+int segment_query(int id, struct segment_stat *ret)
+{
+    struct shmid_ds ds;
+
+    if (shmctl(id, IPC_STAT, &ds) < 0) {
+        return -errno;
+    }
+    *ret = stat_from(id, &ds);
+    return 0;
+}
+
+/*
+ * IPC_STAT wants read permission. Where we have none, the kernel's table of segments still says
+ * what `ipcs` shows to everybody.
+ */
+static int query_any(uint32_t key, struct segment_stat *ret)
+{
+    struct shm_info info;
+    struct shmid_ds ds;
+    int last = shmctl(0, SHM_INFO, (struct shmid_ds *)(void *)&info);
+
+    for (int i = 0; i <= last; i++) {
+        int id = shmctl(i, SHM_STAT_ANY, &ds);
+
+        if (id >= 0 && (uint32_t)ds.shm_perm.__key == key) {
+            *ret = stat_from(id, &ds);
+            return 0;
+        }
+    }
+    return -ENOENT;
+}
+
+int segment_classify(const struct segment_spec *spec, enum segment_answer *ret,
+                     struct segment_stat *ret_stat)
+{
+    int id = shmget((key_t)spec->key, 0, 0);
+    struct segment_stat stat;
+    int r;
+
+    if (id < 0 && errno == ENOENT) {
+        *ret = SEGMENT_ABSENT;
+        return 0;
+    }
+    if (id < 0 && errno != EACCES) {
+        return -errno;
+    }
+    r = id < 0 ? -EACCES : segment_query(id, &stat);
+    if (r == -EINVAL || r == -EIDRM) {
+        *ret = SEGMENT_ABSENT;
+        return 0;
+    }
+    if (r < 0) {
+        r = query_any(spec->key, &stat);
+    }
+    if (r < 0) {
+        *ret_stat = (struct segment_stat){.id = id};
+        *ret = SEGMENT_UNKNOWN;
+        return 0;
+    }
+    *ret_stat = stat;
+    if (stat.creator_uid != geteuid()) {
+        *ret = SEGMENT_FOREIGN;
+    } else if (stat.size != spec->size || (stat.attached > 0 && segment_narrows(spec, &stat))) {
+        *ret = SEGMENT_OTHER;
+    } else {
+        *ret = SEGMENT_OURS;
+    }
+    return 0;
+}
+
+static uid_t wanted_uid(const struct segment_spec *spec)
+{
+    return spec->uid == SEGMENT_OWN ? geteuid() : spec->uid;
+}
+
+static gid_t wanted_gid(const struct segment_spec *spec)
+{
+    return spec->gid == SEGMENT_OWN ? getegid() : spec->gid;
+}
+
+bool segment_narrows(const struct segment_spec *spec, const struct segment_stat *stat)
+{
+    return (stat->mode & ~spec->mode) != 0 || wanted_uid(spec) != stat->uid ||
+           wanted_gid(spec) != stat->gid;
+}
+
+int segment_permit(const struct segment *segment, const struct segment_spec *spec)
+{
+    struct shmid_ds ds = {.shm_perm = {
+                              .uid = wanted_uid(spec),
+                              .gid = wanted_gid(spec),
+                              .mode = (unsigned short)spec->mode,
+                          }};
+
+    return shmctl(segment->id, IPC_SET, &ds) < 0 ? -errno : 0;
+}
+
+int segment_lock(const struct segment *segment, bool lock)
+{
+    return shmctl(segment->id, lock ? SHM_LOCK : SHM_UNLOCK, NULL) < 0 ? -errno : 0;
+}
+
+int segment_remove(int id)
+{
+    return shmctl(id, IPC_RMID, NULL) < 0 ? -errno : 0;
+}
+
+void segment_detach(struct segment *segment)
+{
+    if (segment->map) {
+        (void)shmdt(segment->map);
+    }
+    *segment = (struct segment){.id = -1};
+}
+
+/* Touches every page, so that a shortage is an error here and not a signal later. */
+static int populate(const struct segment *segment)
+{
+    if (madvise(segment->map, segment->size, MADV_POPULATE_WRITE) < 0 && errno != EINVAL) {
+        return errno == EFAULT ? -ENOMEM : -errno;
+    }
+    return 0;
+}
+
+static int attach(const struct segment_spec *spec, int id, struct segment *ret)
+{
+    void *map = shmat(id, NULL, 0);
+
+    if (map == (void *)-1) {
+        return -errno;
+    }
+    *ret = (struct segment){.key = spec->key, .id = id, .size = spec->size, .map = map};
+    return 0;
+}
+
+/* Attaches, with everything that `spec` wants; on failure nothing stays attached. */
+static int prepare(const struct segment_spec *spec, int id, struct segment *ret)
+{
+    struct segment segment;
+    int r = attach(spec, id, &segment);
+
+    if (r < 0) {
+        return r;
+    }
+    r = segment_permit(&segment, spec);
+    if (r == 0) {
+        r = populate(&segment);
+    }
+    if (r == 0) {
+        r = segment_lock(&segment, spec->lock);
+        r = !spec->lock && r == -EPERM ? 0 : r;
+    }
+    if (r < 0) {
+        segment_detach(&segment);
+        return r;
+    }
+    *ret = segment;
+    return 0;
+}
+
+/* -EEXIST: the key is taken. The permissions come last: until then nobody else can attach. */
+static int create(const struct segment_spec *spec, struct segment *ret)
+{
+    int id = shmget((key_t)spec->key, spec->size, IPC_CREAT | IPC_EXCL | 0600);
+    int r;
+
+    if (id < 0) {
+        return -errno;
+    }
+    r = prepare(spec, id, ret);
+    if (r < 0) {
+        (void)segment_remove(id);
+    }
+    return r;
+}
+
+int segment_rehearse(const struct segment_spec *spec)
+{
+    struct segment segment;
+    int id = shmget(IPC_PRIVATE, spec->size, 0600);
+    int r;
+
+    if (id < 0) {
+        return -errno;
+    }
+    r = prepare(spec, id, &segment);
+    (void)segment_remove(id);
+    if (r == 0) {
+        segment_detach(&segment);
+    }
+    return r;
+}
+
+int segment_remove_leftover(uint32_t key, int id)
+{
+    struct segment_stat stat;
+    int r;
+
+    if (shmget((key_t)key, 0, 0) != id) {
+        return -ENOENT;
+    }
+    r = segment_query(id, &stat);
+    if (r < 0) {
+        return r;
+    }
+    return stat.creator_uid == geteuid() ? segment_remove(id) : -EPERM;
+}
+
+int segment_acquire(const struct segment_spec *spec, struct segment *ret,
+                    enum segment_origin *ret_origin, struct segment_stat *ret_holder)
+{
+    enum segment_origin origin = SEGMENT_CREATED;
+
+    for (int i = 0; i < ACQUIRE_TRIES; i++) {
+        enum segment_answer answer;
+        struct segment_stat stat;
+        int r = create(spec, ret);
+
+        if (r == 0) {
+            *ret_origin = origin;
+        }
+        if (r != -EEXIST) {
+            return r;
+        }
+        r = segment_classify(spec, &answer, &stat);
+        if (r < 0) {
+            return r;
+        }
+        if (answer == SEGMENT_OURS) {
+            r = prepare(spec, stat.id, ret);
+            if (r == 0) {
+                *ret_origin = SEGMENT_ADOPTED;
+            }
+            if (r != -EINVAL && r != -EIDRM) { /* removed under our eyes: once more */
+                return r;
+            }
+        } else if (answer == SEGMENT_OTHER) {
+            r = segment_remove(stat.id);
+            if (r < 0 && r != -EINVAL && r != -EIDRM) {
+                return r;
+            }
+            origin = SEGMENT_REPLACED;
+        } else if (answer != SEGMENT_ABSENT) {
+            *ret_holder = stat;
+            return -EEXIST;
+        }
+    }
+    return -EBUSY;
+}
+
+const char *segment_cause(int error)
+{
+    switch (error) {
+    case -EINVAL:
+        return "the size is beyond the kernel's limits (SHMMIN, SHMMAX): see sysctl kernel.shmmax";
+    case -ENOMEM:
+        return "not enough memory for the segment: choose a smaller size or free memory";
+    case -ENOSPC:
+        return "the system's limit of segments or of shared pages is reached (SHMMNI, SHMALL; it "
+               "is "
+               "not about the disk): see ipcs -u, sysctl kernel.shmmni and kernel.shmall";
+    case -EACCES:
+        return "no permission to attach the segment: it belongs to another user";
+    case -EPERM:
+        return "no permission to change the segment or to lock its memory: see lock_memory, "
+               "LimitMEMLOCK= and who owns the segment";
+    case -EBUSY:
+        return "other programs take and free the key all the time: choose another key";
+    case -EEXIST:
+        return "the key is held by another's segment: choose another key";
+    default:
+        return "unexpected";
+    }
+}

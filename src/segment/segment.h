@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The life of a System V segment: whose is it, and what may we do with it.
+ *
+ * A key is a name that anybody may have taken before us. So a segment is only ever created with
+ * IPC_EXCL; when the key is taken, its holder is looked at without touching it, and one of these
+ * answers is given:
+ *
+ *      absent    nobody holds the key (any more)              → create
+ *      ours      our user made it, and it has our geometry    → adopt, whoever is attached
+ *      other     our user made it, with another geometry      → replace: remove, create anew
+ *      foreign   another user made it                         → hands off
+ *      unknown   the kernel does not tell                     → hands off
+ *
+ * Geometry is the size. Permissions are not: they are set on an adopted segment, unless that would
+ * take away rights from programs that are attached and would keep them; then it is replaced.
+ *
+ * Functions return 0 or a negative errno; segment_cause() puts that in words.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define SEGMENT_OWN ((uint32_t)-1) /* for a uid or gid: the daemon's own */
+
+/* What is wanted. */
+struct segment_spec {
+    uint32_t key;
+    size_t size;
+    mode_t mode;
+    uid_t uid; /* or SEGMENT_OWN */
+    gid_t gid; /* or SEGMENT_OWN */
+    bool lock; /* keep its pages in memory */
+};
+
+/* What is there, in the kernel's word. */
+struct segment_stat {
+    int id;
+    size_t size;
+    mode_t mode;
+    uid_t uid, creator_uid;
+    gid_t gid;
+    pid_t creator_pid, last_pid;
+    size_t attached;
+    bool removed; /* marked for destruction: it ends with its last attachment */
+};
+
+/* A segment that we are attached to. */
+struct segment {
+    uint32_t key;
+    int id;
+    size_t size;
+    char *map; /* NULL: none */
+};
+
+enum segment_answer {
+    SEGMENT_ABSENT,
+    SEGMENT_OURS,
+    SEGMENT_OTHER,
+    SEGMENT_FOREIGN,
+    SEGMENT_UNKNOWN,
+};
+
+/* How segment_acquire() came by its segment, or why it did not (with -EEXIST). */
+enum segment_origin {
+    SEGMENT_CREATED,
+    SEGMENT_ADOPTED,
+    SEGMENT_REPLACED,
+};
+
+/* Whose is the segment under this key? *ret_stat is written unless it is absent. */
+int segment_classify(const struct segment_spec *spec, enum segment_answer *ret,
+                     struct segment_stat *ret_stat);
+
+/*
+ * Creates, adopts or replaces. -EEXIST: the key is held by a segment that is not ours to touch;
+ * *ret_holder says which (its id is -1 if the kernel does not tell). Every page of a new segment
+ * has been touched, so that a shortage of memory shows here and not later.
+ */
+int segment_acquire(const struct segment_spec *spec, struct segment *ret,
+                    enum segment_origin *ret_origin, struct segment_stat *ret_holder);
+
+/* Could a segment of that size be made now? Makes a private one and removes it. */
+int segment_rehearse(const struct segment_spec *spec);
+
+/* Applies uid, gid and mode. Programs that are attached keep the access that they have. */
+int segment_permit(const struct segment *segment, const struct segment_spec *spec);
+
+/* Would the permissions of `spec` take rights from anybody who may have attached under `stat`? */
+bool segment_narrows(const struct segment_spec *spec, const struct segment_stat *stat);
+
+/* Locks or unlocks its pages in memory. */
+int segment_lock(const struct segment *segment, bool lock);
+
+/* -EIDRM or -EINVAL: it does not exist any more. */
+int segment_query(int id, struct segment_stat *ret);
+
+/* Removes what an earlier daemon of ours left under this key, if it is the segment `id`. */
+int segment_remove_leftover(uint32_t key, int id);
+
+/* Removes it: nobody else can attach, and it ends with its last attachment. */
+int segment_remove(int id);
+
+/* Detaches; the segment stays. */
+void segment_detach(struct segment *segment);
+
+/* The likely cause of a failure to acquire, and what to do about it. A static string. */
+const char *segment_cause(int error);

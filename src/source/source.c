@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#include "source/source.h"
+#include "source/drivers.h"
+
+#include <string.h>
+
+static const struct source_driver *const drivers[] = {
+    &source_alphabet,
+};
+
+#define DRIVERS (sizeof(drivers) / sizeof(drivers[0]))
+
+const char *source_type(size_t i)
+{
+    return i < DRIVERS ? drivers[i]->name : NULL;
+}
+
+const struct source_driver *source_find(const char *type)
+{
+    for (size_t i = 0; i < DRIVERS; i++) {
+        if (strcmp(drivers[i]->name, type) == 0) {
+            return drivers[i];
+        }
+    }
+    return NULL;
+}
+
+int source_open(const struct source_driver *driver, const struct source_context *context,
+                struct source **ret)
+{
+    struct source *source;
+    int r = driver->open(context, &source);
+
+    if (r < 0) {
+        return r;
+    }
+    source->driver = driver;
+    source->context = *context;
+    *ret = source;
+    return 0;
+}
+
+void source_ask(struct source *source)
+{
+    source->driver->ask(source);
+}
+
+struct source *source_close(struct source *source)
+{
+    if (source) {
+        source->driver->close(source);
+    }
+    return NULL;
+}

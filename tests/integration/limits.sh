@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# What the kernel can refuse: the cause by its name, exit status 71, and nothing left behind. The
+# limits belong to the IPC namespace, which is the case's own.
+set -euo pipefail
+. "$(dirname "$0")/../lib.sh"
+
+set_limit() {
+    if ! echo "$2" 2>/dev/null >"/proc/sys/kernel/$1"; then
+        skip "kernel.$1 cannot be set here"
+    fi
+    assert_eq "$(cat "/proc/sys/kernel/$1")" "$2" "kernel.$1"
+}
+
+assert_refused() {
+    local segments
+    segments=$(count_segments)
+    assert_exit 71 timeout 20 "$shmd" --config "$conf"
+    assert_contains "$output" "$1"
+    assert_eq "$(count_segments)" "$segments" 'segments'
+    assert_eq "$(ls -A "$RUNTIME_DIRECTORY")" '' 'files left behind'
+}
+
+# ENOSPC is about the number of segments, and not about the disk.
+test_number_of_segments() {
+    make_segment 99 27
+    set_limit shmmni 1
+    configure
+    assert_refused SHMMNI
+}
+
+test_size_of_a_segment() {
+    set_limit shmmax 20
+    configure
+    assert_refused SHMMAX
+}
+
+test_pages_of_all_segments() {
+    set_limit shmall 1
+    configure 'size = 10000;'
+    assert_refused SHMALL
+}
+
+# A running daemon that cannot get what a reload wants goes on as before.
+test_reload_beyond_a_limit() {
+    local id
+    start_daemon
+    id=$(segment_id)
+    set_limit shmmax 100
+    configure 'size = 1000;'
+    reload_daemon
+    assert_eq "$(segment_id)" "$id"
+    assert_contains "$(cat "$log")" SHMMAX
+    acknowledge
+    wait_log 'acknowledged record 1 '
+}
+
+# More memory than the machine has: refused at the start, never a signal later.
+test_memory() {
+    local total
+    total=$(awk '/^(MemTotal|SwapTotal)/ { sum += $2 } END { print sum }' /proc/meminfo)
+    ((total < 900 * 1024 * 1024)) || skip 'this machine has almost as much memory as a segment may have'
+    [[ $(cat /proc/sys/vm/overcommit_memory) != 1 ]] || skip 'the kernel overcommits without limit'
+    configure 'size = 1099511627776; allow_large = true;'
+    assert_exit 71 timeout 20 "$shmd" --config "$conf"
+    assert_contains "$output" 'memory'
+    assert_eq "$(count_segments)" 0
+}
+
+run_tests "$@"

@@ -1,0 +1,221 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# SIGHUP: everything that can change does, and what is wrong is refused as a whole.
+set -euo pipefail
+. "$(dirname "$0")/../lib.sh"
+
+reload() {
+    configure "$@"
+    reload_daemon
+}
+
+# assert_refused MESSAGE-PART…: the last reload changed nothing, and the log says why
+assert_refused() {
+    assert_contains "$(tail -n 1 "$log")" "$@"
+    assert_eq "$(segment_id)" "$id" 'segment'
+    assert_works
+}
+
+assert_works() {
+    local before
+    before=$(count_log 'acknowledged record')
+    wait_until '[[ $(segment_read) == "$letters"* ]]'
+    acknowledge
+    wait_until "((\$(count_log 'acknowledged record') == $before + 1))"
+    wait_until '[[ $(segment_read) == "$letters"* ]]'
+}
+
+# Nothing changed: the same segment, the same pending record, the same epoch.
+test_same_configuration() {
+    start_daemon
+    local id
+    id=$(segment_id)
+    assert_works
+    reload
+    assert_eq "$(segment_id)" "$id"
+    wait_log 'reload'
+    assert_works
+    assert_eq "$(acknowledged_records | tr '\n' ' ')" '1 2 '
+    assert_eq "$(count_log 'epoch')" "$(count_log 'epoch' | sed 's/[2-9].*/1/')" 'epochs'
+}
+
+# RELOADING=1 and then READY=1: what `systemctl reload` waits for.
+test_notifications() {
+    start_daemon
+    reload
+    assert_eq "$(grep -E '^(RELOADING|READY)=1$' "$notify" | tr '\n' ' ')" \
+        'READY=1 RELOADING=1 READY=1 '
+    reload 'key = 0;'
+    assert_eq "$(grep -cE '^(RELOADING|READY)=1$' "$notify")" 5
+}
+
+test_poll_interval() {
+    start_daemon 'poll_interval_ms = 60000;'
+    acknowledge
+    sleep 0.5
+    assert_eq "$(segment_read | head -c 1)" '*' 'first byte, before anybody looks'
+    reload 'poll_interval_ms = 1;'
+    wait_log 'acknowledged record 1 '
+    assert_works
+}
+
+test_size() {
+    local id
+    start_daemon
+    assert_works
+    id=$(segment_id)
+    reload 'size = 60;'
+    [[ $(segment_id) != "$id" ]] || fail 'the segment was not replaced'
+    assert_eq "$(segment_field 5678 size)" 60
+    assert_eq "$(segment_read)" "$letters${letters}abcdefg."
+    assert_eq "$(count_segments)" 1
+    assert_works
+    assert_eq "$(acknowledged_records | tail -n 1 | sed 's/^[^1]*$/more/')" more 'record numbers go on'
+}
+
+# P3: what was acknowledged just before its segment was replaced is logged.
+test_acknowledgement_just_before_the_replacement() {
+    start_daemon 'poll_interval_ms = 60000;'
+    acknowledge
+    reload 'size = 60;'
+    wait_log 'acknowledged record 1 '
+}
+
+test_key() {
+    start_daemon
+    reload 'key = 4711;'
+    assert_eq "$(segment_id 5678)" '' 'segment under the old key'
+    assert_eq "$(segment_read 4711)" "$letters."
+    assert_eq "$(count_segments)" 1
+    assert_eq "$(ls -A "$RUNTIME_DIRECTORY")" key-00001267.state 'state files'
+    acknowledge 4711
+    wait_log 'acknowledged record'
+    stop_daemon
+    assert_eq "$(count_segments)" 0
+    assert_eq "$(ls -A "$RUNTIME_DIRECTORY")" ''
+}
+
+# What another daemon or program then does with the old key is its own business.
+test_old_key_is_free() {
+    start_daemon
+    reload 'key = 4711;'
+    make_segment 5678 10
+    stop_daemon
+    assert_eq "$(segment_field 5678 size)" 10
+}
+
+test_mode() {
+    start_daemon
+    reload 'mode = "0600";'
+    assert_eq "$(segment_field 5678 perms)" 600
+    reload 'mode = "0644";'
+    assert_eq "$(segment_field 5678 perms)" 644
+    reload 'mode = "0666";'
+    assert_eq "$(segment_field 5678 perms)" 666
+    assert_works
+}
+
+test_owner() {
+    need_other_users
+    start_daemon
+    reload 'owner = "1000"; group = "1001";'
+    assert_eq "$(segment_field 5678 uid) $(segment_field 5678 gid)" '1000 1001'
+    reload
+    assert_eq "$(segment_field 5678 uid) $(segment_field 5678 gid)" '0 0'
+    assert_works
+}
+
+test_keep() {
+    start_daemon
+    reload 'keep = true;'
+    stop_daemon
+    assert_eq "$(segment_read)" "$letters."
+}
+
+test_log_level() {
+    local lines
+    start_daemon
+    reload 'log = { level = "err"; };'
+    lines=$(wc -l <"$log")
+    reload 'log = { level = "err"; }; poll_interval_ms = 5;'
+    assert_eq "$(wc -l <"$log")" "$lines" 'lines at level err'
+    reload 'log = { level = "debug"; };'
+    wait_until "((\$(wc -l <'$log') > $lines))"
+}
+
+test_log_queue() {
+    start_daemon
+    reload 'log = { queue = 2; };'
+    assert_works
+    reload 'log = { queue = 4096; };'
+    assert_works
+}
+
+# Refused as a whole: with the reason, and without what was right in the same file.
+test_refused() {
+    local id
+    start_daemon
+    id=$(segment_id)
+    reload 'size = 100;' 'mode = "0600";' 'nonsense = 1;'
+    assert_refused "$conf:3: " 'nonsense'
+    reload 'key = "5678";'
+    assert_refused "$conf:1: " 'key'
+    reload 'source = { type = "nothing"; };'
+    assert_refused "$conf:1: " 'type'
+    rm "$conf"
+    reload_daemon
+    assert_refused "$conf: " 'No such file'
+    mkfifo "$conf"
+    reload_daemon
+    assert_refused "$conf: " 'regular file'
+    rm "$conf"
+    reload 'poll_interval_ms = 20;'
+    assert_works
+    assert_eq "$(segment_field 5678 perms) $(segment_field 5678 size)" '666 27'
+}
+
+# A key that somebody else's segment holds: the old one goes on.
+test_refused_for_a_foreign_segment() {
+    local id
+    need_other_users
+    make_segment 4711 10 0600 "${alice[@]}"
+    start_daemon
+    id=$(segment_id)
+    reload 'key = 4711;'
+    assert_refused '1000' 'ipcrm'
+    assert_eq "$(segment_field 4711 size) $(segment_field 4711 nattch)" '10 0' 'the foreign segment'
+    assert_eq "$(ls -A "$RUNTIME_DIRECTORY")" key-0000162e.state 'state files'
+}
+
+# A key that another running shmd holds.
+test_refused_for_another_daemon() {
+    local first id
+    start_daemon 'key = 4711;'
+    first=$daemon
+    conf=$TEST_DIR/second.conf
+    start_daemon
+    id=$(segment_id)
+    reload 'key = 4711;'
+    assert_works
+    assert_eq "$(segment_id)" "$id"
+    assert_eq "$(segment_read 4711)" "$letters."
+    stop_daemon
+    assert_eq "$(segment_read 4711)" "$letters."
+    daemon=$first
+}
+
+# Many at once: none is lost, and the last configuration holds.
+test_burst() {
+    local i
+    start_daemon
+    for i in {1..50}; do
+        configure "size = $((27 + i));"
+        kill -HUP "$daemon"
+    done
+    wait_until '[[ $(segment_field 5678 size) == 77 ]]'
+    assert_eq "$(count_segments)" 1
+    assert_works
+}
+
+run_tests "$@"

@@ -1,0 +1,161 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+#
+# What an integration test has at hand: the real daemon, alone with its segment.
+#
+# Each case (tap.sh) runs in an IPC namespace of its own: it sees only segments that it made, and no
+# other case, let alone the machine, sees those. Root makes one as it is; others need a user
+# namespace for it, and are root in there. Where neither is allowed the cases are skipped.
+#
+# A case finds in $TEST_DIR: $conf, the configuration; $log, what the daemon wrote on standard
+# error; $RUNTIME_DIRECTORY, where its state file lies; $notify, what it told its service manager.
+# $shmd and $shm_client are copies there, because other users may not reach the build directory.
+#
+# Much here is for the scripts only:
+# shellcheck disable=SC2034,SC2119,SC2120
+
+top_srcdir=${top_srcdir:-$(dirname "${BASH_SOURCE[0]}")/..}
+top_builddir=${top_builddir:-$top_srcdir}
+# shellcheck source=tests/tap.sh
+. "$top_srcdir/tests/tap.sh"
+# shellcheck source=tests/segments.sh
+. "$top_srcdir/tests/segments.sh"
+
+if unshare --ipc true 2>/dev/null; then
+    isolation=(unshare --ipc)
+elif unshare --user --map-root-user --ipc true 2>/dev/null; then
+    isolation=(unshare --user --map-root-user --ipc)
+else
+    cannot_isolate='no private IPC namespace: neither unshare --ipc nor --user --ipc is permitted'
+fi
+
+# Two other users, to stand before a command; only real root can become them (need_other_users).
+alice=(setpriv --reuid=1000 --regid=1000 --clear-groups)
+bob=(setpriv --reuid=1001 --regid=1001 --clear-groups)
+
+set_up() {
+    local program
+    conf=$TEST_DIR/shmd.conf
+    log=$TEST_DIR/log
+    notify=$TEST_DIR/notified
+    daemon=''
+    daemon_prefix=()
+    : >"$log"
+    : >"$notify"
+    mkdir "$TEST_DIR/bin"
+    for program in shmd shm-client; do
+        if [[ -x $top_builddir/$program ]]; then
+            cp "$top_builddir/$program" "$TEST_DIR/bin/"
+        fi
+    done
+    shmd=$TEST_DIR/bin/shmd
+    shm_client=$TEST_DIR/bin/shm-client
+
+    unset JOURNAL_STREAM WATCHDOG_USEC WATCHDOG_PID LISTEN_FDS LISTEN_PID SHMD_INSTANCE
+    export RUNTIME_DIRECTORY=$TEST_DIR/run
+    export NOTIFY_SOCKET=$TEST_DIR/notify
+    mkdir "$RUNTIME_DIRECTORY"
+    listen_for_notifications
+}
+
+# No case passes over a report of a sanitizer, nor over a daemon that does not end when told to.
+tear_down() {
+    if [[ -n $daemon ]]; then
+        stop_daemon
+    fi
+    if grep -E 'Sanitizer|runtime error:' "$log"; then
+        fail 'a sanitizer reported the above'
+    fi
+}
+
+# Plays the service manager: each datagram to NOTIFY_SOCKET becomes lines in $notify.
+listen_for_notifications() {
+    perl -MSocket -e '
+        socket(S, AF_UNIX, SOCK_DGRAM, 0) && bind(S, sockaddr_un($ARGV[0])) or die "$ARGV[0]: $!";
+        chmod 0777, $ARGV[0];
+        $| = 1;
+        print "$datagram\n" while defined recv(S, $datagram, 65536, 0);
+    ' "$NOTIFY_SOCKET" >>"$notify" &
+    wait_until '[[ -S $NOTIFY_SOCKET && $(stat -c %a "$NOTIFY_SOCKET") == 777 ]]'
+}
+
+count_ready() {
+    grep -c '^READY=1$' "$notify" || true
+}
+
+# Is the daemon still there? A zombie is not.
+daemon_runs() {
+    grep -q '^State:.*[^Z] (' "/proc/$daemon/status" 2>/dev/null
+}
+
+# configure LINE…: the daemon's configuration; no line means all defaults
+configure() {
+    printf '%s\n' "$@" >"$conf"
+}
+
+# start_daemon LINE…: configures and starts the daemon, and waits until it is ready
+start_daemon() {
+    configure "$@"
+    start_daemon_again
+}
+
+# The same with the configuration that is there. "${daemon_prefix[@]}" may name another user.
+start_daemon_again() {
+    spawn_daemon
+    wait_until '(($(count_ready) > ready_before)) || ! daemon_runs'
+    daemon_runs || fail "the daemon did not start: $(cat "$log")"
+}
+
+spawn_daemon() {
+    ready_before=$(count_ready)
+    "${daemon_prefix[@]}" "$shmd" --config "$conf" 2>>"$log" &
+    daemon=$!
+}
+
+# stop_daemon [SIGNAL [EXPECTED-STATUS]]: ends the daemon and checks how it ended (0, or by KILL)
+stop_daemon() {
+    local signal=${1:-TERM} expected=${2:-0} status=0 pid=$daemon
+    if [[ $signal == KILL ]]; then
+        expected=137
+    fi
+    daemon=''
+    kill "-$signal" "$pid"
+    # The shell would tell about the killed job.
+    wait "$pid" 2>/dev/null || status=$?
+    assert_eq "$status" "$expected" "exit status after SIG$signal, with the log «$(cat "$log")»,"
+}
+
+# Sends SIGHUP and waits until the daemon has answered it, either way.
+reload_daemon() {
+    ready_before=$(count_ready)
+    kill -HUP "$daemon"
+    wait_until '(($(count_ready) > ready_before))'
+    daemon_runs || fail "the daemon ended instead of reloading: $(cat "$log")"
+}
+
+wait_log() {
+    wait_until "grep -qE -- '$1' '$log'"
+}
+
+count_log() {
+    grep -cE -- "$1" "$log" || true
+}
+
+# The numbers of all records whose acknowledgement was logged, one on each line, in order of log.
+acknowledged_records() {
+    sed -nE -e 's/.* acknowledged record ([0-9]+) .*/\1 \1/p' \
+        -e 's/.* acknowledged records ([0-9]+)-([0-9]+) .*/\1 \2/p' "$log" |
+        while read -r first last; do
+            seq "$first" "$last"
+        done
+}
+
+# A segment that is not the daemon's: make_segment KEY SIZE [MODE [COMMAND-PREFIX…]]
+make_segment() {
+    "${@:4}" perl -e 'shmget($ARGV[0], $ARGV[1], 01000 | 02000 | oct $ARGV[2]) // die "shmget: $!\n"' \
+        "$1" "$2" "${3:-0666}"
+}
+
+need_other_users() {
+    "${alice[@]}" true 2>/dev/null || skip 'needs root: takes the part of other users'
+}

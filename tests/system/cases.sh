@@ -1,0 +1,446 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# shmd as a service: these cases run as root in a container that `run` has booted for them. All
+# share that one boot; set_up puts the service back to where a fresh installation stands.
+set -euo pipefail
+top_srcdir=/shmd
+. "$top_srcdir/tests/tap.sh"
+. "$top_srcdir/tests/segments.sh"
+
+# What would be done once on a machine: install, make users, read the catalog.
+prepare_machine() {
+    cp -a /shmd/stage/. /
+    systemd-sysusers
+    journalctl --update-catalog
+    useradd --uid 1000 alice
+    useradd --uid 1001 bob
+    systemctl daemon-reload
+    cp /etc/shmd.conf /etc/shmd.conf.installed
+}
+
+set_up() {
+    pkill -CONT -x systemd-journal || true
+    systemctl stop shmd.service 'shmd@*.service'
+    rm -rf /etc/systemd/system/shmd*.service.d /etc/shmd
+    systemctl daemon-reload
+    systemctl reset-failed
+    ipcrm --all=shm
+    cp /etc/shmd.conf.installed /etc/shmd.conf
+    sleep 0.1
+    journalctl --sync
+    cursor=$(journalctl --lines=0 --show-cursor --quiet | sed -n 's/^-- cursor: //p')
+}
+
+configure() {
+    printf '%s\n' "$@" >/etc/shmd.conf
+}
+
+main_pid() {
+    systemctl show --property=MainPID --value shmd
+}
+
+# entries [MATCH…]: this case's journal entries in the export format
+entries() {
+    journalctl --sync
+    journalctl --after-cursor="$cursor" --output=export --quiet "$@"
+}
+
+# values FIELD [MATCH…]: one line for each entry that has the field
+values() {
+    entries "${@:2}" | sed -n "s/^$1=//p"
+}
+
+count_entries() {
+    entries "$@" | grep -c '^__CURSOR=' || true
+}
+
+acknowledge_as() {
+    assert_eq "$(runuser -u "$1" -- shm-client "${@:2}")" "$letters"
+}
+
+# Each acknowledgement exactly once: SHMD_ACK_SEQ and the records covered are gap-free.
+assert_all_logged() {
+    assert_eq "$(values SHMD_ACK_SEQ SHMD_EVENT=acknowledged | tr '\n' ' ')" \
+        "$(seq "$(count_entries SHMD_EVENT=acknowledged)" | tr '\n' ' ')" 'SHMD_ACK_SEQ'
+    assert_eq "$(count_records)" "$1" 'records'
+    assert_eq "$(values SHMD_RECORD_LAST SHMD_EVENT=acknowledged | tail -n 1)" "$1" 'last record'
+}
+
+# How many records the entries cover in all.
+count_records() {
+    values SHMD_RECORDS SHMD_EVENT=acknowledged | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+assert_failed_with() {
+    assert_eq "$(systemctl show --property=ActiveState --value shmd)" failed 'ActiveState'
+    assert_eq "$(systemctl show --property=ExecMainStatus --value shmd)" "$1" 'ExecMainStatus'
+    assert_eq "$(systemctl show --property=NRestarts --value shmd)" 0 'NRestarts'
+}
+
+# The main job: start, and any user reads the record and acknowledges it.
+test_start_and_two_users() {
+    systemctl start shmd
+    assert_eq "$(systemctl is-active shmd)" active
+    assert_eq "$(segment_field 5678 uid)" "$(id -u shmd)"
+    assert_eq "$(segment_field 5678 perms) $(segment_field 5678 size)" '666 27'
+    assert_eq "$(segment_read 5678)" "$letters."
+    acknowledge_as alice
+    acknowledge_as bob
+    wait_until '(($(count_entries SHMD_EVENT=acknowledged) == 2))'
+    assert_all_logged 2
+    wait_until '[[ $(systemctl show --property=StatusText --value shmd) == *2* ]]'
+    diagnose "status: $(systemctl show --property=StatusText --value shmd)"
+}
+
+# What an entry of an acknowledgement says, and what it does not claim to know.
+test_fields_of_an_acknowledgement() {
+    local entry pid field
+    systemctl start shmd
+    # shellcheck disable=SC2016
+    pid=$(runuser -u alice -- sh -c 'echo $$; exec shm-client >/dev/null')
+    wait_until '(($(count_entries SHMD_EVENT=acknowledged) == 1))'
+    entry=$(entries SHMD_EVENT=acknowledged)
+    for field in SHMD_EVENT=acknowledged SHMD_INSTANCE=shmd SHMD_KEY=0x0000162e \
+        "SHMD_SHMID=$(segment_id)" SHMD_ACK_SEQ=1 SHMD_RECORD_FIRST=1 SHMD_RECORD_LAST=1 \
+        SHMD_RECORDS=1 SHMD_BYTES=26 "SHMD_CLIENT_PID=$pid" SHMD_CLIENT_VERIFIED=no \
+        MESSAGE_ID=9a5ff1126e2f48418c8885f72837c182 PRIORITY=6 SYSLOG_IDENTIFIER=shmd \
+        _SYSTEMD_UNIT=shmd.service "_PID=$(main_pid)" "_UID=$(id -u shmd)" \
+        "MESSAGE=anonymous client (pid $pid, unverified) acknowledged record 1 (26 bytes) after "; do
+        assert_contains $'\n'"$entry" $'\n'"$field"
+    done
+    grep -qE '^SHMD_EPOCH=[0-9a-f]{32}$' <<<"$entry" || fail "no SHMD_EPOCH in $entry"
+    grep -qE '^SHMD_LATENCY_USEC=[0-9]+$' <<<"$entry" || fail "no SHMD_LATENCY_USEC in $entry"
+    # Nobody knows them of an anonymous client.
+    for field in SHMD_CLIENT_UID SHMD_CLIENT_GID SHMD_CLIENT_USER SHMD_CLIENT_NAME; do
+        [[ $entry != *"$field="* ]] || fail "$field of an anonymous client in $entry"
+    done
+}
+
+# From the first entry on, each has what is common to all.
+test_fields_of_all_entries() {
+    local all field
+    systemctl start shmd
+    acknowledge_as alice
+    systemctl stop shmd
+    all=$(count_entries _SYSTEMD_UNIT=shmd.service + SYSLOG_IDENTIFIER=shmd)
+    ((all >= 5)) || fail "only $all entries"
+    for field in MESSAGE MESSAGE_ID PRIORITY SHMD_EVENT SHMD_INSTANCE SHMD_EPOCH SHMD_KEY; do
+        assert_eq "$(values "$field" SYSLOG_IDENTIFIER=shmd | wc -l)" "$all" "entries with $field"
+    done
+    assert_eq "$(values SHMD_EPOCH SYSLOG_IDENTIFIER=shmd | sort -u | wc -l)" 1 'epochs'
+    for field in epoch-started segment-created started acknowledged segment-removed stopped; do
+        assert_eq "$(count_entries "SHMD_EVENT=$field")" 1 "entries $field"
+    done
+}
+
+# journalctl -x explains.
+test_catalog() {
+    systemctl start shmd
+    acknowledge_as alice
+    wait_until '(($(count_entries SHMD_EVENT=acknowledged) == 1))'
+    assert_contains "$(journalctl --after-cursor="$cursor" -x SHMD_EVENT=acknowledged)" \
+        '-- Subject: ' '-- Defined-By: shmd'
+    assert_contains "$(journalctl --after-cursor="$cursor" -x SHMD_EVENT=segment-created)" \
+        '-- Subject: '
+}
+
+# What can change live does, and `systemctl reload` returns when it has.
+test_reload() {
+    local pid id
+    systemctl start shmd
+    pid=$(main_pid)
+    id=$(segment_id)
+    configure 'poll_interval_ms = 5;'
+    systemctl reload shmd
+    assert_eq "$(count_entries SHMD_EVENT=reload-done)" 1
+    assert_eq "$(segment_id)" "$id" 'segment'
+    configure 'size = 60;'
+    systemctl reload shmd
+    assert_eq "$(segment_field 5678 size)" 60
+    configure 'key = 7777;'
+    systemctl reload shmd
+    assert_eq "$(segment_field 5678 size)$(segment_field 7777 size)" 27
+    assert_eq "$(runuser -u alice -- shm-client)" "$letters" 'what shm-client finds by itself'
+    assert_eq "$(main_pid)" "$pid" 'the process'
+    assert_eq "$(count_entries SHMD_EVENT=reload-done)" 3
+}
+
+# A restart keeps the segment: nobody who is attached notices.
+test_restart_keeps_the_segment() {
+    local id pid
+    systemctl start shmd
+    acknowledge_as alice
+    id=$(segment_id)
+    pid=$(main_pid)
+    systemctl restart shmd
+    assert_eq "$(segment_id)" "$id" 'segment'
+    [[ $(main_pid) != "$pid" ]] || fail 'it was not restarted'
+    acknowledge_as bob
+    wait_until '(($(count_entries SHMD_EVENT=acknowledged) == 2))'
+    assert_all_logged 2
+    assert_eq "$(count_entries SHMD_EVENT=segment-adopted)" 1
+    assert_eq "$(values SHMD_EPOCH SYSLOG_IDENTIFIER=shmd | sort -u | wc -l)" 1 'epochs'
+}
+
+test_restart_with_an_edited_configuration() {
+    systemctl start shmd
+    configure 'size = 60; mode = "0660"; group = "bob";'
+    systemctl restart shmd
+    assert_eq "$(segment_field 5678 size) $(segment_field 5678 perms)" '60 660'
+    assert_eq "$(count_segments)" 1 'segments'
+}
+
+# A refused reload: `systemctl reload` fails, the old configuration goes on, the journal says why.
+test_reload_of_a_bad_configuration() {
+    local id pid
+    systemctl start shmd
+    id=$(segment_id)
+    pid=$(main_pid)
+    configure 'size = 60;' 'kee = true;'
+    assert_exit 1 systemctl reload shmd
+    assert_contains "$(values MESSAGE _SYSTEMD_UNIT=shmd.service)" '/etc/shmd.conf:2: ' 'kee'
+    assert_eq "$(systemctl is-active shmd)" active
+    assert_eq "$(main_pid) $(segment_id) $(segment_field 5678 size)" "$pid $id 27"
+    acknowledge_as alice
+
+    # The same if SIGHUP comes without the check before it.
+    systemctl kill --signal=HUP shmd
+    wait_until '(($(count_entries SHMD_EVENT=reload-refused) == 1))'
+    assert_contains "$(values MESSAGE SHMD_EVENT=reload-refused)" '/etc/shmd.conf:2: '
+    assert_eq "$(main_pid) $(segment_id) $(segment_field 5678 size)" "$pid $id 27"
+    assert_eq "$(systemctl show --property=ActiveState,SubState --value shmd | xargs)" \
+        'active running'
+    acknowledge_as alice
+}
+
+# At start: a failed unit, the reason in the journal, and no loop.
+test_start_with_a_bad_configuration() {
+    configure 'key = 5678;' 'size = 4294967323;'
+    assert_exit 1 systemctl start shmd
+    sleep 3
+    assert_failed_with 78
+    assert_eq "$(count_entries SHMD_EVENT=configuration-refused)" 1
+    assert_contains "$(values MESSAGE SHMD_EVENT=configuration-refused)" '/etc/shmd.conf:2: ' 'size'
+    assert_eq "$(count_segments)" 0
+
+    # Mended, it starts at once.
+    configure 'size = 27;'
+    systemctl start shmd
+    acknowledge_as alice
+}
+
+test_start_without_a_configuration() {
+    rm /etc/shmd.conf
+    assert_exit 1 systemctl start shmd
+    assert_failed_with 78
+    assert_contains "$(values MESSAGE SHMD_EVENT=configuration-refused)" '/etc/shmd.conf: '
+}
+
+# P5: SIGKILL, and systemd starts the next one on the same segment, in the same epoch.
+test_kill() {
+    local id pid i
+    systemctl start shmd
+    id=$(segment_id)
+    for i in 1 2 3; do
+        acknowledge_as alice
+        pid=$(main_pid)
+        kill -KILL "$pid"
+        wait_until "[[ \$(main_pid) != $pid && \$(systemctl is-active shmd) == active ]]"
+        assert_eq "$(segment_id)" "$id" "segment after kill $i"
+    done
+    acknowledge_as bob
+    wait_until '(($(count_entries SHMD_EVENT=acknowledged) == 4))'
+    assert_all_logged 4
+    assert_eq "$(values SHMD_EPOCH SYSLOG_IDENTIFIER=shmd | sort -u | wc -l)" 1 'epochs'
+}
+
+# A daemon that does not move is restarted by the watchdog, and what came meanwhile is not lost.
+test_watchdog() {
+    local id pid
+    mkdir -p /etc/systemd/system/shmd.service.d
+    printf '[Service]\nWatchdogSec=1\n' >/etc/systemd/system/shmd.service.d/watchdog.conf
+    systemctl daemon-reload
+    systemctl start shmd
+    id=$(segment_id)
+    pid=$(main_pid)
+    sleep 3
+    assert_eq "$(main_pid)" "$pid" 'a daemon that is well'
+    kill -STOP "$pid"
+    segment_write 5678 0 '*'
+    wait_until "[[ \$(main_pid) != $pid && \$(systemctl is-active shmd) == active ]]" 40
+    assert_eq "$(segment_id)" "$id" 'segment'
+    wait_until '(($(count_entries SHMD_EVENT=acknowledged) == 1))'
+    assert_all_logged 1
+    acknowledge_as alice
+}
+
+# The shipped unit has a watchdog at all, and the daemon feeds it.
+test_unit_has_a_watchdog() {
+    assert_eq "$(systemctl show --property=WatchdogUSec --value shmd)" 10s
+    assert_eq "$(systemctl show --property=Type --value shmd)" notify
+}
+
+test_stop_leaves_nothing() {
+    systemctl start shmd
+    acknowledge_as alice
+    systemctl stop shmd
+    assert_eq "$(count_segments)" 0 'segments'
+    assert_eq "$(systemctl show --property=Result --value shmd)" success
+    assert_eq "$(find /run/shmd -type f 2>/dev/null)" '' 'files in /run/shmd'
+    assert_exit 3 runuser -u alice -- shm-client --timeout 1
+}
+
+test_keep() {
+    local id
+    configure 'keep = true;'
+    systemctl start shmd
+    acknowledge_as alice
+    id=$(segment_id)
+    systemctl stop shmd
+    assert_eq "$(segment_id)" "$id" 'segment after the stop'
+    systemctl start shmd
+    assert_eq "$(segment_id)" "$id" 'segment after the start'
+    acknowledge_as alice
+    wait_until '(($(count_entries SHMD_EVENT=acknowledged) == 2))'
+    assert_all_logged 2
+}
+
+# Somebody has taken the key: told with all that is needed, not touched, and no loop.
+test_foreign_segment() {
+    local id
+    runuser -u alice -- perl -e 'shmget(5678, 50, 01600) // die "shmget: $!\n"'
+    id=$(segment_id)
+    assert_exit 1 systemctl start shmd
+    sleep 3
+    assert_failed_with 69
+    assert_eq "$(count_entries SHMD_EVENT=segment-foreign)" 1
+    assert_contains "$(values MESSAGE SHMD_EVENT=segment-foreign)" 'alice' '1000' \
+        "$(segment_field 5678 cpid)" '50 bytes' 'nattch 0' "ipcrm -m $id"
+    assert_eq "$(segment_field 5678 size) $(segment_field 5678 nattch)" '50 0'
+}
+
+# P4: a journald that stands still delays no refill, and all is logged when it goes on.
+test_journald_stopped() {
+    local started i
+    systemctl start shmd
+    acknowledge_as alice
+    pkill -STOP -x systemd-journal
+    started=$SECONDS
+    for i in {1..30}; do
+        acknowledge_as bob --timeout 5
+    done
+    diagnose "30 refills while journald stood still took $((SECONDS - started)) s"
+    sleep 3
+    acknowledge_as alice --timeout 5
+    pkill -CONT -x systemd-journal
+    acknowledge_as bob
+    wait_until '(($(count_records) == 33))'
+    assert_all_logged 33
+}
+
+# journald is killed: at most what was in its hands is lost, refills go on, no number is used twice.
+test_journald_killed() {
+    local i last
+    systemctl start shmd
+    acknowledge_as alice
+    systemctl kill --signal=KILL systemd-journald
+    for i in {1..20}; do
+        acknowledge_as bob --timeout 5
+    done
+    wait_until '[[ $(values SHMD_RECORD_LAST SHMD_EVENT=acknowledged | tail -n 1) == 21 ]]'
+    assert_eq "$(values SHMD_ACK_SEQ SHMD_EVENT=acknowledged | sort -n | uniq -d)" '' 'numbers twice'
+    last=$(values SHMD_ACK_SEQ SHMD_EVENT=acknowledged | tail -n 1)
+    (($(count_entries SHMD_EVENT=acknowledged) >= last - 1)) || fail 'more than one entry was lost'
+}
+
+# A second instance beside the main one: its own configuration, segment and name in the journal.
+test_template_instance() {
+    mkdir -p /etc/shmd
+    echo 'key = 6000; size = 11;' >/etc/shmd/second.conf
+    systemctl start shmd shmd@second
+    assert_eq "$(runuser -u alice -- shm-client --instance second)" abcdefghij
+    acknowledge_as alice
+    wait_until '(($(count_entries SHMD_EVENT=acknowledged) == 2))'
+    assert_eq "$(values SHMD_KEY SHMD_INSTANCE=second SHMD_EVENT=acknowledged)" 0x00001770
+    assert_eq "$(values SHMD_KEY SHMD_INSTANCE=shmd SHMD_EVENT=acknowledged)" 0x0000162e
+    assert_eq "$(values _SYSTEMD_UNIT SHMD_INSTANCE=second | sort -u)" shmd@second.service
+    systemctl stop shmd
+    assert_eq "$(runuser -u bob -- shm-client --instance second)" abcdefghij
+    systemctl stop shmd@second
+    assert_eq "$(count_segments)" 0
+
+    # On the key of the main one it does not start.
+    echo 'key = 5678;' >/etc/shmd/second.conf
+    systemctl start shmd
+    assert_exit 1 systemctl start shmd@second
+    assert_eq "$(systemctl show --property=ExecMainStatus --value shmd@second)" 69
+    acknowledge_as alice
+}
+
+test_exposure() {
+    local unit
+    for unit in shmd.service shmd@second.service; do
+        diagnose "$(systemd-analyze security "$unit" --no-pager | tail -n 1)"
+        systemd-analyze security "$unit" --no-pager --threshold=5 >"$TEST_DIR/security" ||
+            fail "$(grep '✗' "$TEST_DIR/security")"
+    done
+}
+
+test_verify_is_silent() {
+    assert_eq "$(systemd-analyze verify --man=no shmd.service shmd@second.service 2>&1 |
+        grep -i shmd)" ''
+}
+
+# Enabled, it is there before anybody can log in and take the key.
+test_enable() {
+    systemctl enable shmd
+    assert_eq "$(systemctl is-enabled shmd)" enabled
+    assert_contains "$(systemctl show --property=Before --value shmd)" systemd-user-sessions.service
+    systemctl disable shmd
+}
+
+# Measures; a virtual machine under load is no place to hold times, so those are only shown.
+test_measures() {
+    local pid before after resident started active
+    systemctl start shmd
+    pid=$(main_pid)
+    started=$(systemctl show --property=ExecMainStartTimestampMonotonic --value shmd)
+    active=$(systemctl show --property=ActiveEnterTimestampMonotonic --value shmd)
+    diagnose "start to READY=1: $(((active - started) / 1000)).$(((active - started) % 1000)) ms (50)"
+    before=$(processor_time "$pid")
+    sleep 10
+    after=$(processor_time "$pid")
+    diagnose "idle, polling each 10 ms: $(((after - before) / 1000)) us in 10 s (20000)"
+    resident=$(awk '/^VmRSS:/ { print $2 }' "/proc/$pid/status")
+    diagnose "resident: $resident KiB (6144)"
+    ((resident <= 6144)) || fail "resident memory is $resident KiB"
+}
+
+# Nanoseconds on a processor, of all threads.
+processor_time() {
+    cat "/proc/$1/task/"*/schedstat | awk '{ sum += $1 } END { printf "%d\n", sum }'
+}
+
+# mode = "0644": no wake-ups between watchdog pings (here one each 5 s).
+test_read_only_mode_sleeps() {
+    local pid before after
+    configure 'mode = "0644";'
+    systemctl start shmd
+    pid=$(main_pid)
+    sleep 2
+    before=$(context_switches "$pid")
+    sleep 11
+    after=$(context_switches "$pid")
+    diagnose "woke up $((after - before)) times in 11 s"
+    ((after - before <= 3)) || fail "woke up $((after - before)) times in 11 s"
+}
+
+context_switches() {
+    cat "/proc/$1/task/"*/status | awk '/^voluntary_ctxt_switches/ { sum += $2 } END { print sum }'
+}
+
+if [[ -z ${SHMD_TEST_CASE:-} ]]; then
+    prepare_machine >&2
+fi
+run_tests "$@"

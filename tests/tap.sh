@@ -1,0 +1,138 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+#
+# How a test script runs its cases.
+#
+# A script defines functions test_*, one for each case, and ends with `run_tests "$@"`. Each case
+# runs in a process of its own: the script starts itself again with the case's name in the
+# environment. So a case can change directory, set variables, die or hang, and the next one starts
+# afresh. A case has
+#   - a directory of its own, $TEST_DIR, that everyone may enter, and that goes away afterwards;
+#   - a time bound, $SHMD_TEST_TIMEOUT seconds (60);
+#   - a process group of its own, so that whatever it leaves running is ended with it;
+#   - what "${isolation[@]}" adds in front, if a library sets that (lib.sh: a private namespace).
+#
+# The script prints TAP, which Automake's driver counts. A case passes when it returns; it fails
+# through one of the assert_… functions, through fail, or through any command that fails (set -e);
+# it says why it cannot run through skip. What a failed case printed follows as diagnostics; of a
+# passed one, only lines that begin with "# ". By hand:
+#   top_builddir=BUILD tests/integration/lifecycle.sh [test_NAME…]
+
+isolation=()
+cannot_isolate=''
+
+fail() {
+    printf 'FAILED: %s\n' "$*" >&2
+    local frame
+    for ((frame = 1; frame < ${#BASH_SOURCE[@]} - 1; frame++)); do
+        printf '  in %s, %s line %s\n' "${FUNCNAME[frame]}" "${BASH_SOURCE[frame]}" \
+            "${BASH_LINENO[frame - 1]}" >&2
+    done
+    exit 1
+}
+
+skip() {
+    printf '%s\n' "$*" >"$TEST_DIR/skipped"
+    exit 77
+}
+
+# Says something that is worth reading even when all is well: measurements.
+diagnose() {
+    printf '# %s\n' "$*"
+}
+
+# assert_eq ACTUAL EXPECTED [WHAT]
+assert_eq() {
+    [[ $1 == "$2" ]] || fail "${3:-value} is «$1», expected «$2»"
+}
+
+# assert_contains TEXT PART…: all parts, in any order
+assert_contains() {
+    local text=$1 part
+    shift
+    for part in "$@"; do
+        [[ $text == *"$part"* ]] || fail "«$part» is not in «$text»"
+    done
+}
+
+# assert_exit STATUS COMMAND…: runs the command, its output (both streams) goes to $output
+assert_exit() {
+    local expected=$1 status=0
+    shift
+    # For the caller.
+    # shellcheck disable=SC2034
+    output=$("$@" 2>&1 </dev/null) || status=$?
+    [[ $status == "$expected" ]] || fail "exit status of «$*» is $status, expected $expected: $output"
+}
+
+# wait_until CONDITION [SECONDS]: looks again and again until the condition (shell text) holds. The
+# bound is generous on purpose: it says "broken", never "slow".
+wait_until() {
+    local deadline=$((SECONDS + ${2:-20}))
+    until eval "$1"; do
+        ((SECONDS < deadline)) || fail "waited ${2:-20} s in vain for: $1"
+        sleep 0.02
+    done
+}
+
+report_case() {
+    local number=$1 name=${2#test_} directory=$3 status=$4 verdict='not ok' note=''
+    case $status in
+    0) verdict=ok ;;
+    77) verdict=ok note=" # SKIP $(cat "$directory/skipped")" ;;
+    124 | 137) note=" # took longer than ${SHMD_TEST_TIMEOUT:-60} s" ;;
+    esac
+    printf '%s %d - %s%s\n' "$verdict" "$number" "${name//_/ }" "$note"
+    if [[ $verdict == ok ]]; then
+        grep '^# ' "$directory/output" || true
+    else
+        sed 's/^/#   /' "$directory/output"
+    fi
+}
+
+run_case() {
+    local name=$1 number=$2 pid status=0
+    TEST_DIR=$(mktemp -d "${TMPDIR:-/tmp}/shmd-test.XXXXXX")
+    chmod 0755 "$TEST_DIR"
+    # `timeout` makes itself a process group, whose number is then its own process id.
+    SHMD_TEST_CASE=$name TEST_DIR=$TEST_DIR timeout --kill-after=10 "${SHMD_TEST_TIMEOUT:-60}" \
+        "${isolation[@]}" "$BASH" "$0" >"$TEST_DIR/output" 2>&1 </dev/null &
+    pid=$!
+    # shellcheck disable=SC2064
+    trap "kill -KILL -- -$pid 2>/dev/null; rm -rf '$TEST_DIR'" EXIT
+    wait "$pid" || status=$?
+    kill -KILL -- "-$pid" 2>/dev/null || true
+    report_case "$number" "$name" "$TEST_DIR" "$status"
+    trap - EXIT
+    rm -rf "$TEST_DIR"
+    ((status == 0 || status == 77))
+}
+
+run_tests() {
+    if [[ -n ${SHMD_TEST_CASE:-} ]]; then
+        if declare -F set_up >/dev/null; then
+            set_up
+        fi
+        "$SHMD_TEST_CASE"
+        if declare -F tear_down >/dev/null; then
+            tear_down
+        fi
+        exit 0
+    fi
+
+    trap 'exit 1' HUP INT TERM
+    local cases=("$@") name number=0 failed=0
+    if ((${#cases[@]} == 0)); then
+        mapfile -t cases < <(sed -nE 's/^(test_[[:alnum:]_]+)\(\).*/\1/p' "$0")
+    fi
+    printf '1..%d\n' "${#cases[@]}"
+    for name in "${cases[@]}"; do
+        number=$((number + 1))
+        if [[ -n $cannot_isolate ]]; then
+            printf 'ok %d - %s # SKIP %s\n' "$number" "${name#test_}" "$cannot_isolate"
+            continue
+        fi
+        run_case "$name" "$number" || failed=1
+    done
+    exit "$failed"
+}
