@@ -44,9 +44,8 @@ set_up() {
     : >"$notify"
     mkdir "$TEST_DIR/bin"
     for program in shmd shm-client; do
-        if [[ -x $top_builddir/$program ]]; then
-            cp "$top_builddir/$program" "$TEST_DIR/bin/"
-        fi
+        [[ -x $top_builddir/$program ]] || fail "no $top_builddir/$program: build it, and set top_builddir"
+        cp "$top_builddir/$program" "$TEST_DIR/bin/"
     done
     shmd=$TEST_DIR/bin/shmd
     shm_client=$TEST_DIR/bin/shm-client

@@ -115,7 +115,9 @@ static int option_refuse(int problem, const char *argument)
     if (problem == ':') {
         return refuse("no value after option", argument);
     }
-    if (strncmp(argument, "--", 2) != 0) {
+    /* In a group of short options `argument` may be the one before; and only options that take no
+     * value can have one too many. */
+    if (strncmp(argument, "--", 2) != 0 || (optopt != 0 && !strchr("AJhV", optopt))) {
         return refuse("unknown option", short_form);
     }
     return refuse(optopt == 0 ? "unknown or ambiguous option" : "unexpected value in option",

@@ -29,7 +29,8 @@ const struct setting settings[] = {
     {"group", SETTING_TEXT, FIELD(group), 0, "", 0, 0, NULL,
      "Group of the segment, a name or number; empty: the daemon's own group."},
     {"poll_interval_ms", SETTING_NUMBER, FIELD(poll_interval_ms), 10, NULL, 1, MINUTE_MSEC, NULL,
-     "How often to look for an acknowledgement, in milliseconds, where others may write."},
+     "How often to look for an acknowledgement where others may write, in ms; idle: a quarter as "
+     "often."},
     {"keep", SETTING_BOOL, FIELD(keep), false, NULL, 0, 0, NULL,
      "Keep the segment when the daemon is stopped."},
     {"lock_memory", SETTING_BOOL, FIELD(lock_memory), false, NULL, 0, 0, NULL,

@@ -12,6 +12,8 @@
 
 #define HEALTH_USEC  USEC_PER_SEC /* how often, at most, where we are awake anyway */
 #define OTHERS_WRITE 0022         /* mode bits */
+#define IDLE_USEC    USEC_PER_SEC /* without an acknowledgement, we look less often, … */
+#define IDLE_FACTOR  4            /* … by this much */
 
 struct segment_spec manager_spec(const struct conf *conf)
 {
@@ -132,6 +134,7 @@ void manager_look(struct manager *manager)
             log_acknowledgement(manager->log, &ack);
             manager->state->file->acknowledged++;
         }
+        manager->active_usec = clock_usec();
         record_done(&manager->record);
         manager_refill(manager);
     }
@@ -146,6 +149,7 @@ static int replace_lost(struct manager *manager)
     struct segment_stat holder;
     int r;
 
+    manager_look(manager); /* whoever is attached may have acknowledged */
     report_lost(manager);
     segment_detach(&manager->segment);
     r = segment_acquire(&spec, &manager->segment, &origin, &holder);
@@ -189,16 +193,47 @@ static int health(struct manager *manager)
     return 0;
 }
 
+/* May anybody but our own user write the segment? Only then is there a '*' to look for. */
+static bool others_write(const struct conf *conf)
+{
+    return (conf->mode & OTHERS_WRITE) || (conf->uid != CONF_OWN && conf->uid != geteuid());
+}
+
+int manager_poll(struct manager *manager)
+{
+    struct itimerspec every = {0};
+    uint64_t interval = manager->conf->poll_interval_ms * USEC_PER_MSEC;
+
+    /* A look costs little, but waking a sleeping processor for it does. */
+    interval *= manager->idle ? IDLE_FACTOR : 1;
+    if (others_write(manager->conf)) {
+        every.it_value = every.it_interval = clock_timespec(interval);
+    }
+    return timerfd_settime(manager->poll_fd, 0, &every, NULL) < 0 ? -errno : 0;
+}
+
 int manager_on_poll(sd_event_source *s, int fd, uint32_t events, void *userdata)
 {
     struct manager *manager = userdata;
-    uint64_t expirations;
+    uint64_t expirations, now;
+    bool idle;
 
     (void)s;
     (void)events;
     (void)!read(fd, &expirations, sizeof(expirations)); /* the timer goes on when it is read */
     manager_look(manager);
-    return clock_usec() - manager->health_usec < HEALTH_USEC ? 0 : health(manager);
+    now = clock_usec();
+    idle = now - manager->active_usec >= IDLE_USEC;
+    if (idle != manager->idle) {
+        int r;
+
+        manager->idle = idle;
+        r = manager_poll(manager);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return now - manager->health_usec < HEALTH_USEC ? 0 : health(manager);
 }
 
 int manager_on_tick(sd_event_source *s, uint64_t usec, void *userdata)
@@ -213,23 +248,6 @@ int manager_on_tick(sd_event_source *s, uint64_t usec, void *userdata)
         return r;
     }
     return sd_event_source_set_time_relative(s, manager->tick_usec);
-}
-
-/* May anybody but our own user write the segment? Only then is there a '*' to look for. */
-static bool others_write(const struct conf *conf)
-{
-    return (conf->mode & OTHERS_WRITE) || (conf->uid != CONF_OWN && conf->uid != geteuid());
-}
-
-int manager_poll(struct manager *manager)
-{
-    uint64_t interval = manager->conf->poll_interval_ms * USEC_PER_MSEC;
-    struct itimerspec every = {0};
-
-    if (others_write(manager->conf)) {
-        every.it_value = every.it_interval = clock_timespec(interval);
-    }
-    return timerfd_settime(manager->poll_fd, 0, &every, NULL) < 0 ? -errno : 0;
 }
 
 int manager_run(struct manager *manager)

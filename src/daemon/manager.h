@@ -41,6 +41,8 @@ struct manager {
     bool leave;           /* stop, but leave the segment to the next daemon */
     uint64_t tick_usec;   /* period */
     uint64_t health_usec; /* when it was looked at last */
+    uint64_t active_usec; /* when somebody acknowledged last */
+    bool idle;            /* … which is a while ago */
     uint64_t scribbles;   /* since the last entry about them */
     uint64_t scribble_usec;
     char status[256];

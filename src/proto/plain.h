@@ -107,10 +107,12 @@ static inline ssize_t plain_read(const char *segment, size_t size, char *buffer)
     memcpy(buffer + 1, segment + 1, size - 1);
     buffer[0] = first;
     length = strnlen(buffer, size);
-    /* What was copied before must not be read again before this: the second look is a later one. */
+    /*
+     * The record must stand there still. While byte 0 is '*', what is behind it may be half of the
+     * next record. Acquire: the second look is later than the copy.
+     */
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    first = plain_first(segment);
-    if (first != buffer[0] && first != PLAIN_ACKNOWLEDGED) {
+    if (plain_first(segment) != first) {
         return -EAGAIN;
     }
     if (memcmp(segment + 1, buffer + 1, (length < size ? length + 1 : size) - 1) != 0) {

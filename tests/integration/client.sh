@@ -388,6 +388,7 @@ test_usage_errors() {
     done <<'END'
 --bogus | unknown or ambiguous option '--bogus': see shm-client --help
 -x | unknown option '-x': see shm-client --help
+--no-ack -xh | unknown option '-x': see shm-client --help
 --co 1 | unknown or ambiguous option '--co': see shm-client --help
 --no-ack=1 | unexpected value in option '--no-ack=1': see shm-client --help
 --key | no value after option '--key': see shm-client --help

@@ -235,9 +235,11 @@ test_dump_config_round_trip() {
 
 # The file that is installed says what holds without it.
 test_installed_file_is_the_defaults() {
+    local defaults
     configure ''
-    assert_eq "$("$shmd" --config "$top_srcdir/conf/shmd.conf" --dump-config)" \
-        "$("$shmd" --config "$conf" --dump-config)" 'configuration'
+    defaults=$("$shmd" --config "$conf" --dump-config)
+    assert_exit 0 "$shmd" --config "$top_srcdir/conf/shmd.conf" --dump-config
+    assert_eq "$output" "$defaults" 'configuration'
 }
 
 test_dump_of_a_refused_file() {
