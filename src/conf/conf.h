@@ -2,8 +2,7 @@
  *
  * The configuration file, as the daemon and the client read it.
  *
- * One table (settings.c) holds every setting's name, type, default, range and line of help;
- * parsing,
+ * One table (settings.c) holds each setting's name, type, default, range and line of help; parsing,
  * --dump-config and the tests of the manual go through that table, so that they cannot disagree.
  */
 #pragma once

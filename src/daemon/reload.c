@@ -32,78 +32,94 @@ static int resize_state(struct manager *manager, size_t size)
     return r;
 }
 
-/*
- * Takes the old segment's place. Under another key the new one is made first; under the same key
- * the old one must go first, so it is rehearsed. *ret_gone: the old one is gone, and so is the key.
- */
-static int swap_segment(struct manager *manager, const struct segment_spec *spec,
-                        struct segment_stat *ret_holder, bool *ret_gone)
+/* Under another key, the new segment can be made while the old one still stands. */
+static int acquire_elsewhere(struct manager *manager, const struct segment_spec *spec,
+                             struct segment *ret, enum segment_origin *ret_origin,
+                             char **ret_message)
 {
-    struct segment old = manager->segment;
-    enum segment_origin origin = SEGMENT_CREATED;
-    struct segment new;
-    int r;
+    uint32_t old_key = manager->segment.key;
+    struct segment_stat holder;
+    int r = state_rekey(manager->state, spec->key);
 
-    *ret_gone = false;
-    if (spec->key == old.key) {
-        r = segment_rehearse(spec);
-        if (r < 0) {
-            return r;
-        }
-        (void)segment_remove(old.id);
-        *ret_gone = true;
+    if (r == -EBUSY) {
+        return asprintf(ret_message, "another shmd serves key 0x%08" PRIx32, spec->key) < 0
+                   ? -ENOMEM
+                   : r;
     }
-    r = segment_acquire(spec, &new, &origin, ret_holder);
     if (r < 0) {
         return r;
     }
-    if (!*ret_gone) {
-        (void)segment_remove(old.id);
-        report_removed(manager, old.key, old.id);
+    r = segment_acquire(spec, ret, ret_origin, &holder);
+    if (r < 0) {
+        *ret_message = describe_failure(spec, r, &holder);
+        (void)state_rekey(manager->state, old_key);
     }
-    manager->segment = new;
-    report_segment(manager, *ret_gone ? SEGMENT_REPLACED : origin, old.id);
-    segment_detach(&old);
+    return r;
+}
+
+/* Under the same key, the old segment must go first, and with it the way back. */
+static int acquire_in_place(struct manager *manager, const struct segment_spec *spec,
+                            struct segment *ret, enum segment_origin *ret_origin,
+                            char **ret_message)
+{
+    struct segment_stat holder;
+    int r;
+
+    (void)segment_remove(manager->segment.id);
+    r = segment_acquire(spec, ret, ret_origin, &holder);
+    if (r < 0) {
+        *ret_message = describe_failure(spec, r, &holder);
+        return -EIDRM;
+    }
+    *ret_origin = SEGMENT_REPLACED;
     return 0;
 }
 
-/* A record that was not acknowledged is given up with its segment: the source is asked anew. */
+/*
+ * Puts another segment in the place of this one. What may fail comes first, as long as nothing has
+ * changed: the new segment under another key, or a rehearsal of it under the same one; and the room
+ * for its image. A record that was not acknowledged goes on in a segment of the same size; for one
+ * of another size, the source is asked anew.
+ */
 static int replace_segment(struct manager *manager, const struct segment_spec *spec,
                            char **ret_message)
 {
-    size_t old_size = manager->segment.size;
-    uint32_t old_key = manager->segment.key;
-    struct segment_stat holder;
-    bool gone = false;
-    int r = 0;
+    struct segment old = manager->segment;
+    struct segment new = {.id = -1};
+    enum segment_origin origin;
+    bool elsewhere = spec->key != old.key;
+    int r;
 
-    if (spec->key != old_key) {
-        r = state_rekey(manager->state, spec->key);
-        if (r == -EBUSY) {
-            return asprintf(ret_message, "another shmd serves key 0x%08" PRIx32, spec->key) < 0
-                       ? -ENOMEM
-                       : -EBUSY;
+    if (elsewhere) {
+        r = acquire_elsewhere(manager, spec, &new, &origin, ret_message);
+    } else {
+        r = segment_rehearse(spec);
+        if (r < 0) {
+            *ret_message = describe_failure(spec, r, NULL);
         }
     }
-    if (r == 0) {
+    if (r == 0 && spec->size != old.size) {
         r = resize_state(manager, spec->size);
+        if (r < 0 && elsewhere) {
+            (void)segment_remove(new.id);
+            segment_detach(&new);
+            (void)state_rekey(manager->state, old.key);
+        }
     }
-    if (r == 0) {
-        r = swap_segment(manager, spec, &holder, &gone);
+    if (r == 0 && !elsewhere) {
+        r = acquire_in_place(manager, spec, &new, &origin, ret_message);
     }
-    if (r == 0) {
-        record_resume(&manager->record);
-        return 0;
+    if (r < 0) {
+        return r;
     }
-    *ret_message = describe_failure(spec, r, &holder);
-    if (gone) {
-        return -EIDRM;
+    if (elsewhere && segment_remove(old.id) == 0) {
+        report_removed(manager, old.key, old.id);
     }
-    /* Back to what was: the segment still stands, and its record is made anew. */
-    if (spec->key != old_key) {
-        (void)state_rekey(manager->state, old_key);
-    }
-    return resize_state(manager, old_size) < 0 ? -EIDRM : r;
+    manager->segment = new;
+    report_segment(manager, origin, old.id);
+    segment_detach(&old);
+    record_resume(&manager->record);
+    return 0;
 }
 
 /* Applies what may fail. -EIDRM: it failed, and the segment is gone. */
