@@ -23,6 +23,8 @@ copy_source() {
             tar -C "$source_dir" --null --files-from=- -cf - | tar -C "$scratch/source" -xf -
     else
         cp -R "$source_dir/." "$scratch/source"
+        # What was built there is nothing to build upon.
+        [[ ! -e $scratch/source/Makefile ]] || make -C "$scratch/source" distclean
     fi
 }
 

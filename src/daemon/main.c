@@ -11,7 +11,8 @@
 #include <string.h>
 #include <sysexits.h>
 
-#define EXIT_USAGE 2
+#define EXIT_USAGE       2
+#define SHORTAGE_SECONDS 2 /* between two starts for which the system is too short of something */
 
 /* What entries call it. */
 static const char *instance_name(const struct options *options)
@@ -28,7 +29,7 @@ static int load(const struct options *options, struct conf **ret)
     int r = options->config ? 0 : conf_path(options->instance, &path);
 
     if (r == -EINVAL &&
-        asprintf(&message, "'%s' is no name for an instance: use letters and digits",
+        asprintf(&message, "'%s' is no name for an instance: use letters, digits and :-_.",
                  options->instance) < 0) {
         message = NULL;
     }
@@ -52,7 +53,14 @@ static int serve(struct conf *conf, const char *instance)
     CLEANUP(manager_free_cleanup) struct manager *manager = NULL;
     int status;
 
-    return manager_new(conf, instance, &manager, &status) < 0 ? status : manager_run(manager);
+    if (manager_new(conf, instance, &manager, &status) == 0) {
+        return manager_run(manager);
+    }
+    if (status == EX_OSERR && getenv("NOTIFY_SOCKET")) {
+        /* systemd tries again at once, which is right after a crash, and too often for this. */
+        (void)sleep(SHORTAGE_SECONDS);
+    }
+    return status;
 }
 
 int main(int argc, char **argv)

@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/timerfd.h>
-#include <sysexits.h>
 #include <systemd/sd-daemon.h>
 
 #define HEALTH_USEC  USEC_PER_SEC /* how often, at most, where we are awake anyway */
@@ -61,7 +60,7 @@ static void refill_again(struct manager *manager)
 
     if (sd_event_source_set_time_relative(manager->ask_source, pause) < 0 ||
         sd_event_source_set_enabled(manager->ask_source, SD_EVENT_ONESHOT) < 0) {
-        (void)sd_event_exit(manager->event, EX_OSERR);
+        (void)sd_event_exit(manager->event, EXIT_FAILURE);
     }
 }
 
@@ -120,8 +119,11 @@ static pid_t last_pid(const struct manager *manager)
 
 void manager_look(struct manager *manager)
 {
-    struct findings found = record_look(&manager->record);
+    struct findings found = {0};
 
+    if (manager->segment.map) { /* else a reload has failed half-way, and we are about to end */
+        found = record_look(&manager->record);
+    }
     if (found.scribbled) {
         report_scribbled(manager);
     }
@@ -147,15 +149,17 @@ static int replace_lost(struct manager *manager)
     int old_id = manager->segment.id;
     enum segment_origin origin;
     struct segment_stat holder;
+    struct segment new;
     int r;
 
     manager_look(manager); /* whoever is attached may have acknowledged */
     report_lost(manager);
-    segment_detach(&manager->segment);
-    r = segment_acquire(&spec, &manager->segment, &origin, &holder);
+    r = segment_acquire(&spec, &new, &origin, &holder);
     if (r < 0) {
         return sd_event_exit(manager->event, report_failed(manager, &spec, r, &holder));
     }
+    segment_detach(&manager->segment);
+    manager->segment = new;
     report_segment(manager, origin, old_id);
     record_resume(&manager->record);
     return 0;
@@ -264,5 +268,5 @@ int manager_run(struct manager *manager)
     }
     (void)sd_notify(false, "STOPPING=1");
     manager_look(manager); /* an acknowledgement that came with the signal */
-    return r < 0 ? EX_OSERR : r;
+    return r < 0 ? EXIT_FAILURE : r;
 }

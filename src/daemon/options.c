@@ -40,6 +40,7 @@ int options_parse(int argc, char **argv, struct options *ret)
     struct options options = {0};
     int option;
 
+    opterr = 0; /* our own message: it names us, and not the path that we were started by */
     while ((option = getopt_long(argc, argv, "c:i:hV", long_options, NULL)) >= 0) {
         switch (option) {
         case 'c':
@@ -60,8 +61,11 @@ int options_parse(int argc, char **argv, struct options *ret)
         case 'V':
             (void)puts(PACKAGE_STRING);
             return 0;
-        default: /* getopt_long() has said what is wrong */
-            (void)fputs("Try 'shmd --help'.\n", stderr);
+        default:
+            (void)fprintf(stderr,
+                          "shmd: option '%s' is unknown, or its argument is not as it should be\n"
+                          "Try 'shmd --help'.\n",
+                          argv[optind - 1]);
             return -EINVAL;
         }
     }

@@ -47,6 +47,7 @@ static int acquire_elsewhere(struct manager *manager, const struct segment_spec 
                    : r;
     }
     if (r < 0) {
+        *ret_message = describe_state_failure(manager->state->path, r);
         return r;
     }
     r = segment_acquire(spec, ret, ret_origin, &holder);
@@ -69,6 +70,7 @@ static int acquire_in_place(struct manager *manager, const struct segment_spec *
     r = segment_acquire(spec, ret, ret_origin, &holder);
     if (r < 0) {
         *ret_message = describe_failure(spec, r, &holder);
+        segment_detach(&manager->segment);
         return -EIDRM;
     }
     *ret_origin = SEGMENT_REPLACED;
@@ -100,6 +102,9 @@ static int replace_segment(struct manager *manager, const struct segment_spec *s
     }
     if (r == 0 && spec->size != old.size) {
         r = resize_state(manager, spec->size);
+        if (r < 0) {
+            *ret_message = describe_state_failure(manager->state->path, r);
+        }
         if (r < 0 && elsewhere) {
             (void)segment_remove(new.id);
             segment_detach(&new);
@@ -122,7 +127,7 @@ static int replace_segment(struct manager *manager, const struct segment_spec *s
     return 0;
 }
 
-/* Applies what may fail. -EIDRM: it failed, and the segment is gone. */
+/* Applies what may fail. -EIDRM: it failed, and the segment is gone and detached. */
 static int apply(struct manager *manager, struct conf *conf, char **ret_message)
 {
     CLEANUP(source_close_cleanup) struct source *source = NULL;
@@ -179,7 +184,9 @@ static int reload(struct manager *manager, char **ret_message)
         log_configure(manager->log, (int)manager->conf->log_level, manager->conf->log_queue);
         r = manager_poll(manager);
     }
-    manager_refill(manager);
+    if (manager->segment.map) {
+        manager_refill(manager);
+    }
     return r;
 }
 
@@ -196,5 +203,5 @@ int manager_reload(struct manager *manager)
         report_reload(manager, EVENT_RELOAD_DONE, "reload done");
     }
     (void)sd_notify(false, "READY=1");
-    return r == -EIDRM ? r : 0;
+    return manager->segment.map ? 0 : sd_event_exit(manager->event, EXIT_FAILURE);
 }

@@ -7,5 +7,5 @@
 
 struct manager;
 
-/* SIGHUP. Logs how it ended, and tells systemd. A negative errno: the segment is gone for good. */
+/* SIGHUP. Logs how it ended, and tells systemd. If the segment is gone for good, ends the loop. */
 int manager_reload(struct manager *manager);

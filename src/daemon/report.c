@@ -19,6 +19,13 @@ void report_early(const char *instance, enum event event, const char *message)
     (void)entry_send(entry, sink_detect());
 }
 
+void report_start_failed(struct manager *manager, char *message)
+{
+    log_event(manager->log,
+              entry_new(EVENT_START_FAILED, "%s", message ? message : strerror(ENOMEM)));
+    free(message);
+}
+
 void report_epoch(struct manager *manager, enum history history)
 {
     log_event(
@@ -84,7 +91,8 @@ void report_lost(struct manager *manager)
                         manager->segment.id, manager->segment.key));
 }
 
-char *describe_foreign(const struct segment_spec *spec, const struct segment_stat *holder)
+/* The key is held by a segment that is not ours to touch. */
+static char *describe_foreign(const struct segment_spec *spec, const struct segment_stat *holder)
 {
     const struct passwd *owner = getpwuid(holder->uid);
     char *text;
@@ -121,6 +129,18 @@ char *describe_failure(const struct segment_spec *spec, int error,
                : text;
 }
 
+char *describe_state_failure(const char *path, int error)
+{
+    char *text;
+
+    return asprintf(&text, "no state in %s: %s", path ? path : "the runtime directory",
+                    error == -EPERM    ? "it belongs to another user"
+                    : error == -ENOSPC ? "its file system has no room for a copy of the segment"
+                                       : strerror(-error)) < 0
+               ? NULL
+               : text;
+}
+
 int report_failed(struct manager *manager, const struct segment_spec *spec, int error,
                   const struct segment_stat *holder)
 {
@@ -131,10 +151,10 @@ int report_failed(struct manager *manager, const struct segment_spec *spec, int 
     log_segment(manager->log, spec->key, -1);
     entry = entry_new(foreign ? EVENT_SEGMENT_FOREIGN : EVENT_SEGMENT_FAILED, "%s",
                       text ? text : strerror(-error));
-    if (foreign) {
+    if (foreign && holder->size > 0) {
         entry_add(entry, "SHMD_OWNER_UID=%u", (unsigned)holder->uid);
         entry_add(entry, "SHMD_CREATOR_PID=%d", (int)holder->creator_pid);
-    } else {
+    } else if (!foreign) {
         entry_add(entry, "ERRNO=%d", -error);
     }
     log_event(manager->log, entry);

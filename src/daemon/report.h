@@ -9,6 +9,9 @@
 /* An entry for which there is no manager and no log yet: sent at once. */
 void report_early(const char *instance, enum event event, const char *message);
 
+/* Takes `message` over; NULL: there was no memory for it. */
+void report_start_failed(struct manager *manager, char *message);
+
 void report_epoch(struct manager *manager, enum history history);
 void report_started(struct manager *manager);
 void report_stopped(struct manager *manager);
@@ -16,12 +19,12 @@ void report_segment(struct manager *manager, enum segment_origin origin, int old
 void report_removed(struct manager *manager, uint32_t key, int id);
 void report_lost(struct manager *manager);
 
-/* The key is held by a segment that is not ours to touch. */
-char *describe_foreign(const struct segment_spec *spec, const struct segment_stat *holder);
-
 /* Why there is no segment, the caller's to free; NULL without memory. */
 char *describe_failure(const struct segment_spec *spec, int error,
                        const struct segment_stat *holder);
+
+/* Why there is no state file, likewise. */
+char *describe_state_failure(const char *path, int error);
 
 /* It could not be had: segment-foreign or segment-failed. Returns the exit status. */
 int report_failed(struct manager *manager, const struct segment_spec *spec, int error,

@@ -110,16 +110,17 @@ static int past_open(struct manager *manager, int *ret_status)
     int r = state_open(manager->conf, &manager->state, &history, &pid);
 
     if (r == -EBUSY) {
-        r = asprintf(&text,
+        if (asprintf(&text,
                      "another shmd (pid %d) serves key 0x%08" PRIx64
                      ": stop it, or choose another key",
-                     (int)pid, manager->conf->key);
+                     (int)pid, manager->conf->key) < 0) {
+            text = NULL;
+        }
         *ret_status = EX_UNAVAILABLE;
     } else if (r < 0) {
         path = state_describe(manager->conf);
+        text = describe_state_failure(path, r);
         *ret_status = r == -EACCES || r == -EPERM ? EX_NOPERM : EX_OSERR;
-        r = asprintf(&text, "no state in %s: %s", path ? path : "the runtime directory",
-                     r == -EPERM ? "it belongs to another user" : strerror(-r));
     } else {
         struct log_options options = {
             .instance = manager->instance, .sink = sink_detect(), .state = manager->state};
@@ -156,6 +157,10 @@ static int segment_open(struct manager *manager, int *ret_status)
         log_pause(manager->log);
         r = state_resize(manager->state, spec.size);
         log_resume(manager->log);
+        if (r < 0) {
+            report_start_failed(manager, describe_state_failure(manager->state->path, r));
+            return r;
+        }
     }
     if (r == 0) {
         r = segment_acquire(&spec, &manager->segment, &origin, &holder);
@@ -203,6 +208,9 @@ int manager_new(struct conf *conf, const char *instance, struct manager **ret, i
     }
     if (r == 0) {
         r = manager_open_source(manager, conf, &manager->source);
+        if (r < 0) {
+            report_start_failed(manager, strdup(strerror(-r)));
+        }
     }
     if (r < 0) {
         return r;

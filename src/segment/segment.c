@@ -281,7 +281,9 @@ const char *segment_cause(int error)
     case -EINVAL:
         return "the size is beyond the kernel's limits (SHMMIN, SHMMAX): see sysctl kernel.shmmax";
     case -ENOMEM:
-        return "not enough memory for the segment: choose a smaller size or free memory";
+        return "not enough memory for the segment, or, with lock_memory, not enough that may be "
+               "locked: "
+               "choose a smaller size, or see LimitMEMLOCK= and ulimit -l";
     case -ENOSPC:
         return "the system's limit of segments or of shared pages is reached (SHMMNI, SHMALL; it "
                "is "

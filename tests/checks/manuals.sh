@@ -53,7 +53,7 @@ settings() {
         match($0, /^ *[a-z_]+ = /) { sub(/;$/, ""); print group $1, substr($0, RLENGTH + 1) }'
 }
 
-# Every setting has an entry of its own in the page, that says its default.
+# Every setting has an entry of its own in the page, that says "default VALUE".
 test_settings_and_defaults() {
     local name default text
     page shmd.conf.5 >"$TEST_DIR/page"
@@ -66,7 +66,8 @@ test_settings_and_defaults() {
             !/^\.(TP|SH|SS)/ { heading = 0 }
             inside { print }' "$TEST_DIR/page")
         [[ -n $text ]] || fail "shmd.conf(5) has no entry for $name"
-        assert_contains "$(tr '\n' ' ' <<<"$text" | tr -s ' ')" "$default"
+        tr -s '\n ' ' ' <<<"$text" | grep -qiE "default $default([^[:alnum:]_]|\$)" ||
+            fail "shmd.conf(5) does not say «default $default» of $name"
     done < <(settings)
 }
 

@@ -62,7 +62,8 @@ test_huge_file() {
 test_file_of_just_the_limit() {
     {
         printf 'size = 99; #'
-        head -c $((65536 - 12)) /dev/zero | tr '\0' 'x'
+        head -c $((65536 - 13)) /dev/zero | tr '\0' 'x'
+        echo
     } >"$conf"
     assert_exit 0 "$shmd" --config "$conf" --check-config
     printf 'x' >>"$conf"
@@ -72,7 +73,7 @@ test_file_of_just_the_limit() {
 test_syntax_errors() {
     refuse 2 'syntax error' 'key = 5678;' 'size = ;'
     refuse 1 '' '}'
-    refuse 1 '' 'key'
+    refuse 2 '' 'key'
     refuse 1 '' $'\x7fELF\x01\xff\xfe'
 }
 
@@ -216,6 +217,14 @@ test_empty_file_means_defaults() {
     assert_exit 0 "$shmd" --config "$conf" --check-config
     assert_contains "$("$shmd" --config "$conf" --dump-config)" 'key = 5678;' 'size = 27;' \
         'mode = "0666";' 'poll_interval_ms = 10;' 'type = "alphabet";'
+}
+
+# For libconfig a comment ends with a newline, and with nothing else.
+test_last_line_without_newline() {
+    printf 'key = 5678' >"$conf"
+    assert_exit 0 "$shmd" --config "$conf" --check-config
+    printf 'key = 5678; # the original one' >"$conf"
+    assert_exit 0 "$shmd" --config "$conf" --check-config
 }
 
 # What --dump-config prints is accepted, means the same, and so dumps identically.

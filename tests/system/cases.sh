@@ -26,10 +26,10 @@ set_up() {
     systemctl daemon-reload
     systemctl reset-failed
     ipcrm --all=shm
+    rm -f /run/shmd/*.state
     cp /etc/shmd.conf.installed /etc/shmd.conf
-    sleep 0.1
     journalctl --sync
-    cursor=$(journalctl --lines=0 --show-cursor --quiet | sed -n 's/^-- cursor: //p')
+    since=$(date +%s.%6N)
 }
 
 configure() {
@@ -40,10 +40,11 @@ main_pid() {
     systemctl show --property=MainPID --value shmd
 }
 
-# entries [MATCH…]: this case's journal entries in the export format
+# entries [MATCH…]: this case's journal entries in the export format. (Not --after-cursor: that one
+# of systemd 252 leaves out the first entry that matches.)
 entries() {
     journalctl --sync
-    journalctl --after-cursor="$cursor" --output=export --quiet "$@"
+    journalctl --since="@$since" --output=export --quiet "$@"
 }
 
 # values FIELD [MATCH…]: one line for each entry that has the field
@@ -89,7 +90,7 @@ test_start_and_two_users() {
     acknowledge_as bob
     wait_until '(($(count_entries SHMD_EVENT=acknowledged) == 2))'
     assert_all_logged 2
-    wait_until '[[ $(systemctl show --property=StatusText --value shmd) == *2* ]]'
+    wait_until '[[ $(systemctl show --property=StatusText --value shmd) == *", 2 acknowledged"* ]]'
     diagnose "status: $(systemctl show --property=StatusText --value shmd)"
 }
 
@@ -139,10 +140,10 @@ test_catalog() {
     systemctl start shmd
     acknowledge_as alice
     wait_until '(($(count_entries SHMD_EVENT=acknowledged) == 1))'
-    assert_contains "$(journalctl --after-cursor="$cursor" -x SHMD_EVENT=acknowledged)" \
-        '-- Subject: ' '-- Defined-By: shmd'
-    assert_contains "$(journalctl --after-cursor="$cursor" -x SHMD_EVENT=segment-created)" \
-        '-- Subject: '
+    assert_contains "$(journalctl --since="@$since" -x SHMD_EVENT=acknowledged)" \
+        'Subject: ' 'Defined-By: shmd'
+    assert_contains "$(journalctl --since="@$since" -x SHMD_EVENT=segment-created)" \
+        'Subject: '
 }
 
 # What can change live does, and `systemctl reload` returns when it has.
@@ -202,7 +203,7 @@ test_reload_of_a_bad_configuration() {
     assert_contains "$(values MESSAGE _SYSTEMD_UNIT=shmd.service)" '/etc/shmd.conf:2: ' 'kee'
     assert_eq "$(systemctl is-active shmd)" active
     assert_eq "$(main_pid) $(segment_id) $(segment_field 5678 size)" "$pid $id 27"
-    acknowledge_as alice
+    acknowledge_as alice --key 5678
 
     # The same if SIGHUP comes without the check before it.
     systemctl kill --signal=HUP shmd
@@ -211,7 +212,7 @@ test_reload_of_a_bad_configuration() {
     assert_eq "$(main_pid) $(segment_id) $(segment_field 5678 size)" "$pid $id 27"
     assert_eq "$(systemctl show --property=ActiveState,SubState --value shmd | xargs)" \
         'active running'
-    acknowledge_as alice
+    acknowledge_as alice --key 5678
 }
 
 # At start: a failed unit, the reason in the journal, and no loop.
@@ -277,6 +278,7 @@ test_watchdog() {
 
 # The shipped unit has a watchdog at all, and the daemon feeds it.
 test_unit_has_a_watchdog() {
+    systemctl start shmd
     assert_eq "$(systemctl show --property=WatchdogUSec --value shmd)" 10s
     assert_eq "$(systemctl show --property=Type --value shmd)" notify
 }
