@@ -13,8 +13,8 @@ int parse_u64(const char *text, uint64_t *ret)
     unsigned long long value;
     char *end;
 
-    /* strtoull() would skip spaces and take a sign. */
-    if (!isxdigit((unsigned char)digits[0])) {
+    /* strtoull() would skip spaces, take a sign, and take a second 0x. */
+    if (!isxdigit((unsigned char)digits[0]) || digits[1] == 'x' || digits[1] == 'X') {
         return -EINVAL;
     }
     errno = 0;
@@ -80,7 +80,8 @@ int parse_seconds(const char *text, uint64_t *ret_usec)
     if (*fraction == '.') {
         fraction++;
     }
-    if (!isdigit((unsigned char)text[0]) || fraction[strspn(fraction, "0123456789")]) {
+    if (!isdigit((unsigned char)text[0]) || (fraction > text + whole && !*fraction) ||
+        fraction[strspn(fraction, "0123456789")]) {
         return -EINVAL;
     }
     for (size_t i = 0; i < whole; i++) {

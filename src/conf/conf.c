@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define LARGE_BYTES    (UINT64_C(1) << 30)
+#define INSTANCE_MAX   128
 #define INSTANCE_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:-_."
 
 int conf_path(const char *instance, char **ret)
@@ -27,7 +28,7 @@ int conf_path(const char *instance, char **ret)
 
     if (!instance) {
         r = asprintf(&path, "%s/shmd.conf", SYSCONFDIR);
-    } else if (!*instance || *instance == '.' ||
+    } else if (!*instance || *instance == '.' || strlen(instance) > INSTANCE_MAX ||
                instance[strspn(instance, INSTANCE_CHARS)] != '\0') {
         return -EINVAL;
     } else {

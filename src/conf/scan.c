@@ -31,6 +31,18 @@ static size_t skip_length(const char *at)
     return 0;
 }
 
+/* A string with a NUL in it ends there for libconfig, silently. */
+static bool has_escaped_nul(const char *at, size_t length)
+{
+    for (size_t i = 1; *at == '"' && i + 3 < length; i++) {
+        if (at[i] == '\\' && strncmp(at + i + 1, "x00", 3) == 0) {
+            return true;
+        }
+        i += at[i] == '\\';
+    }
+    return false;
+}
+
 static size_t run_length(const char *at, const char *others)
 {
     size_t length = 0;
@@ -72,9 +84,11 @@ static enum width integer_width(const char *token, size_t length)
 int conf_scan(const char *text, size_t length, char **ret, unsigned *ret_line,
               const char **ret_reason)
 {
-    CLEANUP(free_cleanup) char *out = malloc(length * 2 + 1); /* at most an L for each digit */
+    /* At most an L for each digit, and a newline. */
+    CLEANUP(free_cleanup) char *out = malloc(length * 2 + 2);
     const char *reason = NULL;
     const char *at = text;
+    bool in_comment = false; /* at the end of the text */
     unsigned line = 1;
     size_t used = 0;
 
@@ -85,10 +99,11 @@ int conf_scan(const char *text, size_t length, char **ret, unsigned *ret_line,
         size_t n = skip_length(at);
         bool wide = false;
 
+        in_comment = n > 0 && (at[0] == '#' || at[1] == '/');
         if (*at == '\0') {
             reason = "a NUL byte, expected text";
         } else if (n > 0) {
-            ;
+            reason = has_escaped_nul(at, n) ? "\\x00 in a string, expected text" : NULL;
         } else if (isalpha((unsigned char)*at)) {
             n = run_length(at, "-_*");
         } else if (isdigit((unsigned char)at[*at == '+' || *at == '-'])) {
@@ -97,7 +112,7 @@ int conf_scan(const char *text, size_t length, char **ret, unsigned *ret_line,
             n = 1 + run_length(at + 1, ".");
             width = integer_width(at, n);
             wide = width == WIDE;
-            reason = width == TOO_WIDE ? "an integer beyond 64 bits" : NULL;
+            reason = width == TOO_WIDE ? "an integer beyond 64 bits, expected a smaller one" : NULL;
         } else if (*at == '@') {
             reason = "a directive (@include), which is not supported: expected settings only";
         } else {
@@ -117,6 +132,9 @@ int conf_scan(const char *text, size_t length, char **ret, unsigned *ret_line,
         *ret_line = line;
         *ret_reason = reason;
         return -EINVAL;
+    }
+    if (in_comment) {
+        out[used++] = '\n'; /* libconfig wants one behind a comment */
     }
     out[used] = '\0';
     *ret = take(out);

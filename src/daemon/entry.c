@@ -57,7 +57,8 @@ static void field_add(struct entry *entry, char *field, size_t length)
     entry->fields[entry->count++] = (struct iovec){.iov_base = field, .iov_len = length};
 }
 
-static void field_vadd(struct entry *entry, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void field_vadd(struct entry *entry,
+                                                             const char *format, va_list arguments)
 {
     char *field;
     int length = vasprintf(&field, format, arguments);

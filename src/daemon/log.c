@@ -17,12 +17,12 @@ struct log {
 
     /* Of the daemon's thread. */
     int level;
-    uint32_t key;
-    int segment_id;
 
     /* What follows, and the queue in the state, is guarded by the mutex. */
     pthread_mutex_t mutex;
     pthread_cond_t changed;
+    uint32_t key;
+    int segment_id;
     bool closing;
     size_t ack_limit;
     struct entry *first, *last; /* events that wait */
@@ -51,6 +51,15 @@ static bool send_surely(struct log *log, const struct entry *entry)
     return true;
 }
 
+/* Called with the mutex. */
+static void describe_segment(const struct log *log, struct entry *entry)
+{
+    entry_add(entry, "SHMD_KEY=0x%08" PRIx32, log->key);
+    if (log->segment_id >= 0) {
+        entry_add(entry, "SHMD_SHMID=%d", log->segment_id);
+    }
+}
+
 /* The next event that waits, NULL if none does. */
 static struct entry *event_take(struct log *log)
 {
@@ -69,6 +78,7 @@ static struct entry *event_take(struct log *log)
             entry_add(entry, "SHMD_LEFT_OUT=%" PRIu64, log->left_out[i]);
             entry_add(entry, "SHMD_LEFT_OUT_EVENT=%s", event_name((enum event)i));
             entry_describe(entry, log->instance, log->epoch);
+            describe_segment(log, entry);
             log->left_out[i] = 0;
             return entry;
         }
@@ -109,6 +119,12 @@ static bool event_send(struct log *log)
     (void)pthread_mutex_unlock(&log->mutex);
     sent = send_surely(log, entry);
     (void)pthread_mutex_lock(&log->mutex);
+    if (!sent) { /* it still waits: log_close() says so */
+        entry->next = log->first;
+        log->last = log->first ? log->last : entry;
+        log->first = take(entry);
+        log->waiting++;
+    }
     return sent;
 }
 
@@ -169,8 +185,10 @@ void log_configure(struct log *log, int level, size_t ack_limit)
 
 void log_segment(struct log *log, uint32_t key, int id)
 {
+    (void)pthread_mutex_lock(&log->mutex);
     log->key = key;
     log->segment_id = id;
+    (void)pthread_mutex_unlock(&log->mutex);
 }
 
 void log_event(struct log *log, struct entry *entry)
@@ -180,11 +198,8 @@ void log_event(struct log *log, struct entry *entry)
         return;
     }
     entry_describe(entry, log->instance, log->epoch);
-    entry_add(entry, "SHMD_KEY=0x%08" PRIx32, log->key);
-    if (log->segment_id >= 0) {
-        entry_add(entry, "SHMD_SHMID=%d", log->segment_id);
-    }
     (void)pthread_mutex_lock(&log->mutex);
+    describe_segment(log, entry);
     if (log->waiting == EVENTS_WAITING_MAX) {
         log->left_out[entry->event]++;
         (void)entry_free(entry);

@@ -28,11 +28,6 @@ static int load(const struct options *options, struct conf **ret)
     CLEANUP(conf_free_cleanup) struct conf *conf = NULL;
     int r = options->config ? 0 : conf_path(options->instance, &path);
 
-    if (r == -EINVAL &&
-        asprintf(&message, "'%s' is no name for an instance: use letters, digits and :-_.",
-                 options->instance) < 0) {
-        message = NULL;
-    }
     if (r == 0) {
         r = conf_load(options->config ? options->config : path, &conf, &message);
     }

@@ -44,6 +44,7 @@ void record_resume(struct record *record)
     struct state_file *file = record->state->file;
     bool same = file->segment_id == record->segment->id;
 
+    record->compared = 0;
     file->key = record->segment->key;
     if (!same) {
         file->extent = record->segment->size;

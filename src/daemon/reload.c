@@ -159,6 +159,7 @@ static int apply(struct manager *manager, struct conf *conf, char **ret_message)
 
         manager->source = source;
         manager->refill = (struct refill){0};
+        (void)sd_event_source_set_enabled(manager->ask_source, SD_EVENT_OFF);
         source = old;
     }
     return r;

@@ -135,6 +135,7 @@ char *describe_state_failure(const char *path, int error)
 
     return asprintf(&text, "no state in %s: %s", path ? path : "the runtime directory",
                     error == -EPERM    ? "it belongs to another user"
+                    : error == -EEXIST ? "one that another configuration's daemon left lies there"
                     : error == -ENOSPC ? "its file system has no room for a copy of the segment"
                                        : strerror(-error)) < 0
                ? NULL

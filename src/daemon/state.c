@@ -16,6 +16,7 @@
 #define INITIAL_IPC_NS   0xEFFFFFFFU /* the kernel's number for the initial IPC namespace */
 #define OPEN_TRIES       16
 #define STATE_NAME_PARTS "key-%08x"
+#define STATE_KEY_LENGTH 12 /* of that */
 
 /* Ours alone, or -EPERM: in a directory for everybody, a stranger may have made it first. */
 static int private_directory(const char *path)
@@ -133,6 +134,7 @@ static void dir_close_cleanup(DIR **dir)
 static int inherit(const char *directory, const char *conf_path, const char *path, int *ret)
 {
     CLEANUP(dir_close_cleanup) DIR *dir = opendir(directory);
+    const char *name = strrchr(path, '/') + 1;
     const struct dirent *entry;
 
     while (dir && (entry = readdir(dir))) {
@@ -140,7 +142,9 @@ static int inherit(const char *directory, const char *conf_path, const char *pat
         CLEANUP(fd_close_cleanup) int fd = -1;
         pid_t pid;
 
-        if (strncmp(entry->d_name, "key-", 4) != 0) {
+        /* Of this namespace: the name differs in the key alone. */
+        if (strncmp(entry->d_name, name, 4) != 0 || strlen(entry->d_name) != strlen(name) ||
+            strcmp(entry->d_name + STATE_KEY_LENGTH, name + STATE_KEY_LENGTH) != 0) {
             continue;
         }
         if (asprintf(&other, "%s/%s", directory, entry->d_name) < 0) {
@@ -203,10 +207,11 @@ static bool trustworthy(int fd)
            pread(fd, file, sizeof(*file), 0) == (ssize_t)sizeof(*file) &&
            file->magic == STATE_MAGIC && file->version == STATE_VERSION &&
            sd_id128_equal(file->boot, boot_id()) && !sd_id128_is_null(file->epoch) &&
-           file->image_size >= 2 && (uint64_t)st.st_size >= IMAGE_OFFSET + file->image_size &&
-           file->record_length < file->image_size && file->extent <= file->image_size &&
-           state_phase(file) <= PHASE_PUBLISHED && acklog_valid(&file->acklog) &&
-           memchr(file->conf_path, '\0', sizeof(file->conf_path));
+           file->image_size >= 2 && (uint64_t)st.st_size >= IMAGE_OFFSET &&
+           file->image_size <= (uint64_t)st.st_size - IMAGE_OFFSET &&
+           file->record_length < file->image_size && file->extent > 0 &&
+           file->extent <= file->image_size && state_phase(file) <= PHASE_PUBLISHED &&
+           acklog_valid(&file->acklog) && memchr(file->conf_path, '\0', sizeof(file->conf_path));
 }
 
 /* The length must be there before it is mapped: a short file system is an error, not SIGBUS. */
@@ -235,6 +240,7 @@ static int begin(struct state *state, const struct conf *conf)
     file->image_size = conf->size;
     file->key = (uint32_t)conf->key;
     file->segment_id = -1;
+    file->extent = conf->size;
     (void)snprintf(file->conf_path, sizeof(file->conf_path), "%s", conf->path);
     r = sd_id128_randomize(&file->epoch);
     if (r < 0) {
@@ -327,6 +333,9 @@ int state_rekey(struct state *state, uint32_t key)
     if (r < 0) {
         return r;
     }
+    if (trustworthy(other) && !belongs_to(other, state->file->conf_path)) {
+        return -EEXIST;
+    }
     if (rename(state->path, path) < 0) {
         return -errno;
     }
@@ -348,9 +357,13 @@ int state_resize(struct state *state, size_t image_size)
     }
     state_enter(state->file, state_number(state->file), PHASE_EMPTY);
     state->file->record_length = 0;
-    state->file->extent = image_size;
     memset(state->image, 0, image_size);
-    state->file->image_size = image_size;
+    /* At no time is the extent beyond the image: killed here, the next daemon goes on. */
+    if (state->file->extent > image_size) {
+        __atomic_store_n(&state->file->extent, image_size, __ATOMIC_RELEASE);
+    }
+    __atomic_store_n(&state->file->image_size, image_size, __ATOMIC_RELEASE);
+    __atomic_store_n(&state->file->extent, image_size, __ATOMIC_RELEASE);
     /* A file that is too long does no harm: this comes last, and may fail. */
     (void)!ftruncate(state->fd, (off_t)(IMAGE_OFFSET + image_size));
     return 0;

@@ -193,9 +193,9 @@ test_nul_bytes() {
 
 # A NUL that is written as an escape is one all the same.
 test_escaped_nul() {
-    refuse 1 'owner' 'owner = "\x00root";'
-    refuse 1 'type' 'source = { type = "alphabet\x00s"; };'
-    refuse 1 'mode' 'mode = "0666\x00";'
+    refuse 1 '\x00' 'owner = "\x00root";'
+    refuse 1 '\x00' 'source = { type = "alphabet\x00s"; };'
+    refuse 1 '\x00' 'mode = "0666\x00";'
 }
 
 test_include() {

@@ -1,1 +1,813 @@
-int main(void) { return 77; }
+/* SPDX-License-Identifier: MIT
+ *
+ * The manager: what it does with what a source answers, with acknowledgements, with a segment that
+ * is taken away, and with a reload. Its segments are real ones, in a namespace of their own; its
+ * sources are played by the tests.
+ */
+#include "daemon/manager.h"
+
+#include "base/clock.h"
+#include "daemon/reload.h"
+#include "mock.h"
+#include "private.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sysexits.h>
+
+#include <cmocka.h>
+
+#define KEY     0x162e
+#define OTHER   0x162f
+#define LETTERS "abcdefghijklmnopqrstuvwxyz"
+#define SOON    (20 * USEC_PER_SEC) /* says "broken", never "slow" */
+#define SHMMNI  "/proc/sys/kernel/shmmni"
+
+struct answer {
+    int error;
+    const char *record;
+    size_t length;
+};
+
+/* A source that answers what a test has written down, and then nothing. */
+struct script {
+    struct source source;
+    const struct answer *answers;
+    size_t count;
+    size_t asked;
+};
+
+struct fixture {
+    char *directory;
+    char *path;
+    struct manager *manager;
+    struct script script;
+};
+
+static void script_ask(struct source *source)
+{
+    struct script *script = (struct script *)source;
+    const struct source_context *context = &source->context;
+    size_t i = script->asked++;
+
+    if (i < script->count) {
+        context->answer(context->userdata, script->answers[i].error, script->answers[i].record,
+                        script->answers[i].length);
+    }
+}
+
+static void script_close(struct source *source)
+{
+    (void)source;
+}
+
+static const struct source_driver script_driver = {
+    .name = "script", .ask = script_ask, .close = script_close};
+
+/* Puts a script in the place of the manager's source. */
+static void play(struct fixture *f, const struct answer *answers, size_t count)
+{
+    f->script = (struct script){
+        .source = {.driver = &script_driver, .context = f->manager->source->context},
+        .answers = answers,
+        .count = count};
+    (void)source_close(f->manager->source);
+    f->manager->source = &f->script.source;
+    f->manager->refill = (struct refill){0};
+}
+
+/* Writes the configuration file. */
+static void configure(const struct fixture *f, const char *text)
+{
+    assert_true(file_write(f->path, text, strlen(text)));
+}
+
+/* Starts a manager; the exit status if it does not start. */
+static int start(struct fixture *f)
+{
+    CLEANUP(free_cleanup) char *message = NULL;
+    struct conf *conf = NULL;
+    int status = EXIT_SUCCESS;
+
+    assert_int_equal(conf_load(f->path, &conf, &message), 0);
+    return manager_new(conf, "unit", &f->manager, &status) < 0 ? status : EXIT_SUCCESS;
+}
+
+static void stop(struct fixture *f)
+{
+    f->manager = manager_free(f->manager);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    char stream[64];
+    struct stat st;
+
+    if (!f) {
+        return -1;
+    }
+    *state = f;
+    mock_journal_reset();
+    mock_shmget = NULL;
+    f->directory = private_directory_new();
+    /* Our standard error is the journal. */
+    (void)fstat(STDERR_FILENO, &st);
+    (void)snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
+                   (unsigned long long)st.st_ino);
+    if (!f->directory || asprintf(&f->path, "%s/shmd.conf", f->directory) < 0 ||
+        setenv("RUNTIME_DIRECTORY", f->directory, 1) < 0 ||
+        setenv("JOURNAL_STREAM", stream, 1) < 0) {
+        return -1;
+    }
+    configure(f, "");
+    return start(f) == EXIT_SUCCESS ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    const uint32_t keys[] = {KEY, OTHER};
+
+    mock_journal_reset();
+    mock_shmget = NULL;
+    stop(f);
+    for (size_t i = 0; i < 2; i++) {
+        int id = shmget((key_t)keys[i], 0, 0);
+
+        if (id >= 0) {
+            (void)shmctl(id, IPC_RMID, NULL);
+        }
+    }
+    f->directory = private_directory_free(f->directory);
+    free(f->path);
+    free(f);
+    return 0;
+}
+
+static uint64_t number(const struct fixture *f)
+{
+    return state_number(f->manager->state->file);
+}
+
+static void acknowledge(struct fixture *f)
+{
+    assert_true(plain_acknowledge(f->manager->segment.map, f->manager->segment.map[0]));
+    manager_look(f->manager);
+}
+
+/* Runs the loop until the script was asked that often. */
+static void run_until_asked(struct fixture *f, size_t times)
+{
+    uint64_t end = clock_usec() + SOON;
+
+    while (f->script.asked < times && clock_usec() < end) {
+        assert_true(sd_event_run(f->manager->event, USEC_PER_SEC) >= 0);
+    }
+    assert_int_equal(f->script.asked, times);
+}
+
+/* Waits for an entry of an event, and returns its index. */
+static size_t logged(const char *event)
+{
+    size_t count = 0;
+    int i;
+
+    while ((i = mock_journal_find(event)) < 0) {
+        assert_true(mock_journal_wait(++count));
+    }
+    return (size_t)i;
+}
+
+/* How many entries of an event there are, when all have arrived: stops the manager. */
+static size_t logged_in_all(struct fixture *f, const char *event)
+{
+    size_t count = 0;
+
+    stop(f);
+    for (size_t i = 0; i < mock_journal_count(); i++) {
+        count += strcmp(mock_journal_field(i, "SHMD_EVENT"), event) == 0;
+    }
+    return count;
+}
+
+static void assert_segment(const struct fixture *f, uint32_t key, size_t size, int mode)
+{
+    struct segment_stat stat;
+
+    assert_int_equal(f->manager->segment.key, key);
+    assert_int_equal(f->manager->segment.size, size);
+    assert_int_equal(shmget((key_t)key, 0, 0), f->manager->segment.id);
+    assert_int_equal(segment_query(f->manager->segment.id, &stat), 0);
+    assert_int_equal(stat.size, size);
+    assert_int_equal(stat.mode, mode);
+    assert_false(stat.removed);
+    assert_int_equal(f->manager->state->file->image_size, size);
+}
+
+/* --- the main job --- */
+
+static void a_start_publishes_and_each_acknowledgement_refills(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_segment(f, KEY, 27, 0666);
+    manager_refill(f->manager);
+    for (unsigned i = 1; i <= 3; i++) {
+        assert_int_equal(number(f), i);
+        assert_string_equal(f->manager->segment.map, LETTERS);
+        acknowledge(f);
+    }
+    assert_int_equal(f->manager->state->file->acknowledged, 3);
+    assert_int_equal(logged_in_all(f, "acknowledged"), 3);
+}
+
+static void without_an_acknowledgement_nothing_happens(void **state)
+{
+    struct fixture *f = *state;
+
+    manager_refill(f->manager);
+    manager_refill(f->manager);
+    manager_look(f->manager);
+    assert_int_equal(number(f), 1);
+    assert_int_equal(f->manager->state->file->acknowledged, 0);
+}
+
+/* The pid is the kernel's word, shm_lpid; our own is no client's. */
+static void the_last_one_who_attached_is_the_client(void **state)
+{
+    struct fixture *f = *state;
+    int id = f->manager->segment.id;
+    pid_t pid;
+
+    manager_refill(f->manager);
+    pid = child_start();
+    if (pid == 0) {
+        char *map = shmat(id, NULL, 0);
+
+        _exit(map != (char *)-1 && plain_acknowledge(map, 'a') && shmdt(map) == 0 ? 0 : 1);
+    }
+    assert_int_equal(child_wait(pid), 0);
+    manager_look(f->manager);
+    assert_int_equal(mock_journal_number(logged("acknowledged"), "SHMD_CLIENT_PID"), pid);
+}
+
+/* "Killed between the log and record_done(), an earlier daemon has logged it already." */
+static void an_acknowledgement_is_never_logged_twice(void **state)
+{
+    struct fixture *f = *state;
+    struct ack ack;
+
+    manager_refill(f->manager);
+    acknowledge(f);
+    f->manager->segment.map[0] = '*';
+    ack = record_ack(&f->manager->record, 1);
+    log_acknowledgement(f->manager->log, &ack);
+    manager_look(f->manager); /* the next daemon's */
+    assert_int_equal(number(f), 3);
+    assert_int_equal(logged_in_all(f, "acknowledged"), 2);
+}
+
+/* "someone scribbled: journal it (rate-limited), restore the record" */
+static void scribbles_are_restored_and_reported_once_in_a_while(void **state)
+{
+    struct fixture *f = *state;
+
+    manager_refill(f->manager);
+    for (unsigned i = 0; i < 5; i++) {
+        f->manager->segment.map[i] = '!';
+        manager_look(f->manager);
+        assert_string_equal(f->manager->segment.map, LETTERS);
+    }
+    assert_int_equal(logged_in_all(f, "scribbled"), 1);
+}
+
+/* --- what a source answers --- */
+
+/* "It is rejected: journaled at warning priority …, counted, and the next one is fetched." */
+static void what_cannot_be_published_is_rejected_and_the_next_is_asked(void **state)
+{
+    static const struct answer answers[] = {
+        {0, "", 0}, {0, "*abc", 4}, {0, "a\0b", 3}, {0, LETTERS "a", 27}, {0, "fine", 4}};
+    struct fixture *f = *state;
+
+    play(f, answers, 5);
+    manager_refill(f->manager);
+    run_until_asked(f, 5);
+    assert_int_equal(number(f), 1);
+    assert_string_equal(f->manager->segment.map, "fine");
+    assert_int_equal(f->manager->state->file->rejected, 4);
+    assert_int_equal(logged_in_all(f, "record-rejected"), 4);
+}
+
+/* "with its first 4 KiB and its length in fields" */
+static void a_rejected_record_is_in_its_entry_up_to_4_kib(void **state)
+{
+    static char bytes[5001];
+    const struct answer answers[] = {{0, bytes, 5000}};
+    struct fixture *f = *state;
+    size_t i;
+
+    memset(bytes, 'x', 5000);
+    play(f, answers, 1);
+    manager_refill(f->manager);
+    i = logged("record-rejected");
+    assert_int_equal(mock_journal_number(i, "SHMD_BYTES"), 5000);
+    assert_int_equal(strlen(mock_journal_field(i, "SHMD_RECORD")), 4096);
+    assert_string_equal(mock_journal_field(i, "PRIORITY"), "4");
+}
+
+/* "a failing source is retried with back-off and journaled, the daemon stays up" */
+static void a_source_that_fails_is_asked_again(void **state)
+{
+    static const struct answer answers[] = {
+        {-EIO, NULL, 0}, {-ENOENT, NULL, 0}, {-EIO, NULL, 0}, {0, "at last", 7}};
+    struct fixture *f = *state;
+    uint64_t begin = clock_usec();
+
+    play(f, answers, 4);
+    manager_refill(f->manager);
+    assert_int_equal(f->script.asked, 1); /* never from within its own answer */
+    run_until_asked(f, 4);
+    /* At once, after 10 and after 20 ms. */
+    assert_in_range(clock_usec() - begin, 2 * REFILL_PAUSE_MIN, SOON);
+    assert_string_equal(f->manager->segment.map, "at last");
+    assert_int_equal(f->manager->refill.failures, 0);
+    assert_int_equal(f->manager->state->file->rejected, 0);
+    assert_int_equal(logged_in_all(f, "source-failed"), 3);
+}
+
+/* An answer may come later: until then nobody asks again, and nothing stands in the segment. */
+static void a_source_may_answer_later(void **state)
+{
+    struct fixture *f = *state;
+    const struct source_context *context = &f->script.source.context;
+
+    play(f, NULL, 0);
+    manager_refill(f->manager);
+    manager_refill(f->manager);
+    manager_look(f->manager);
+    assert_int_equal(f->script.asked, 1);
+    assert_int_equal(number(f), 0);
+    context->answer(context->userdata, 0, "late", 4);
+    assert_int_equal(number(f), 1);
+    assert_string_equal(f->manager->segment.map, "late");
+}
+
+/* --- the segment goes away --- */
+
+static int tick(struct fixture *f)
+{
+    return manager_on_tick(f->manager->tick_source, 0, f->manager);
+}
+
+/* "A removed segment is noticed, journaled and made anew", with the same record. */
+static void a_segment_that_was_removed_is_made_anew(void **state)
+{
+    struct fixture *f = *state;
+    int id = f->manager->segment.id;
+
+    manager_refill(f->manager);
+    assert_int_equal(shmctl(id, IPC_RMID, NULL), 0);
+    assert_true(tick(f) >= 0);
+    assert_int_not_equal(f->manager->segment.id, id);
+    assert_segment(f, KEY, 27, 0666);
+    assert_string_equal(f->manager->segment.map, LETTERS);
+    assert_int_equal(number(f), 1);
+    acknowledge(f);
+    assert_int_equal(number(f), 2);
+    assert_int_equal(logged_in_all(f, "segment-lost"), 1);
+    assert_true(mock_journal_find("segment-created") >= 0);
+}
+
+static bool take_key(void *userdata)
+{
+    const uint32_t *key = userdata;
+
+    return shmget((key_t)*key, 27, IPC_CREAT | IPC_EXCL | 0600) >= 0;
+}
+
+static void foreign(uint32_t key)
+{
+    assert_int_equal(check_as(PRIVATE_NOBODY, take_key, &key), 0);
+}
+
+/* … and if a stranger has taken the key meanwhile, the daemon ends, with the status for that. */
+static void a_key_that_was_taken_meanwhile_ends_the_daemon(void **state)
+{
+    struct fixture *f = *state;
+
+    SKIP_UNLESS_ROOT();
+    manager_refill(f->manager);
+    assert_int_equal(shmctl(f->manager->segment.id, IPC_RMID, NULL), 0);
+    foreign(KEY);
+    assert_true(tick(f) >= 0);
+    assert_int_equal(manager_run(f->manager), EX_UNAVAILABLE);
+    assert_int_equal(logged_in_all(f, "segment-foreign"), 1);
+    assert_true(shmget(KEY, 0, 0) >= 0);
+}
+
+/* --- start and stop --- */
+
+/* "A key that someone else's segment holds: … exit 69 …; the segment is not touched." */
+static void a_foreign_segment_refuses_the_start(void **state)
+{
+    struct fixture *f = *state;
+    size_t i;
+
+    SKIP_UNLESS_ROOT();
+    stop(f);
+    foreign(KEY);
+    assert_int_equal(start(f), EX_UNAVAILABLE);
+    assert_null(f->manager);
+    i = logged("segment-foreign");
+    assert_int_equal(mock_journal_number(i, "SHMD_OWNER_UID"), PRIVATE_NOBODY);
+    assert_non_null(strstr(mock_journal_field(i, "MESSAGE"), "ipcrm -m"));
+    assert_true(shmget(KEY, 0, 0) >= 0);
+}
+
+/* Starts a manager of the same directory in a child. (An event loop does not survive a fork.) */
+static pid_t start_elsewhere(struct fixture *f)
+{
+    int ready[2];
+    char byte = '-';
+    pid_t pid;
+
+    stop(f);
+    assert_int_equal(pipe(ready), 0);
+    pid = child_start();
+    if (pid == 0) {
+        (void)!write(ready[1], start(f) == EXIT_SUCCESS ? "+" : "-", 1);
+        for (;;) {
+            (void)pause();
+        }
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_int_equal(byte, '+');
+    (void)close(ready[0]);
+    (void)close(ready[1]);
+    return pid;
+}
+
+static void a_second_daemon_on_one_key_refuses_to_start(void **state)
+{
+    struct fixture *f = *state;
+    pid_t pid = start_elsewhere(f);
+    char holder[32];
+
+    assert_int_equal(start(f), EX_UNAVAILABLE);
+    (void)snprintf(holder, sizeof(holder), "another shmd (pid %d)", (int)pid);
+    assert_non_null(strstr(mock_journal_field(logged("start-failed"), "MESSAGE"), holder));
+    assert_true(shmget(KEY, 0, 0) >= 0);
+    child_end(pid);
+}
+
+static void a_stop_removes_segment_and_state(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(free_cleanup) char *path = strdup(f->manager->state->path);
+
+    manager_refill(f->manager);
+    assert_int_equal(logged_in_all(f, "segment-removed"), 1);
+    assert_int_equal(shmget(KEY, 0, 0), -1);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
+/* What SIGUSR1 leaves, the next daemon goes on with: same segment, epoch, record and numbers. */
+static void a_restart_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    int id = f->manager->segment.id;
+    sd_id128_t epoch = f->manager->state->file->epoch;
+
+    manager_refill(f->manager);
+    acknowledge(f);
+    f->manager->leave = true;
+    stop(f);
+    assert_int_equal(start(f), EXIT_SUCCESS);
+    assert_int_equal(f->manager->segment.id, id);
+    assert_true(sd_id128_equal(f->manager->state->file->epoch, epoch));
+    assert_int_equal(number(f), 2);
+    manager_refill(f->manager);
+    assert_int_equal(number(f), 2); /* it still waits */
+    acknowledge(f);
+    assert_int_equal(logged_in_all(f, "acknowledged"), 2);
+    assert_true(mock_journal_find("segment-adopted") >= 0);
+}
+
+/* --- reload --- */
+
+static void reload(struct fixture *f, const char *text)
+{
+    configure(f, text);
+    assert_int_equal(manager_reload(f->manager), 0);
+}
+
+static void a_reload_can_change_the_size(void **state)
+{
+    struct fixture *f = *state;
+    int id = f->manager->segment.id;
+
+    manager_refill(f->manager);
+    acknowledge(f);
+    for (unsigned size = 1000; size >= 10; size /= 10) {
+        char text[64];
+
+        (void)snprintf(text, sizeof(text), "size = %u;", size);
+        reload(f, text);
+        assert_segment(f, KEY, size, 0666);
+        assert_int_not_equal(f->manager->segment.id, id);
+        assert_int_equal(strlen(f->manager->segment.map), size - 1);
+        assert_int_equal(strncmp(f->manager->segment.map, LETTERS, size < 27 ? size - 1 : 26), 0);
+        acknowledge(f);
+        assert_int_equal(strlen(f->manager->segment.map), size - 1);
+    }
+    assert_int_equal(logged_in_all(f, "reload-done"), 3);
+    assert_true(mock_journal_find("segment-replaced") >= 0);
+}
+
+static void a_reload_can_change_the_key(void **state)
+{
+    struct fixture *f = *state;
+    int id = f->manager->segment.id;
+    sd_id128_t epoch = f->manager->state->file->epoch;
+
+    manager_refill(f->manager);
+    reload(f, "key = 0x162f;");
+    assert_segment(f, OTHER, 27, 0666);
+    assert_string_equal(f->manager->segment.map, LETTERS);
+    assert_int_equal(shmget(KEY, 0, 0), -1);
+    assert_true(sd_id128_equal(f->manager->state->file->epoch, epoch));
+    assert_int_equal(f->manager->state->file->key, OTHER);
+    assert_non_null(strstr(f->manager->state->path, "key-0000162f"));
+    assert_int_equal(logged_in_all(f, "reload-done"), 1);
+    assert_int_equal(mock_journal_number(logged("segment-removed"), "SHMD_SHMID"), id);
+}
+
+/* Nobody else is attached: the same segment gets the new mode. */
+static void a_reload_can_change_the_mode(void **state)
+{
+    struct fixture *f = *state;
+    int id = f->manager->segment.id;
+
+    manager_refill(f->manager);
+    reload(f, "mode = \"0644\";");
+    assert_segment(f, KEY, 27, 0644);
+    assert_int_equal(f->manager->segment.id, id);
+    assert_int_equal(number(f), 1);
+    reload(f, "mode = \"0666\";");
+    assert_segment(f, KEY, 27, 0666);
+    assert_int_equal(f->manager->segment.id, id);
+}
+
+/* Somebody is attached who would keep the right to write: the segment is another one. */
+static void taking_rights_from_who_is_attached_replaces(void **state)
+{
+    struct fixture *f = *state;
+    int id = f->manager->segment.id;
+    char *client = shmat(id, NULL, 0);
+
+    assert_true(client != (char *)-1);
+    manager_refill(f->manager);
+    reload(f, "mode = \"0644\";");
+    assert_int_not_equal(f->manager->segment.id, id);
+    assert_segment(f, KEY, 27, 0644);
+    assert_string_equal(f->manager->segment.map, LETTERS);
+    assert_string_equal(client, LETTERS);
+    assert_int_equal(shmdt(client), 0);
+}
+
+static void a_reload_can_change_the_level_of_the_log(void **state)
+{
+    struct fixture *f = *state;
+
+    reload(f, "log = { level = \"err\"; };");
+    manager_refill(f->manager);
+    acknowledge(f);
+    assert_int_equal(logged_in_all(f, "reload-done"), 0);
+    assert_true(mock_journal_find("acknowledged") >= 0);
+}
+
+/* All that a refused reload must not change. */
+struct snapshot {
+    struct conf *conf;
+    struct source *source;
+    struct segment segment;
+    uint64_t progress;
+    char bytes[27];
+    char state_path[256];
+    sd_id128_t epoch;
+};
+
+static struct snapshot snapshot(const struct fixture *f)
+{
+    struct snapshot taken = {
+        .conf = f->manager->conf,
+        .source = f->manager->source,
+        .segment = f->manager->segment,
+        .progress = f->manager->state->file->progress,
+        .epoch = f->manager->state->file->epoch,
+    };
+
+    (void)snprintf(taken.state_path, sizeof(taken.state_path), "%s", f->manager->state->path);
+    memcpy(taken.bytes, f->manager->segment.map, sizeof(taken.bytes));
+    return taken;
+}
+
+static void assert_as_before(struct fixture *f, const struct snapshot *before)
+{
+    struct snapshot now = snapshot(f);
+
+    assert_segment(f, KEY, 27, 0666);
+    assert_ptr_equal(now.conf, before->conf);
+    assert_ptr_equal(now.source, before->source);
+    assert_int_equal(now.segment.id, before->segment.id);
+    assert_ptr_equal(now.segment.map, before->segment.map);
+    assert_int_equal(now.progress, before->progress);
+    assert_memory_equal(now.bytes, before->bytes, sizeof(now.bytes));
+    assert_string_equal(now.state_path, before->state_path);
+    assert_int_equal(access(now.state_path, F_OK), 0);
+    assert_true(sd_id128_equal(now.epoch, before->epoch));
+    /* And it goes on. */
+    acknowledge(f);
+    assert_string_equal(f->manager->segment.map, LETTERS);
+    assert_int_equal(number(f), (before->progress >> 2) + 1);
+}
+
+/* "On reload: the same message in the journal, the old configuration goes on" */
+static void a_reload_of_what_is_wrong_changes_nothing(void **state)
+{
+    static const char *const texts[] = {"key = ;",
+                                        "key = 0;",
+                                        "nonsense = 1;",
+                                        "size = 1;",
+                                        "source = { type = \"numbers\"; };",
+                                        "size = 1000; mode = 0666;"};
+    struct fixture *f = *state;
+
+    manager_refill(f->manager);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct snapshot before = snapshot(f);
+
+        mock_journal_reset();
+        reload(f, texts[i]);
+        assert_non_null(
+            strstr(mock_journal_field(logged("reload-refused"), "MESSAGE"), "shmd.conf:1: "));
+        assert_as_before(f, &before);
+    }
+    assert_int_equal(unlink(f->path), 0);
+    assert_int_equal(manager_reload(f->manager), 0);
+    assert_segment(f, KEY, 27, 0666);
+}
+
+static void a_reload_to_a_key_that_a_stranger_holds_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct snapshot before;
+
+    SKIP_UNLESS_ROOT();
+    foreign(OTHER);
+    manager_refill(f->manager);
+    before = snapshot(f);
+    reload(f, "key = 0x162f; size = 1000;");
+    assert_non_null(
+        strstr(mock_journal_field(logged("reload-refused"), "MESSAGE"), "held by another user's"));
+    assert_as_before(f, &before);
+}
+
+/* Another shmd has it: its state is locked. */
+static void a_reload_to_a_key_that_another_daemon_has_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct snapshot before;
+    pid_t pid;
+
+    configure(f, "key = 0x162f;");
+    pid = start_elsewhere(f);
+    configure(f, "");
+    assert_int_equal(start(f), EXIT_SUCCESS);
+    manager_refill(f->manager);
+    before = snapshot(f);
+    reload(f, "key = 0x162f;");
+    assert_non_null(
+        strstr(mock_journal_field(logged("reload-refused"), "MESSAGE"), "another shmd serves"));
+    assert_as_before(f, &before);
+    assert_true(shmget(OTHER, 0, 0) >= 0);
+    child_end(pid);
+}
+
+/* No room for a second segment: neither under another key, nor to rehearse another size. */
+static void a_reload_without_room_changes_nothing(void **state)
+{
+    static const char *const texts[] = {"size = 1000;", "key = 0x162f;"};
+    struct fixture *f = *state;
+    char old[32] = "";
+
+    {
+        CLEANUP(file_close_cleanup) FILE *file = fopen(SHMMNI, "re");
+
+        assert_true(file && fgets(old, sizeof(old), file));
+    }
+    manager_refill(f->manager);
+    for (size_t i = 0; i < 2; i++) {
+        struct snapshot before;
+
+        if (!file_write(SHMMNI, "1", 1)) {
+            SKIP("the limits of the namespace cannot be set");
+        }
+        before = snapshot(f);
+        mock_journal_reset();
+        reload(f, texts[i]);
+        assert_true(file_write(SHMMNI, old, strlen(old)));
+        assert_non_null(strstr(mock_journal_field(logged("reload-refused"), "MESSAGE"), "ENOSPC"));
+        assert_as_before(f, &before);
+    }
+}
+
+/* A reload while a failed source has its pause: the new one is asked once, and its record stays. */
+static void a_pause_of_the_old_source_does_not_ask_the_new_one(void **state)
+{
+    static const struct answer answers[] = {{-EIO, NULL, 0}, {-EIO, NULL, 0}, {-EIO, NULL, 0}};
+    struct fixture *f = *state;
+    uint64_t end;
+
+    play(f, answers, 3);
+    manager_refill(f->manager);
+    run_until_asked(f, 3);
+    reload(f, "size = 1000;");
+    assert_int_equal(number(f), 1);
+    /* The pause of 20 ms would end now. */
+    end = clock_usec() + 3 * REFILL_PAUSE_MIN;
+    while (clock_usec() < end) {
+        assert_true(sd_event_run(f->manager->event, REFILL_PAUSE_MIN) >= 0);
+    }
+    assert_int_equal(number(f), 1);
+}
+
+static int nothing_under_our_key(key_t key, size_t size, int flags)
+{
+    if (key == KEY && (flags & IPC_CREAT)) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return __real_shmget(key, size, flags);
+}
+
+/*
+ * Between the rehearsal and the making somebody has used the room up: the old segment is gone, and
+ * with it the way back. The daemon ends, and does not go on with half of each.
+ */
+static void a_reload_that_loses_the_segment_ends_the_daemon(void **state)
+{
+    static const char *const texts[] = {"size = 2;", "size = 100000;"};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < 2; i++) {
+        configure(f, texts[i]);
+        mock_shmget = nothing_under_our_key;
+        assert_int_equal(raise(SIGHUP), 0);
+        assert_int_not_equal(manager_run(f->manager), EXIT_SUCCESS);
+        mock_shmget = NULL;
+        stop(f);
+        configure(f, "");
+        assert_int_equal(start(f), EXIT_SUCCESS);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_start_publishes_and_each_acknowledgement_refills),
+        TEST(without_an_acknowledgement_nothing_happens),
+        TEST(the_last_one_who_attached_is_the_client),
+        TEST(an_acknowledgement_is_never_logged_twice),
+        TEST(scribbles_are_restored_and_reported_once_in_a_while),
+        TEST(what_cannot_be_published_is_rejected_and_the_next_is_asked),
+        TEST(a_rejected_record_is_in_its_entry_up_to_4_kib),
+        TEST(a_source_that_fails_is_asked_again),
+        TEST(a_source_may_answer_later),
+        TEST(a_segment_that_was_removed_is_made_anew),
+        TEST(a_key_that_was_taken_meanwhile_ends_the_daemon),
+        TEST(a_foreign_segment_refuses_the_start),
+        TEST(a_second_daemon_on_one_key_refuses_to_start),
+        TEST(a_stop_removes_segment_and_state),
+        TEST(a_restart_goes_on),
+        TEST(a_reload_can_change_the_size),
+        TEST(a_reload_can_change_the_key),
+        TEST(a_reload_can_change_the_mode),
+        TEST(taking_rights_from_who_is_attached_replaces),
+        TEST(a_reload_can_change_the_level_of_the_log),
+        TEST(a_reload_of_what_is_wrong_changes_nothing),
+        TEST(a_reload_to_a_key_that_a_stranger_holds_changes_nothing),
+        TEST(a_reload_to_a_key_that_another_daemon_has_changes_nothing),
+        TEST(a_reload_without_room_changes_nothing),
+        TEST(a_pause_of_the_old_source_does_not_ask_the_new_one),
+        TEST(a_reload_that_loses_the_segment_ends_the_daemon),
+    };
+
+    (void)alarm(PRIVATE_SECONDS);
+    private_ipc_or_skip();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,1 +1,514 @@
-int main(void) { return 77; }
+/* SPDX-License-Identifier: MIT
+ *
+ * The record in the segment and its image. Neither a segment nor a file is needed: both are memory.
+ */
+#include "daemon/record.h"
+
+#include "private.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define SIZE    ((size_t)27)
+#define LARGE   (2 * RECORD_SLICE + 1000)
+#define LETTERS "abcdefghijklmnopqrstuvwxyz"
+
+struct fixture {
+    struct record record;
+    struct segment segment;
+    struct state state;
+};
+
+static void resize(struct fixture *f, size_t size)
+{
+    free(f->segment.map);
+    free(f->state.image);
+    f->segment.map = calloc(1, size);
+    f->state.image = calloc(1, size);
+    f->segment.size = size;
+    f->state.file->image_size = size;
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    if (!f) {
+        return -1;
+    }
+    *state = f;
+    f->state.file = calloc(1, sizeof(*f->state.file));
+    if (!f->state.file) {
+        return -1;
+    }
+    resize(f, SIZE);
+    f->segment.key = 5678;
+    f->segment.id = 7;
+    f->state.file->segment_id = -1;
+    f->record = (struct record){.segment = &f->segment, .state = &f->state};
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    free(f->segment.map);
+    free(f->state.image);
+    free(f->state.file);
+    free(f);
+    return 0;
+}
+
+static void publish(struct fixture *f, const char *bytes)
+{
+    record_publish(&f->record, bytes, strlen(bytes));
+}
+
+static void assert_found(struct fixture *f, bool acknowledged, bool scribbled)
+{
+    struct findings found = record_look(&f->record);
+
+    assert_int_equal(found.acknowledged, acknowledged);
+    assert_int_equal(found.scribbled, scribbled);
+}
+
+/* The segment holds the record, its NUL, and nothing else. */
+static void assert_holds(struct fixture *f, const char *bytes)
+{
+    size_t length = strlen(bytes);
+
+    assert_memory_equal(f->segment.map, bytes, length);
+    for (size_t i = length; i < f->segment.size; i++) {
+        assert_int_equal(f->segment.map[i], 0);
+    }
+}
+
+static void assert_progress(struct fixture *f, uint64_t number, enum phase phase)
+{
+    assert_int_equal(state_number(f->state.file), number);
+    assert_int_equal(state_phase(f->state.file), phase);
+}
+
+/* What is in the way of a daemon that dies: the phase is put back to what it was before. */
+static void die_in(struct fixture *f, uint64_t number, enum phase phase)
+{
+    state_enter(f->state.file, number, phase);
+}
+
+static void there_is_no_record_at_first(void **state)
+{
+    struct fixture *f = *state;
+
+    record_resume(&f->record);
+    assert_false(record_waits(&f->record));
+    assert_found(f, false, false);
+    assert_progress(f, 0, PHASE_EMPTY);
+    assert_holds(f, "");
+}
+
+/* "a record number, counted from 1" */
+static void a_published_record_stands_in_the_segment(void **state)
+{
+    struct fixture *f = *state;
+
+    record_resume(&f->record);
+    publish(f, LETTERS);
+    assert_true(record_waits(&f->record));
+    assert_progress(f, 1, PHASE_PUBLISHED);
+    assert_holds(f, LETTERS);
+    assert_memory_equal(f->state.image, LETTERS, SIZE);
+    assert_int_not_equal(f->state.file->published_usec, 0);
+    assert_found(f, false, false);
+}
+
+static void an_acknowledgement_is_found_once(void **state)
+{
+    struct fixture *f = *state;
+    struct ack ack;
+
+    record_resume(&f->record);
+    publish(f, LETTERS);
+    f->segment.map[0] = '*';
+    assert_found(f, true, false);
+    ack = record_ack(&f->record, 4242);
+    assert_int_equal(ack.record_first, 1);
+    assert_int_equal(ack.record_last, 1);
+    assert_int_equal(ack.records, 1);
+    assert_int_equal(ack.bytes, 26);
+    assert_int_equal(ack.key, 5678);
+    assert_int_equal(ack.segment_id, 7);
+    assert_int_equal(ack.pid, 4242);
+    assert_int_equal(ack.verified, 0);
+    record_done(&f->record);
+    assert_false(record_waits(&f->record));
+    assert_progress(f, 1, PHASE_EMPTY);
+    assert_found(f, false, false);
+    publish(f, "next");
+    assert_progress(f, 2, PHASE_PUBLISHED);
+}
+
+/* A clock that went back (another boot's number in the state) is no latency of 580,000 years. */
+static void a_latency_is_never_negative(void **state)
+{
+    struct fixture *f = *state;
+
+    record_resume(&f->record);
+    publish(f, "a");
+    assert_in_range(record_ack(&f->record, 0).latency_usec, 0, 60000000);
+    f->state.file->published_usec = UINT64_MAX;
+    assert_int_equal(record_ack(&f->record, 0).latency_usec, 0);
+}
+
+static void a_shorter_record_clears_what_a_longer_one_left(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const records[] = {LETTERS, "short", "longer one", "x", LETTERS, "yz"};
+
+    record_resume(&f->record);
+    for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
+        publish(f, records[i]);
+        assert_holds(f, records[i]);
+        assert_found(f, false, false);
+        f->segment.map[0] = '*';
+        record_done(&f->record);
+    }
+}
+
+/* "If the segment's bytes differ from it (other than `*` at byte 0), … restore the record." */
+static void a_scribble_is_found_and_restored(void **state)
+{
+    struct fixture *f = *state;
+
+    record_resume(&f->record);
+    publish(f, "abcdef");
+    /* Every byte: the first one, those of the record, its NUL and what is behind it. */
+    for (size_t i = 0; i < SIZE; i++) {
+        f->segment.map[i] = '!';
+        assert_found(f, false, true);
+        assert_holds(f, "abcdef");
+        assert_found(f, false, false);
+    }
+    f->segment.map[0] = '\0';
+    assert_found(f, false, true);
+    assert_holds(f, "abcdef");
+    assert_true(record_waits(&f->record));
+}
+
+static void an_acknowledgement_with_a_scribble_is_both(void **state)
+{
+    struct fixture *f = *state;
+
+    record_resume(&f->record);
+    publish(f, "abcdef");
+    memcpy(f->segment.map, "*bCdef", 6);
+    assert_found(f, true, true);
+    /* The acknowledgement is not overwritten: it is still to be logged. */
+    assert_int_equal(f->segment.map[0], '*');
+    assert_string_equal(f->segment.map + 1, "bcdef");
+}
+
+/* What stands behind a record that is done with is of no interest: the next one covers it. */
+static void nothing_is_restored_without_a_record(void **state)
+{
+    struct fixture *f = *state;
+
+    record_resume(&f->record);
+    publish(f, "abc");
+    f->segment.map[0] = '*';
+    record_done(&f->record);
+    f->segment.map[1] = '!';
+    assert_found(f, false, false);
+    assert_string_equal(f->segment.map, "*!c");
+    publish(f, "xyz");
+    assert_holds(f, "xyz");
+}
+
+/* "a larger one is gone through in turns": each byte is compared in a bounded number of looks. */
+static void a_large_segment_is_compared_slice_by_slice(void **state)
+{
+    struct fixture *f = *state;
+    static const size_t places[] = {
+        1,         RECORD_SLICE - 1, RECORD_SLICE, RECORD_SLICE + 1, 2 * RECORD_SLICE - 1,
+        LARGE - 1, 2 * RECORD_SLICE, LARGE / 2,    LARGE - 1000};
+
+    resize(f, LARGE);
+    record_resume(&f->record);
+    publish(f, "abc");
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        unsigned found = 0;
+
+        f->segment.map[places[i]] = '!';
+        for (unsigned look = 0; look < 3; look++) {
+            found += record_look(&f->record).scribbled;
+        }
+        assert_int_equal(found, 1);
+        assert_holds(f, "abc");
+    }
+    /* Byte 0 is looked at each time. */
+    for (unsigned look = 0; look < 3; look++) {
+        f->segment.map[0] = '!';
+        assert_found(f, false, true);
+    }
+}
+
+/* Sizes at which a slice ends just before, at or behind the end. */
+static void slices_end_at_the_end_of_the_segment(void **state)
+{
+    static const size_t sizes[] = {2, RECORD_SLICE - 1, RECORD_SLICE, RECORD_SLICE + 1,
+                                   2 * RECORD_SLICE};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        f->record.compared = 0;
+        resize(f, sizes[i]);
+        record_resume(&f->record);
+        publish(f, "a");
+        for (unsigned look = 0; look < 5; look++) {
+            assert_found(f, false, false);
+            assert_true(f->record.compared < sizes[i]);
+        }
+        f->segment.map[sizes[i] - 1] = '!';
+        assert_true(record_look(&f->record).scribbled || record_look(&f->record).scribbled);
+        assert_holds(f, "a");
+    }
+}
+
+/* A reload has put a smaller segment in the place of a large one, between two slices of it. */
+static void a_smaller_segment_is_compared_from_its_begin(void **state)
+{
+    struct fixture *f = *state;
+
+    resize(f, LARGE);
+    record_resume(&f->record);
+    publish(f, "abc");
+    assert_found(f, false, false);
+    assert_true(f->record.compared > SIZE);
+    resize(f, SIZE);
+    f->state.file->extent = SIZE;
+    f->state.file->record_length = 0;
+    f->segment.id++;
+    die_in(f, 1, PHASE_EMPTY);
+    record_resume(&f->record);
+    publish(f, "xyz");
+    assert_true(f->record.compared < SIZE); /* else the next look is beyond both */
+    assert_found(f, false, false);
+}
+
+/* --- after a death --- */
+
+static void killed_before_the_number_counts_the_record_is_made_anew(void **state)
+{
+    struct fixture *f = *state;
+
+    record_resume(&f->record);
+    publish(f, LETTERS);
+    f->segment.map[0] = '*';
+    record_done(&f->record);
+    /* The next daemon's record was half filled in, and is not known. */
+    memcpy(f->state.image, "half of ", 8);
+    record_resume(&f->record);
+    assert_false(record_waits(&f->record));
+    assert_progress(f, 1, PHASE_EMPTY);
+    publish(f, "whole");
+    assert_progress(f, 2, PHASE_PUBLISHED);
+    assert_holds(f, "whole");
+    assert_found(f, false, false);
+}
+
+/* "Killed in FILLED, the next daemon publishes again", with the same number. */
+static void killed_while_publishing_it_is_published_again(void **state)
+{
+    struct fixture *f = *state;
+
+    record_resume(&f->record);
+    publish(f, LETTERS);
+    f->segment.map[0] = '*';
+    record_done(&f->record);
+    publish(f, "second");
+    /* As if only some bytes had come to the segment. */
+    die_in(f, 2, PHASE_FILLED);
+    f->state.file->extent = SIZE;
+    memcpy(f->segment.map, "*econefghijklmnopqrstuvwxyz", SIZE);
+    record_resume(&f->record);
+    assert_progress(f, 2, PHASE_PUBLISHED);
+    assert_holds(f, "second");
+}
+
+/* "killed in PUBLISHED, it looks for the '*'": which must not be overwritten. */
+static void an_acknowledgement_that_came_meanwhile_is_found(void **state)
+{
+    struct fixture *f = *state;
+
+    record_resume(&f->record);
+    publish(f, LETTERS);
+    f->segment.map[0] = '*';
+    f->record = (struct record){.segment = &f->segment, .state = &f->state};
+    record_resume(&f->record);
+    assert_true(record_waits(&f->record));
+    assert_found(f, true, false);
+    assert_int_equal(record_ack(&f->record, 1).record_first, 1);
+}
+
+static void a_record_that_waits_is_left_as_it_is(void **state)
+{
+    struct fixture *f = *state;
+
+    record_resume(&f->record);
+    publish(f, LETTERS);
+    record_resume(&f->record);
+    assert_progress(f, 1, PHASE_PUBLISHED);
+    assert_holds(f, LETTERS);
+    assert_int_equal(f->state.file->segment_id, 7);
+}
+
+/* Another segment has nothing of it: whatever the phase, it is brought in line. */
+static void another_segment_gets_the_record(void **state)
+{
+    static const enum phase phases[] = {PHASE_FILLED, PHASE_PUBLISHED};
+    struct fixture *f = *state;
+
+    record_resume(&f->record);
+    publish(f, "abc");
+    for (size_t i = 0; i < 2; i++) {
+        die_in(f, 1, phases[i]);
+        f->segment.id++;
+        memset(f->segment.map, '!', SIZE);
+        record_resume(&f->record);
+        assert_progress(f, 1, PHASE_PUBLISHED);
+        assert_holds(f, "abc");
+        assert_int_equal(f->state.file->segment_id, f->segment.id);
+        assert_int_equal(f->state.file->key, f->segment.key);
+    }
+}
+
+static void another_segment_without_a_record_is_covered_by_the_next(void **state)
+{
+    struct fixture *f = *state;
+
+    record_resume(&f->record);
+    publish(f, "abc");
+    record_done(&f->record);
+    f->segment.id++;
+    memset(f->segment.map, '!', SIZE);
+    f->segment.map[0] = '*';
+    record_resume(&f->record);
+    assert_progress(f, 1, PHASE_EMPTY);
+    assert_int_equal(f->segment.map[0], '*');
+    publish(f, "xy");
+    assert_holds(f, "xy");
+    assert_found(f, false, false);
+}
+
+/* What a daemon leaves when it is killed, in memory that outlives it. */
+struct estate {
+    struct state_file file;
+    char image[SIZE];
+    char segment[SIZE];
+};
+
+/* The daemon that has this estate. */
+static struct fixture heir(struct estate *estate)
+{
+    return (struct fixture){
+        .state = {.file = &estate->file, .image = estate->image},
+        .segment = {.key = 5678, .id = 7, .size = SIZE, .map = estate->segment},
+    };
+}
+
+static void publish_the_second(void *userdata)
+{
+    struct fixture f = heir(userdata);
+
+    f.record = (struct record){.segment = &f.segment, .state = &f.state};
+    record_done(&f.record);
+    publish(&f, "second");
+}
+
+static bool holds(const struct fixture *f, const char *bytes)
+{
+    char expected[SIZE] = {0};
+
+    memcpy(expected, bytes, strlen(bytes));
+    return memcmp(f->segment.map, expected, SIZE) == 0;
+}
+
+/* The next daemon finds the first record acknowledged, or done with, or the second one whole. */
+static bool the_next_daemon_goes_on(void *userdata)
+{
+    static struct estate estate;
+    struct fixture f;
+    struct findings found;
+
+    memcpy(&estate, userdata, sizeof(estate));
+    f = heir(&estate);
+    f.record = (struct record){.segment = &f.segment, .state = &f.state};
+    record_resume(&f.record);
+    found = record_look(&f.record);
+    if (found.scribbled || found.acknowledged != (f.segment.map[0] == '*' &&
+                                                  state_phase(&estate.file) == PHASE_PUBLISHED)) {
+        return false;
+    }
+    if (record_waits(&f.record) && !found.acknowledged) {
+        return state_number(&estate.file) == 2 && holds(&f, "second");
+    }
+    record_done(&f.record);
+    publish(&f, "xyz");
+    return state_number(&estate.file) == 2 && holds(&f, "xyz") && !record_look(&f.record).scribbled;
+}
+
+/* "SIGKILL the daemon at any instruction … record numbers go on" */
+static void killed_at_any_instruction_the_next_daemon_goes_on(void **state)
+{
+    struct estate *estate = shared_new(sizeof(*estate));
+    struct fixture f = heir(estate);
+    long steps;
+
+    (void)state;
+    estate->file.segment_id = -1;
+    f.record = (struct record){.segment = &f.segment, .state = &f.state};
+    record_resume(&f.record);
+    publish(&f, LETTERS);
+    estate->segment[0] = '*';
+    steps = step_through(publish_the_second, the_next_daemon_goes_on, estate);
+    if (steps < 0) {
+        SKIP("no process can be stepped through");
+    }
+    assert_true(steps > 0);
+    assert_true(holds(&f, "second"));
+    assert_progress(&f, 2, PHASE_PUBLISHED);
+    assert_int_equal(munmap(estate, sizeof(*estate)), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(there_is_no_record_at_first),
+        TEST(a_published_record_stands_in_the_segment),
+        TEST(an_acknowledgement_is_found_once),
+        TEST(a_latency_is_never_negative),
+        TEST(a_shorter_record_clears_what_a_longer_one_left),
+        TEST(a_scribble_is_found_and_restored),
+        TEST(an_acknowledgement_with_a_scribble_is_both),
+        TEST(nothing_is_restored_without_a_record),
+        TEST(a_large_segment_is_compared_slice_by_slice),
+        TEST(slices_end_at_the_end_of_the_segment),
+        TEST(a_smaller_segment_is_compared_from_its_begin),
+        TEST(killed_before_the_number_counts_the_record_is_made_anew),
+        TEST(killed_while_publishing_it_is_published_again),
+        TEST(an_acknowledgement_that_came_meanwhile_is_found),
+        TEST(a_record_that_waits_is_left_as_it_is),
+        TEST(another_segment_gets_the_record),
+        TEST(another_segment_without_a_record_is_covered_by_the_next),
+        TEST(killed_at_any_instruction_the_next_daemon_goes_on),
+    };
+
+    (void)alarm(PRIVATE_SECONDS);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
