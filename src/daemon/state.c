@@ -18,23 +18,39 @@
 #define STATE_NAME_PARTS "key-%08x"
 #define STATE_KEY_LENGTH 12 /* of that */
 
-/* Ours alone, or -EPERM: in a directory for everybody, a stranger may have made it first. */
-static int private_directory(const char *path)
+/* Is it there already, and ours? */
+static bool is_own_directory(const char *path)
 {
     struct stat st;
 
+    return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid();
+}
+
+/* Ours alone, or -EPERM: in a directory for everybody, a stranger may have made it first. */
+static int private_directory(const char *path)
+{
     if (mkdir(path, 0700) < 0 && errno != EEXIST) {
         return -errno;
     }
-    if (lstat(path, &st) < 0) {
-        return -errno;
-    }
-    return S_ISDIR(st.st_mode) && st.st_uid == geteuid() ? 0 : -EPERM;
+    return is_own_directory(path) ? 0 : -EPERM;
 }
 
-/* $RUNTIME_DIRECTORY (systemd), /run/shmd for root, else one of the user's own. */
+/* The service's and root's is open to clients, who look for the daemon's socket there. */
+static int shared_directory(const char *path)
+{
+    if (mkdir(path, 0700) < 0) {
+        return errno == EEXIST ? 0 : -errno;
+    }
+    return chmod(path, 0755) < 0 ? -errno : 0; /* whatever the umask is */
+}
+
+/*
+ * $RUNTIME_DIRECTORY (systemd); else /run/shmd, for root and for whomever it belongs to: so that a
+ * daemon by hand meets the service of its user; else one of the user's own.
+ */
 static int runtime_directory(char **ret)
 {
+    static const char shared[] = RUNSTATEDIR "/shmd";
     const char *given = getenv("RUNTIME_DIRECTORY");
     const char *user = getenv("XDG_RUNTIME_DIR");
     CLEANUP(free_cleanup) char *path = NULL;
@@ -42,8 +58,8 @@ static int runtime_directory(char **ret)
 
     if (given && *given) {
         r = asprintf(&path, "%.*s", (int)strcspn(given, ":"), given);
-    } else if (geteuid() == 0) {
-        r = asprintf(&path, "%s/shmd", RUNSTATEDIR);
+    } else if (geteuid() == 0 || is_own_directory(shared)) {
+        r = asprintf(&path, "%s", shared);
     } else if (user && *user) {
         r = asprintf(&path, "%s/shmd", user);
     } else {
@@ -54,8 +70,7 @@ static int runtime_directory(char **ret)
         return -ENOMEM;
     }
     if (!given || !*given) {
-        r = geteuid() == 0 ? (mkdir(path, 0755) < 0 && errno != EEXIST ? -errno : 0)
-                           : private_directory(path);
+        r = strcmp(path, shared) == 0 ? shared_directory(path) : private_directory(path);
         if (r < 0) {
             return r;
         }
