@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Messages on the daemon's socket (SOCK_SEQPACKET). A session needs one exchange; after that its
+ * traffic is memory only, and the connection stands for the session: when it is closed, the session
+ * ends.
+ *
+ *      client                              daemon
+ *      HELLO  ───────────────────────────▶
+ *             ◀─────────────────────────── WELCOME + page, client's doorbell, daemon's doorbell
+ *                                          or REFUSED
+ *
+ *      STATUS ───────────────────────────▶
+ *             ◀─────────────────────────── REPORT: a JSON document
+ *
+ * All numbers are in the machine's byte order: the socket does not leave it. Every message begins
+ * with its magic, version, type and size. Anything else, descriptors sent to the daemon included,
+ * ends the session.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define MESSAGE_MAGIC       0x646d6873u /* "shmd" */
+#define MESSAGE_VERSION     1
+#define MESSAGE_NAME_SIZE   32
+#define MESSAGE_REPORT_MAX  ((size_t)160 * 1024) /* bytes of a REPORT: below the socket's buffer */
+#define MESSAGE_WELCOME_FDS 3
+
+enum message_type {
+    MESSAGE_HELLO = 1,
+    MESSAGE_WELCOME,
+    MESSAGE_REFUSED,
+    MESSAGE_STATUS,
+    MESSAGE_REPORT,
+};
+
+enum message_role {
+    MESSAGE_SUBSCRIBER = 1,
+};
+
+enum message_start {
+    MESSAGE_START_NEXT = 1, /* what is published from now on */
+    MESSAGE_START_OLDEST,   /* from the oldest record still held */
+};
+
+enum message_layout {
+    MESSAGE_PLAIN = 1,
+    MESSAGE_RING,
+};
+
+struct message {
+    uint32_t magic;
+    uint16_t version;
+    uint16_t type;
+    uint32_t size; /* of the whole message, in bytes */
+    uint32_t reserved;
+};
+
+struct message_hello {
+    struct message head;
+    uint32_t role;
+    uint32_t start;
+    uint8_t epoch[16];            /* resuming: the epoch of `after`; else zeros */
+    uint64_t after;               /* resuming: the last record that was acknowledged; else 0 */
+    char name[MESSAGE_NAME_SIZE]; /* what the client calls itself, NUL-padded */
+};
+
+struct message_welcome {
+    struct message head;
+    uint32_t layout;
+    uint32_t when_full; /* enum ring_when_full */
+    uint32_t key;
+    int32_t segment_id;
+    uint64_t segment_size;
+    uint8_t epoch[16];
+    uint64_t first;    /* number of the first record of this session */
+    uint64_t position; /* ring: where it is, or will be */
+    uint64_t lease_usec;
+    uint32_t spin_usec;
+    uint32_t session;
+};
+
+struct message_refused {
+    struct message head;
+    int32_t error; /* a negative errno value */
+    char text[108];
+};
+
+_Static_assert(sizeof(struct message) == 16, "part of the protocol");
+_Static_assert(sizeof(struct message_hello) == 80, "part of the protocol");
+_Static_assert(sizeof(struct message_welcome) == 88, "part of the protocol");
+_Static_assert(sizeof(struct message_refused) == 128, "part of the protocol");
+
+/* Is this, of `length` bytes as received, a message of this type and size? */
+static inline int message_is(const void *bytes, size_t length, enum message_type type, size_t size)
+{
+    const struct message *head = bytes;
+
+    return length >= sizeof(*head) && head->magic == MESSAGE_MAGIC &&
+           head->version == MESSAGE_VERSION && head->size == length && head->type == type &&
+           length == size;
+}
+
+static inline struct message message_head(enum message_type type, size_t size)
+{
+    return (struct message){.magic = MESSAGE_MAGIC,
+                            .version = MESSAGE_VERSION,
+                            .type = (uint16_t)type,
+                            .size = (uint32_t)size};
+}

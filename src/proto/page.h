@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The session page: 4 KiB of memory shared by the daemon and one subscriber, a sealed memfd.
+ *
+ *      line 0  daemon   published record number, length and first byte (plain), state
+ *      line 1  daemon   "I sleep"
+ *      line 2  client   acknowledged record number, records lost
+ *      line 3  client   "I sleep"
+ *
+ * Each side writes its own lines only. The daemon believes nothing in the client's lines: numbers
+ * are copied, then judged; and it never reads its own lines back. A client that writes into the
+ * daemon's lines fools itself.
+ *
+ * Waking. Whoever finds nothing to do announces that it will sleep, looks once more, and only then
+ * sleeps on its doorbell. Whoever has given the other something to do looks whether
+ * the other sleeps, and rings if so:
+ *
+ *      sleeper                             waker
+ *      -------                             -----
+ *      S1 sleeps = 1                       K1 the news (published, acknowledged)
+ *      S2 full fence                       K2 full fence
+ *      S3 any news? then don't sleep       K3 sleeps? then ring
+ *      S4 sleep on the doorbell
+ *      S5 sleeps = 0
+ *
+ * The two full fences make it impossible that both look too early: either S3 sees the news or K3
+ * sees the flag. So a pair that is awake makes no system call, and no wake-up is lost.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PAGE_SIZE 4096
+
+enum page_state {
+    PAGE_ACTIVE,
+    PAGE_EVICTED,    /* the lease ran out: nothing waits for this subscriber any more */
+    PAGE_SUPERSEDED, /* another segment has taken the place of this one: subscribe again */
+    PAGE_CLOSING,    /* the daemon stops */
+};
+
+struct page {
+    _Alignas(64) _Atomic uint64_t published; /* plain: the record that stands; 0: none yet */
+    uint32_t length;                         /* plain: of the record */
+    uint32_t first;                          /* plain: its first byte */
+    _Atomic uint32_t state;
+    _Alignas(64) _Atomic uint32_t daemon_sleeps;
+    _Alignas(64) _Atomic uint64_t acknowledged; /* all records up to this one */
+    _Atomic uint64_t lost; /* records among these that were written over unread */
+    _Alignas(64) _Atomic uint32_t client_sleeps;
+};
+
+_Static_assert(sizeof(struct page) == 256, "part of the protocol");
+_Static_assert(offsetof(struct page, length) == 8, "part of the protocol");
+_Static_assert(offsetof(struct page, state) == 16, "part of the protocol");
+_Static_assert(offsetof(struct page, daemon_sleeps) == 64, "part of the protocol");
+_Static_assert(offsetof(struct page, acknowledged) == 128, "part of the protocol");
+_Static_assert(offsetof(struct page, lost) == 136, "part of the protocol");
+_Static_assert(offsetof(struct page, client_sleeps) == 192, "part of the protocol");
+
+/* S1, S2. After it, look for news (S3) before sleeping. */
+static inline void page_announce_sleep(_Atomic uint32_t *sleeps)
+{
+    atomic_store_explicit(sleeps, 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst); /* pairs with page_must_ring() */
+}
+
+/* S5. */
+static inline void page_announce_awake(_Atomic uint32_t *sleeps)
+{
+    atomic_store_explicit(sleeps, 0, memory_order_relaxed);
+}
+
+/* K2, K3: after the news was stored, does the other side sleep? */
+static inline bool page_must_ring(const _Atomic uint32_t *sleeps)
+{
+    atomic_thread_fence(memory_order_seq_cst); /* pairs with page_announce_sleep() */
+    return atomic_load_explicit(sleeps, memory_order_relaxed) != 0;
+}

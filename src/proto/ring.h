@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The ring layout: a stream of records of any length, written by one, read by many.
+ *
+ *      ┌────────┬───────────────────────────────────────────────────────────────┐
+ *      │ header │ data: `capacity` bytes, a multiple of 64                       │
+ *      └────────┴───────────────────────────────────────────────────────────────┘
+ *
+ *                tail                                  head
+ *      ───────────┬────────────┬─────────┬─────────────┬──────┬──────────────────▶ position
+ *       may be    │ record 7   │ rec. 8  │ record 9    │ 0    │ to be written
+ *       written   │            │         │             │      │
+ *      ───────────┴────────────┴─────────┴─────────────┴──────┴──────────────────
+ *
+ * A position is an absolute 64-bit count of bytes; its place in the data is position % capacity.
+ * Each record begins on a cache line (64 bytes) with its number and length. The number is the
+ * commit word: it is stored last, with release order, and before that the place of the next
+ * record's number was cleared, so that old bytes never look like a commit. A reader knows the
+ * number that it expects and waits for it in place: a small record costs the transfer of one cache
+ * line.
+ *
+ *      writer                                        reader (expects n at position p)
+ *      ------                                        ------
+ *      W1 tail ≥ p' + …            (release fence)
+ *      W2 number at the next place = 0
+ *      W3 length, bytes
+ *      W4 number at p = n          (release)  ────▶  R1 number at p == n?  (acquire)
+ *                                                    R2 uses or copies length and bytes
+ *                                                    R3 (acquire fence) tail ≤ p? else overtaken
+ *
+ * W1/R3 is the other half: before bytes are written over, the tail is moved past them; a reader
+ * that has copied looks at the tail afterwards. If the tail has not passed its position, no byte of
+ * what it copied can have been written by then. A reader whom the writer waits for need not look.
+ *
+ * Where a record does not fit before the end of the data, a wrap marker takes the place of its
+ * number, and the record begins at the start of the data. A record takes at most a quarter of the
+ * ring, so that a marker never wastes more.
+ *
+ * No client writes a word of the segment. What a reader finds is nevertheless bounded before it is
+ * used: the daemon is trusted, a file of the same shape is not.
+ */
+#pragma once
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define RING_MAGIC   UINT64_C(0x676e6972646d6873) /* "shmdring" */
+#define RING_VERSION 1
+#define RING_LINE    ((uint64_t)64)
+#define RING_WRAP    UINT64_MAX /* the number of a wrap marker; records count from 1 */
+
+enum ring_state {
+    RING_STARTING,   /* not to be read yet */
+    RING_OPEN,       /* its daemon serves it, or is being restarted */
+    RING_SUPERSEDED, /* another segment has taken its place: attach again by key */
+    RING_CLOSED,     /* the daemon has stopped: no more records */
+};
+
+enum ring_when_full {
+    RING_WAIT,      /* the writer waits for the slowest subscriber */
+    RING_OVERWRITE, /* the newest data wins */
+};
+
+struct ring_header {
+    _Alignas(64) _Atomic uint64_t magic; /* stored last */
+    uint32_t version;
+    uint32_t when_full;
+    uint64_t capacity;
+    uint8_t epoch[16];
+    _Alignas(64) _Atomic uint32_t state;
+    _Atomic uint32_t generation; /* how often a daemon has taken the ring over */
+    _Alignas(64) _Atomic uint64_t
+        tail; /* of the oldest record that is whole, or of a marker before it */
+    _Alignas(64) _Atomic uint64_t head; /* where the next record will be */
+};
+
+struct ring_record {
+    _Atomic uint64_t number;
+    uint32_t length;
+    uint32_t reserved;
+    char bytes[];
+};
+
+_Static_assert(sizeof(struct ring_header) == 256, "part of the layout");
+_Static_assert(offsetof(struct ring_header, state) == 64, "part of the layout");
+_Static_assert(offsetof(struct ring_header, generation) == 68, "part of the layout");
+_Static_assert(offsetof(struct ring_header, tail) == 128, "part of the layout");
+_Static_assert(offsetof(struct ring_header, head) == 192, "part of the layout");
+_Static_assert(offsetof(struct ring_record, bytes) == 16, "part of the layout");
+
+#define RING_SIZE_MIN ((size_t)4096)
+
+/* What a segment of `size` bytes holds: a multiple of four lines. */
+static inline uint64_t ring_capacity(size_t size)
+{
+    return (size - sizeof(struct ring_header)) / (4 * RING_LINE) * (4 * RING_LINE);
+}
+
+/* The longest record: with its header, a quarter; and its length must fit into its header. */
+static inline uint64_t ring_length_max(uint64_t capacity)
+{
+    uint64_t length = capacity / 4 - sizeof(struct ring_record);
+
+    return length < UINT32_MAX ? length : UINT32_MAX;
+}
+
+/* What a record takes up. */
+static inline uint64_t ring_footprint(uint64_t length)
+{
+    return (sizeof(struct ring_record) + length + RING_LINE - 1) / RING_LINE * RING_LINE;
+}
+
+/*
+ * Copies a record's bytes into the ring, or out of it. Where records are written over, a reader may
+ * copy what is being written at that moment; it finds out afterwards (R3), and drops the copy. For
+ * ThreadSanitizer that is a race unless it is atomic: only there, each byte is.
+ */
+#if defined(__SANITIZE_THREAD__)
+#define RING_COPIES_ATOMICALLY 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define RING_COPIES_ATOMICALLY 1
+#endif
+#endif
+static inline void ring_move(char *to, const char *from, size_t length)
+{
+#ifdef RING_COPIES_ATOMICALLY
+    for (size_t i = 0; i < length; i++) {
+        __atomic_store_n(&to[i], __atomic_load_n(&from[i], __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+    }
+#else
+    memcpy(to, from, length);
+#endif
+}
+
+/* What a record says of its length: to be judged, it may be no record any more. */
+static inline uint32_t ring_length(const struct ring_record *record)
+{
+    return __atomic_load_n(&record->length, __ATOMIC_RELAXED);
+}
+
+/* --- writing --- */
+
+struct ring_writer {
+    struct ring_header *header;
+    char *data;
+    uint64_t capacity;
+    uint64_t tail, head; /* positions; the header's are copies */
+    uint64_t number;     /* of the next record */
+};
+
+static inline struct ring_record *ring_at(char *data, uint64_t capacity, uint64_t position)
+{
+    return (struct ring_record *)(void *)(data + position % capacity);
+}
+
+/* Makes an empty ring in a segment, whose first record will have this number. */
+static inline void ring_format(struct ring_writer *writer, void *segment, size_t size,
+                               const uint8_t epoch[16], enum ring_when_full when_full,
+                               uint64_t number)
+{
+    struct ring_header *header = segment;
+
+    atomic_store_explicit(&header->magic, 0, memory_order_release); /* pairs with ring_attach() */
+    *writer = (struct ring_writer){
+        .header = header,
+        .data = (char *)segment + sizeof(*header),
+        .capacity = ring_capacity(size),
+        .number = number,
+    };
+    header->version = RING_VERSION;
+    header->when_full = when_full;
+    header->capacity = writer->capacity;
+    memcpy(header->epoch, epoch, sizeof(header->epoch));
+    atomic_store_explicit(&header->state, RING_STARTING, memory_order_relaxed);
+    atomic_store_explicit(&header->tail, 0, memory_order_relaxed);
+    atomic_store_explicit(&header->head, 0, memory_order_relaxed);
+    atomic_store_explicit(&ring_at(writer->data, writer->capacity, 0)->number, 0,
+                          memory_order_relaxed);
+    atomic_store_explicit(&header->magic, RING_MAGIC, memory_order_release);
+}
+
+/* Where a record of `length` would begin, and how far the ring is then written. */
+static inline uint64_t ring_place(const struct ring_writer *writer, uint64_t length,
+                                  uint64_t *ret_end)
+{
+    uint64_t left = writer->capacity - writer->head % writer->capacity;
+    uint64_t start = ring_footprint(length) <= left ? writer->head : writer->head + left;
+
+    *ret_end = start + ring_footprint(length) + RING_LINE; /* with the next record's number */
+    return start;
+}
+
+/* Is there room for a record of `length` without writing over anything behind the tail? */
+static inline bool ring_has_room(const struct ring_writer *writer, uint64_t length)
+{
+    uint64_t end;
+
+    (void)ring_place(writer, length, &end);
+    return end - writer->tail <= writer->capacity;
+}
+
+/*
+ * Where the record at the tail begins, the head if there is none. Before it there may be a wrap
+ * marker. The tail stays in front of that as long as the record is held: a reader may have come as
+ * far as the marker, and only while the tail has not passed it, it leads on.
+ */
+static inline uint64_t ring_oldest_position(const struct ring_writer *writer)
+{
+    const struct ring_record *record = ring_at(writer->data, writer->capacity, writer->tail);
+    uint64_t left = writer->capacity - writer->tail % writer->capacity;
+
+    return writer->tail != writer->head &&
+                   atomic_load_explicit(&record->number, memory_order_relaxed) == RING_WRAP
+               ? writer->tail + left
+               : writer->tail;
+}
+
+/* The record at the tail; NULL if there is none. */
+static inline struct ring_record *ring_oldest(const struct ring_writer *writer)
+{
+    uint64_t position = ring_oldest_position(writer);
+
+    return position == writer->head ? NULL : ring_at(writer->data, writer->capacity, position);
+}
+
+/* Gives up the record at the tail. Its bytes stay until ring_reserve() makes the tail known. */
+static inline void ring_drop_oldest(struct ring_writer *writer)
+{
+    const struct ring_record *record = ring_oldest(writer);
+
+    if (record) {
+        writer->tail = ring_oldest_position(writer) + ring_footprint(record->length);
+    }
+}
+
+/*
+ * Room for a record of up to `length` bytes, to be filled and committed. ring_has_room() must be
+ * true. May be called again instead of being committed.
+ */
+static inline char *ring_reserve(struct ring_writer *writer, uint64_t length)
+{
+    uint64_t end;
+    uint64_t start = ring_place(writer, length, &end);
+
+    /* W1: the tail is known before anything behind it is written. Pairs with R3. */
+    atomic_store_explicit(&writer->header->tail, writer->tail, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
+    if (start != writer->head) {
+        /* The place that the wrap marker leads to, before the marker does. */
+        atomic_store_explicit(&ring_at(writer->data, writer->capacity, start)->number, 0,
+                              memory_order_relaxed);
+        atomic_store_explicit(&ring_at(writer->data, writer->capacity, writer->head)->number,
+                              RING_WRAP, memory_order_release); /* pairs with R1 */
+        writer->head = start;
+    }
+    return ring_at(writer->data, writer->capacity, start)->bytes;
+}
+
+/* Publishes what was filled in, `length` bytes, at most as many as were reserved. */
+static inline uint64_t ring_commit(struct ring_writer *writer, uint64_t length)
+{
+    struct ring_record *record = ring_at(writer->data, writer->capacity, writer->head);
+    uint64_t next = writer->head + ring_footprint(length);
+
+    /* W2: nobody may take old bytes in the next place for a commit. */
+    atomic_store_explicit(&ring_at(writer->data, writer->capacity, next)->number, 0,
+                          memory_order_relaxed);
+    __atomic_store_n(&record->length, (uint32_t)length, __ATOMIC_RELAXED); /* W3 */
+    __atomic_store_n(&record->reserved, 0, __ATOMIC_RELAXED);
+    /* W4: release; pairs with R1. */
+    atomic_store_explicit(&record->number, writer->number, memory_order_release);
+    writer->head = next;
+    atomic_store_explicit(&writer->header->head, next, memory_order_release);
+    return writer->number++;
+}
+
+/* --- reading --- */
+
+struct ring_reader {
+    const struct ring_header *header;
+    const char *data;
+    uint64_t capacity;
+    uint64_t position; /* of the record that comes next */
+    uint64_t number;   /* its number; 0: not known */
+};
+
+static inline const struct ring_record *ring_peek(const struct ring_reader *reader,
+                                                  uint64_t position)
+{
+    uint64_t place = position % reader->capacity / RING_LINE * RING_LINE; /* whatever is claimed */
+
+    return (const struct ring_record *)(const void *)(reader->data + place);
+}
+
+/* Has the writer passed this position? Acquire fence: later than all that was copied (R3). */
+static inline bool ring_overtaken(const struct ring_reader *reader, uint64_t position)
+{
+    atomic_thread_fence(memory_order_acquire);
+    return atomic_load_explicit(&reader->header->tail, memory_order_relaxed) > position;
+}
+
+/* Checks the header of a segment of `size` bytes. -EPROTO: no ring that we know; -EAGAIN: not yet.
+ */
+static inline int ring_attach(struct ring_reader *reader, const void *segment, size_t size)
+{
+    const struct ring_header *header = segment;
+
+    if (size < RING_SIZE_MIN) {
+        return -EPROTO;
+    }
+    if (atomic_load_explicit(&header->magic, memory_order_acquire) != RING_MAGIC) {
+        return -EAGAIN; /* pairs with the last store of ring_format() */
+    }
+    if (header->version != RING_VERSION || header->capacity != ring_capacity(size)) {
+        return -EPROTO;
+    }
+    *reader = (struct ring_reader){
+        .header = header,
+        .data = (const char *)segment + sizeof(*header),
+        .capacity = ring_capacity(size), /* not what the header may say by now */
+    };
+    return 0;
+}
+
+/*
+ * Goes to the oldest record that is whole (or, at the end, to where the next will be), and says its
+ * number, 0 if nothing stands there yet.
+ */
+static inline uint64_t ring_seek_oldest(struct ring_reader *reader)
+{
+    for (;;) {
+        uint64_t position = atomic_load_explicit(&reader->header->tail, memory_order_acquire);
+        uint64_t number =
+            atomic_load_explicit(&ring_peek(reader, position)->number, memory_order_acquire);
+
+        /* Only at the tail is it a marker; behind the tail, these may be a record's bytes. */
+        if (number == RING_WRAP && !ring_overtaken(reader, position)) {
+            position += reader->capacity - position % reader->capacity;
+            number =
+                atomic_load_explicit(&ring_peek(reader, position)->number, memory_order_acquire);
+        }
+        if (!ring_overtaken(reader, position)) {
+            reader->position = position;
+            reader->number = number;
+            return number;
+        }
+    }
+}
+
+/* Can a record of this length stand here? What says so may have been written over. */
+static inline bool ring_plausible(const struct ring_reader *reader, uint64_t length)
+{
+    return length <= ring_length_max(reader->capacity) &&
+           sizeof(struct ring_record) + length <=
+               reader->capacity - reader->position % reader->capacity;
+}
+
+enum ring_look {
+    RING_NOTHING,   /* the expected record is not there yet */
+    RING_RECORD,    /* it is */
+    RING_OVERTAKEN, /* it was, and has been written over */
+};
+
+/*
+ * R1: looks for the expected record. Where the writer does not wait for this reader, what is used
+ * of the record must be copied, and then ring_overtaken() asked (ring_copy() does both).
+ */
+static inline enum ring_look ring_look(struct ring_reader *reader, const struct ring_record **ret)
+{
+    const struct ring_record *record = ring_peek(reader, reader->position);
+    uint64_t number = atomic_load_explicit(&record->number, memory_order_acquire); /* with W4 */
+
+    if (number == RING_WRAP && !ring_overtaken(reader, reader->position)) {
+        reader->position += reader->capacity - reader->position % reader->capacity;
+        record = ring_peek(reader, reader->position);
+        number = atomic_load_explicit(&record->number, memory_order_acquire);
+    }
+    if (number == reader->number && ring_plausible(reader, ring_length(record))) {
+        *ret = record;
+        return RING_RECORD;
+    }
+    return ring_overtaken(reader, reader->position) ? RING_OVERTAKEN : RING_NOTHING;
+}
+
+/* Copies a record that ring_look() found; false if it was overtaken meanwhile. */
+static inline bool ring_copy(const struct ring_reader *reader, const struct ring_record *record,
+                             char *buffer, size_t *ret_length)
+{
+    uint32_t length = ring_length(record);
+
+    if (!ring_plausible(reader, length)) {
+        return false;
+    }
+    ring_move(buffer, record->bytes, length);
+    if (ring_overtaken(reader, reader->position)) {
+        return false;
+    }
+    *ret_length = length;
+    return true;
+}
+
+/* The record is taken: the next one is expected. */
+static inline void ring_advance(struct ring_reader *reader, uint64_t length)
+{
+    reader->position += ring_footprint(length);
+    reader->number++;
+}
