@@ -1,107 +1,73 @@
 /* SPDX-License-Identifier: MIT
  *
- * shm-client: command line, key, segment, verb.
+ * shm-client: command line, daemon or segment, verb.
  */
+#include "client/anonymous.h"
 #include "client/options.h"
 #include "client/output.h"
-#include "client/read.h"
+#include "client/session.h"
 #include "client/status.h"
+#include "client/target.h"
 
 #include "base/cleanup.h"
-#include "conf/conf.h"
 #include "lib/shmd.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 
-DEFINE_CLEANUP(struct shmd_anonymous, shmd_anonymous_close)
+DEFINE_CLEANUP(struct shmd_subscriber, shmd_unsubscribe)
 
-static enum exit_status find_key(const struct options *options, uint32_t *ret)
+/* Standard streams that are closed must stay nobody's: else what we open would get their numbers,
+ * and records would be written there. */
+static void occupy_standard_streams(void)
 {
-    CLEANUP(conf_free_cleanup) struct conf *conf = NULL;
-    CLEANUP(free_cleanup) char *default_path = NULL;
-    CLEANUP(free_cleanup) char *message = NULL;
-    int r;
+    int fd;
 
-    if (options->key) {
-        *ret = options->key;
-        return EXIT_DONE;
-    }
-    if (!options->config) {
-        r = conf_path(options->instance, &default_path);
-        if (r == -EINVAL) {
-            output_error("'%s' cannot be an instance: see shm-client --help", options->instance);
-            return EXIT_USAGE;
-        }
-        if (r < 0) {
-            output_error("cannot find the configuration: %s: name the key with --key",
-                         strerror(-r));
-            return EXIT_FAILED;
-        }
-    }
-    r = conf_load(options->config ? options->config : default_path, &conf, &message);
-    if (r == -ENOENT && !options->config && !options->instance) {
-        *ret = CONF_KEY_DEFAULT;
-        return EXIT_DONE;
-    }
-    if (r < 0) {
-        output_error("%s: mend that, or name the key with --key", message ? message : strerror(-r));
-        return EXIT_FAILED;
-    }
-    *ret = (uint32_t)conf->key;
-    return EXIT_DONE;
+    do {
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    (void)fd_close(fd);
 }
 
-/* Why the segment cannot be opened. If that is for writing only, there is a way to read it. */
-static enum exit_status explain(const struct options *options, uint32_t key, int error)
+/* Is there a daemon to have a session with, and is it the one that is meant? */
+static bool wants_session(const struct options *options, const struct shmd_options *daemon,
+                          uint32_t key)
 {
-    CLEANUP(shmd_anonymous_close_cleanup) struct shmd_anonymous *read_only = NULL;
+    CLEANUP(free_cleanup) char *document = NULL;
 
-    if (error == -ENOENT) {
-        return output_nobody(options, key, "no segment");
+    if (!options->acknowledge || options->anonymous) {
+        return false;
     }
-    if (error == -EACCES && options->acknowledge &&
-        shmd_anonymous_open(key, false, &read_only) == 0) {
-        output_error("the mode of the segment with key 0x%08x does not let this user acknowledge: "
-                     "read it with --no-ack, or with the verb peek",
-                     key);
-    } else if (error == -EACCES) {
-        output_error("the mode of the segment with key 0x%08x does not let this user read it: "
-                     "see mode, owner and group in shmd.conf(5)",
-                     key);
-    } else {
-        output_error("cannot attach the segment with key 0x%08x: %s: see shmat(2)", key,
-                     strerror(-error));
-    }
-    return EXIT_FAILED;
+    return key == 0 || (shmd_status(daemon, &document) == 0 && target_serves(document, key));
 }
 
-static enum exit_status run(const struct options *options)
+static enum exit_status read_records(const struct options *options)
 {
-    CLEANUP(shmd_anonymous_close_cleanup) struct shmd_anonymous *segment = NULL;
-    struct shmd_anonymous_info info;
+    CLEANUP(shmd_unsubscribe_cleanup) struct shmd_subscriber *subscriber = NULL;
+    CLEANUP(target_free) struct target target = {0};
+    struct shmd_options daemon;
     enum exit_status status;
-    uint32_t key;
-    int r;
 
-    status = find_key(options, &key);
-    if (status != EXIT_DONE) {
-        return status;
+    if (target_names_segment(options)) {
+        status = target_find(options, &target);
+        if (status != EXIT_DONE) {
+            return status;
+        }
     }
-    r = shmd_anonymous_open(key, options->acknowledge, &segment);
-    if (r == 0) {
-        r = shmd_anonymous_info(segment, &info);
+    daemon = target_daemon(options, &target);
+    if (wants_session(options, &daemon, target.key)) {
+        int r = shmd_subscribe(&daemon, &subscriber);
+
+        if (r == 0) {
+            return session_read(options, subscriber);
+        }
+        if (!target_is_absent(r) || !target_has_key(options)) {
+            return session_explain(options, r);
+        }
     }
-    if (r < 0) {
-        /* Removed right after it was opened: there is none. */
-        return explain(options, key, r == -ENOLINK ? -ENOENT : r);
-    }
-    if (options->verb == VERB_STATUS) {
-        return status_show(options, &info);
-    }
-    return read_records(options, segment, &info);
+    status = target.key ? EXIT_DONE : target_find(options, &target);
+    return status == EXIT_DONE ? anonymous_read(options, target.key) : status;
 }
 
 int main(int argc, char **argv)
@@ -112,6 +78,7 @@ int main(int argc, char **argv)
      * acknowledgement; and an error is one line, written at once. */
     (void)signal(SIGPIPE, SIG_IGN);
     setlinebuf(stderr);
+    occupy_standard_streams();
 
     if (options_parse(argc, argv, &options) < 0) {
         return EXIT_USAGE;
@@ -123,10 +90,12 @@ int main(int argc, char **argv)
     case VERB_VERSION:
         (void)puts("shm-client " PACKAGE_VERSION);
         return (int)output_end();
-    case VERB_READ:
-    case VERB_PEEK:
     case VERB_STATUS:
+        return (int)status_show(&options);
+    case VERB_READ:
+    case VERB_FOLLOW:
+    case VERB_PEEK:
         break;
     }
-    return (int)run(&options);
+    return (int)read_records(&options);
 }

@@ -6,8 +6,10 @@
 #include "client/options.h"
 #include "client/output.h"
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/parse.h"
+#include "conf/conf.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -19,21 +21,18 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-static const char short_options[] = ":k:c:i:n:t:o:hV";
+static const char short_options[] = ":k:c:i:s:n:t:o:hV";
 
 /* The last column names the option in the table of verbs; capitals have no short form. */
 static const struct option long_options[] = {
-    {"key", required_argument, NULL, 'k'},
-    {"config", required_argument, NULL, 'c'},
-    {"instance", required_argument, NULL, 'i'},
-    {"count", required_argument, NULL, 'n'},
-    {"timeout", required_argument, NULL, 't'},
-    {"output", required_argument, NULL, 'o'},
-    {"no-ack", no_argument, NULL, 'A'},
-    {"json", no_argument, NULL, 'J'},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},
-    {NULL, 0, NULL, 0},
+    {"key", required_argument, NULL, 'k'},      {"config", required_argument, NULL, 'c'},
+    {"instance", required_argument, NULL, 'i'}, {"socket", required_argument, NULL, 's'},
+    {"count", required_argument, NULL, 'n'},    {"timeout", required_argument, NULL, 't'},
+    {"output", required_argument, NULL, 'o'},   {"from", required_argument, NULL, 'F'},
+    {"name", required_argument, NULL, 'N'},     {"anonymous", no_argument, NULL, 'X'},
+    {"no-ack", no_argument, NULL, 'A'},         {"json", no_argument, NULL, 'J'},
+    {"watch", no_argument, NULL, 'W'},          {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},        {NULL, 0, NULL, 0},
 };
 
 static const struct {
@@ -41,9 +40,10 @@ static const struct {
     enum verb verb;
     const char *takes;
 } verbs[] = {
-    {"read", VERB_READ, "kcintoA"},
-    {"peek", VERB_PEEK, "kcinto"},
-    {"status", VERB_STATUS, "kcioJ"},
+    {"read", VERB_READ, "kcisntoFNXA"},
+    {"follow", VERB_FOLLOW, "kcisntoFNXA"},
+    {"peek", VERB_PEEK, "kcintoF"},
+    {"status", VERB_STATUS, "kcisoJW"},
 };
 
 static const struct {
@@ -55,34 +55,6 @@ static const struct {
     {"hex", FORMAT_HEX},
     {"raw", FORMAT_RAW},
 };
-
-const char options_help[] =
-    "Usage: shm-client [VERB] [OPTION]...\n"
-    "Reads records from the shared-memory segment that shmd(8) serves.\n"
-    "\n"
-    "Verbs:\n"
-    "  read    print the next record and acknowledge it; what happens without a verb\n"
-    "  peek    print the next record and leave it for others\n"
-    "  status  show what can be seen of the segment by its key alone\n"
-    "\n"
-    "Options:\n"
-    "  -k, --key KEY          the segment's key, decimal or 0x...\n"
-    "  -c, --config FILE      take the key from this configuration file\n"
-    "  -i, --instance NAME    take the key from the configuration of shmd@NAME\n"
-    "  -n, --count N          read, peek: stop after N records (default 1)\n"
-    "  -t, --timeout SECONDS  read, peek: wait so long for each record, 0 for not at all\n"
-    "                         (default 5; decimals are fine)\n"
-    "  -o, --output FORMAT    text (default), json, hex or raw; status: text or json\n"
-    "      --no-ack           read: do not acknowledge, as peek\n"
-    "      --json             status: the same as --output json\n"
-    "  -h, --help             print this and exit\n"
-    "  -V, --version          print the version and exit\n"
-    "\n"
-    "Without --key, --config and --instance the key comes from the configuration of shmd, or is\n"
-    "5678 if there is none.\n"
-    "\n"
-    "Exit status: 0 done, 1 failed, 2 wrong usage, 3 no such segment or nobody serves it,\n"
-    "4 timed out, 5 evicted or records lost (reserved).\n";
 
 static int refuse(const char *what, const char *subject)
 {
@@ -107,6 +79,39 @@ static int format_take(struct options *options, const char *value)
     return refuse_value("output", value, "text, json, hex or raw");
 }
 
+static int instance_take(struct options *options, const char *value)
+{
+    CLEANUP(free_cleanup) char *path = NULL;
+
+    if (conf_path(value, &path) == -EINVAL) {
+        output_error("'%s' cannot be an instance: see shm-client --help", value);
+        return -EINVAL;
+    }
+    options->instance = value;
+    return 0;
+}
+
+static int start_take(struct options *options, const char *value)
+{
+    if (strcmp(value, "oldest") == 0) {
+        options->start = START_OLDEST;
+    } else if (strcmp(value, "next") == 0) {
+        options->start = START_NEXT;
+    } else {
+        return refuse_value("from", value, "oldest or next");
+    }
+    return 0;
+}
+
+static int name_take(struct options *options, const char *value)
+{
+    if (strlen(value) > OPTIONS_NAME_MAX) {
+        return refuse_value("name", value, "at most 31 bytes");
+    }
+    options->name = value;
+    return 0;
+}
+
 /* An option that is not like the table says; `argument` is the one that getopt_long() looked at. */
 static int option_refuse(int problem, const char *argument)
 {
@@ -117,7 +122,7 @@ static int option_refuse(int problem, const char *argument)
     }
     /* In a group of short options `argument` may be the one before; and only options that take no
      * value can have one too many. */
-    if (strncmp(argument, "--", 2) != 0 || (optopt != 0 && !strchr("AJhV", optopt))) {
+    if (strncmp(argument, "--", 2) != 0 || (optopt != 0 && !strchr("XAJWhV", optopt))) {
         return refuse("unknown option", short_form);
     }
     return refuse(optopt == 0 ? "unknown or ambiguous option" : "unexpected value in option",
@@ -135,7 +140,9 @@ static int option_take(struct options *options, int option, const char *value)
         options->config = value;
         return 0;
     case 'i':
-        options->instance = value;
+        return instance_take(options, value);
+    case 's':
+        options->socket = value;
         return 0;
     case 'n':
         return parse_u64_range(value, 1, UINT64_MAX, &options->count) < 0
@@ -147,8 +154,18 @@ static int option_take(struct options *options, int option, const char *value)
                    : 0;
     case 'o':
         return format_take(options, value);
+    case 'F':
+        return start_take(options, value);
+    case 'N':
+        return name_take(options, value);
+    case 'X':
+        options->anonymous = true;
+        return 0;
     case 'A':
         options->acknowledge = false;
+        return 0;
+    case 'W':
+        options->watch = true;
         return 0;
     default: /* 'J', the only one left */
         options->format = FORMAT_JSON;
@@ -168,6 +185,10 @@ static int verb_judge(size_t verb, const bool *given, const struct options *opti
             return -EINVAL;
         }
     }
+    if ((given['X'] || given['A']) && (given['s'] || given['N'])) {
+        output_error("--anonymous and --no-ack use no session: they go with no --socket or --name");
+        return -EINVAL;
+    }
     if (verbs[verb].verb == VERB_STATUS && options->format != FORMAT_TEXT &&
         options->format != FORMAT_JSON) {
         output_error("status has no such --output: give it text or json");
@@ -178,11 +199,7 @@ static int verb_judge(size_t verb, const bool *given, const struct options *opti
 
 int options_parse(int argc, char **argv, struct options *ret)
 {
-    struct options options = {
-        .count = 1,
-        .timeout_usec = TIMEOUT_DEFAULT_USEC,
-        .acknowledge = true,
-    };
+    struct options options = {.name = "shm-client", .acknowledge = true};
     bool given[UCHAR_MAX + 1] = {false};
     size_t verb = 0;
     int option;
@@ -219,7 +236,13 @@ int options_parse(int argc, char **argv, struct options *ret)
         return r;
     }
     options.verb = verbs[verb].verb;
-    options.acknowledge = options.acknowledge && options.verb == VERB_READ;
+    options.acknowledge = options.acknowledge && options.verb != VERB_PEEK;
+    if (!given['n']) {
+        options.count = options.verb == VERB_FOLLOW ? UINT64_MAX : 1;
+    }
+    if (!given['t']) {
+        options.timeout_usec = options.verb == VERB_FOLLOW ? UINT64_MAX : TIMEOUT_DEFAULT_USEC;
+    }
     *ret = options;
     return 0;
 }

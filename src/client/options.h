@@ -7,8 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define OPTIONS_NAME_MAX 31 /* bytes of --name: what the protocol has room for */
+
 enum verb {
     VERB_READ,
+    VERB_FOLLOW,
     VERB_PEEK,
     VERB_STATUS,
     VERB_HELP, /* these two are options to the user */
@@ -22,15 +25,26 @@ enum format {
     FORMAT_RAW,
 };
 
+enum start {
+    START_DEFAULT,
+    START_OLDEST,
+    START_NEXT,
+};
+
 struct options {
     enum verb verb;
     enum format format;
+    enum start start;
     uint32_t key;         /* 0: not given */
     const char *config;   /* NULL: not given */
     const char *instance; /* NULL: not given */
+    const char *socket;   /* NULL: not given */
+    const char *name;     /* what to be called in the journal */
     uint64_t count;
     uint64_t timeout_usec;
     bool acknowledge;
+    bool anonymous; /* no session */
+    bool watch;
 };
 
 /* What --help prints. */

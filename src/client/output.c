@@ -1,17 +1,15 @@
-/* SPDX-License-Identifier: MIT
- *
- * A record is handed over when the system has taken its last byte, not when it lies in a buffer of
- * ours: so each record is flushed, and only then may it be acknowledged.
- */
+/* SPDX-License-Identifier: MIT */
 #include "client/output.h"
+#include "client/stop.h"
 
 #include "base/text.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <stdarg.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -33,67 +31,106 @@ enum exit_status output_nobody(const struct options *options, uint32_t key, cons
     return EXIT_NOBODY;
 }
 
-/* A negative errno value: some of what was written is lost. */
-static int output_flush(void)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout)) {
-        return 0;
-    }
-    return errno ? -errno : -EIO;
-}
-
 enum exit_status output_end(void)
 {
-    int r = output_flush();
-
-    if (r < 0) {
-        output_error("cannot write to standard output: %s: mend that and try again", strerror(-r));
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        output_error("cannot write to standard output: %s: mend that and try again",
+                     strerror(errno ? errno : EIO));
         return EXIT_FAILED;
     }
     return EXIT_DONE;
 }
 
-static void text_write(const char *record, size_t length)
+/* --- records --- */
+
+int output_open(struct output *output, enum format format)
 {
+    *output = (struct output){.format = format};
     if (isatty(STDOUT_FILENO)) {
         (void)setlocale(LC_CTYPE, "");
-        text_write_visible(stdout, record, length, strcmp(nl_langinfo(CODESET), "UTF-8") == 0);
-    } else {
-        (void)fwrite(record, 1, length, stdout);
+        output->terminal = true;
+        output->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     }
-    (void)fputc('\n', stdout);
+    output->stream = open_memstream(&output->memory, &output->size);
+    return output->stream ? 0 : -ENOMEM;
 }
 
-static void json_write(uint32_t key, int segment, const char *record, size_t length)
+void output_close(struct output *output)
 {
-    (void)printf("{\"key\":\"0x%08x\",\"segment\":%d,\"length\":%zu,", key, segment, length);
-    if (text_is_utf8(record, length)) {
-        (void)fputs("\"text\":", stdout);
-        text_write_json(stdout, record, length);
-    } else {
-        (void)fputs("\"hex\":\"", stdout);
-        text_write_hex(stdout, record, length);
-        (void)fputc('"', stdout);
+    if (output->stream) {
+        (void)fclose(output->stream);
+        free(output->memory);
     }
-    (void)fputs("}\n", stdout);
+    *output = (struct output){0};
 }
 
-int output_record(enum format format, uint32_t key, int segment, const char *record, size_t length)
+static void text_write(const struct output *output, const struct output_record *record)
 {
-    switch (format) {
+    if (output->terminal) {
+        text_write_visible(output->stream, record->bytes, record->length, output->utf8);
+    } else {
+        (void)fwrite(record->bytes, 1, record->length, output->stream);
+    }
+    (void)fputc('\n', output->stream);
+}
+
+static void json_write(FILE *stream, const struct output_record *record)
+{
+    (void)fprintf(stream, "{\"key\":\"0x%08x\",\"segment\":%d,", record->key, record->segment);
+    if (record->number > 0) {
+        (void)fprintf(stream, "\"number\":%" PRIu64 ",\"lost\":%" PRIu64 ",", record->number,
+                      record->lost);
+    }
+    (void)fprintf(stream, "\"length\":%zu,", record->length);
+    if (text_is_utf8(record->bytes, record->length)) {
+        (void)fputs("\"text\":", stream);
+        text_write_json(stream, record->bytes, record->length);
+    } else {
+        (void)fputs("\"hex\":\"", stream);
+        text_write_hex(stream, record->bytes, record->length);
+        (void)fputc('"', stream);
+    }
+    (void)fputs("}\n", stream);
+}
+
+void output_write(struct output *output, const struct output_record *record)
+{
+    switch (output->format) {
     case FORMAT_TEXT:
-        text_write(record, length);
+        text_write(output, record);
         break;
     case FORMAT_JSON:
-        json_write(key, segment, record, length);
+        json_write(output->stream, record);
         break;
     case FORMAT_HEX:
-        text_write_hex(stdout, record, length);
-        (void)fputc('\n', stdout);
+        text_write_hex(output->stream, record->bytes, record->length);
+        (void)fputc('\n', output->stream);
         break;
     case FORMAT_RAW:
-        (void)fwrite(record, 1, length, stdout);
+        (void)fwrite(record->bytes, 1, record->length, output->stream);
         break;
     }
-    return output_flush();
+}
+
+int output_hand_over(struct output *output)
+{
+    int r = fflush(output->stream) != 0 || ferror(output->stream) ? -ENOMEM : 0;
+    size_t written = 0;
+
+    while (r == 0 && written < output->size) {
+        ssize_t n = write(STDOUT_FILENO, output->memory + written, output->size - written);
+
+        if (n >= 0) {
+            written += (size_t)n;
+        } else if (errno != EINTR || stop_wanted()) {
+            r = -errno;
+        }
+    }
+    output_discard(output);
+    return r;
+}
+
+void output_discard(struct output *output)
+{
+    rewind(output->stream);
 }

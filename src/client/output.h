@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * What shm-client says, and how it ends.
+ *
+ * Records are written into memory first, and handed over to the system together, as many as come at
+ * once. A record is handed over when the system has taken its last byte: only then may it be
+ * acknowledged. And what turns out to be uncertain before that can be discarded.
  */
 #pragma once
 
@@ -8,14 +12,16 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
-/* The exit statuses, as in the manual; 5 is reserved there for records lost. */
+/* The exit statuses, as in the manual. */
 enum exit_status {
     EXIT_DONE = 0,
     EXIT_FAILED = 1,
     EXIT_USAGE = 2,
     EXIT_NOBODY = 3, /* no such segment, or nobody serves it */
     EXIT_TIMED_OUT = 4,
+    EXIT_LOST = 5, /* evicted, or records lost */
 };
 
 /* One line `shm-client: what happened: what to do` on standard error. */
@@ -25,11 +31,38 @@ void output_error(const char *format, ...) __attribute__((format(printf, 1, 2)))
  */
 enum exit_status output_nobody(const struct options *options, uint32_t key, const char *what);
 
-/*
- * Writes a record to standard output, and hands it over to the system. A negative errno value: some
- * of it is lost.
- */
-int output_record(enum format format, uint32_t key, int segment, const char *record, size_t length);
+/* A record, and where it came from. */
+struct output_record {
+    uint32_t key;
+    int segment;
+    uint64_t number; /* 0: the layout has none */
+    uint64_t lost;   /* before it */
+    const char *bytes;
+    size_t length;
+};
 
-/* Hands over what else was written to standard output, and says so if that fails. */
+struct output {
+    enum format format;
+    bool terminal; /* standard output is one, … */
+    bool utf8;     /* … and this is what it reads */
+    FILE *stream;  /* writes to memory: */
+    char *memory;
+    size_t size;
+};
+
+/* -ENOMEM. */
+int output_open(struct output *output, enum format format);
+void output_close(struct output *output);
+
+/* Writes a record into memory. */
+void output_write(struct output *output, const struct output_record *record);
+
+/* Hands over what lies in memory. A negative errno value, -EINTR for a signal that ends us: some of
+ * it is lost. */
+int output_hand_over(struct output *output);
+
+/* Throws away what lies in memory. */
+void output_discard(struct output *output);
+
+/* Hands over what was written to `stdout`, not through the above, and says so if that fails. */
 enum exit_status output_end(void);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The verb status: the segment, as it can be seen by its key alone.
+ * The verb status: what the daemon says of itself; without it, what can be seen by the key alone.
  */
 #pragma once
 
 #include "client/options.h"
 #include "client/output.h"
-#include "lib/shmd.h"
 
-enum exit_status status_show(const struct options *options, const struct shmd_anonymous_info *info);
+enum exit_status status_show(const struct options *options);

@@ -18,6 +18,9 @@
 #include <string.h>
 
 #define LARGE_BYTES    (UINT64_C(1) << 30)
+#define RING_MODE      0644 /* unless it is set */
+#define RING_SIZE_MIN  4096u
+#define OTHERS_WRITE   0022
 #define INSTANCE_MAX   128
 #define INSTANCE_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:-_."
 
@@ -39,6 +42,16 @@ int conf_path(const char *instance, char **ret)
     }
     *ret = path;
     return 0;
+}
+
+/* The instance that a file is for: what conf_path() was given, or would have been. */
+static char *instance_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    const char *dot = strrchr(name, '.');
+
+    return dot && dot > name ? strndup(name, (size_t)(dot - name)) : strdup(name);
 }
 
 /* Makes `path:line: text` (no line: `path: text`), and returns -EINVAL. */
@@ -136,6 +149,7 @@ struct conf *conf_free(struct conf *conf)
     }
     if (conf) {
         free(conf->path);
+        free(conf->instance);
     }
     free(conf);
     return NULL;
@@ -185,6 +199,30 @@ static int conf_judge(struct conf *conf, char **ret_message)
                            "size is %llu, expected at most %llu (1 GiB) without allow_large = true",
                            (unsigned long long)conf->size, (unsigned long long)LARGE_BYTES);
     }
+    if (conf->layout) {
+        unsigned line = conf->lines[setting_index(setting_find("mode"))];
+
+        if (line == 0) {
+            conf->mode = RING_MODE;
+        }
+        if (conf->mode & OTHERS_WRITE) {
+            return conf_refuse(conf, "mode", ret_message,
+                               "mode is \"%04llo\", expected one that lets nobody but the owner "
+                               "write, such as \"0644\", with layout = \"ring\"",
+                               (unsigned long long)conf->mode);
+        }
+        if (*conf->owner) {
+            return conf_refuse(conf, "owner", ret_message,
+                               "owner is \"%s\", expected none with layout = \"ring\": the owner "
+                               "could write",
+                               conf->owner);
+        }
+        if (conf->size < RING_SIZE_MIN) {
+            return conf_refuse(conf, "size", ret_message,
+                               "size is %llu, expected at least %u with layout = \"ring\"",
+                               (unsigned long long)conf->size, RING_SIZE_MIN);
+        }
+    }
     r = id_take(conf, "owner", conf->owner, false, &conf->uid, ret_message);
     if (r < 0) {
         return r;
@@ -226,6 +264,10 @@ int conf_load(const char *path, struct conf **ret, char **ret_message)
     r = conf_set_text(&conf->path, path);
     if (r < 0) {
         return r;
+    }
+    conf->instance = instance_of(path);
+    if (!conf->instance) {
+        return -ENOMEM;
     }
     r = file_read(path, CONF_FILE_MAX, &raw, &length);
     if (r < 0) {

@@ -26,12 +26,19 @@ struct conf {
     uint64_t key; /* 1…UINT32_MAX */
     uint64_t size;
     bool allow_large;
+    uint64_t layout;    /* enum layout */
+    uint64_t when_full; /* enum ring_when_full */
     uint64_t mode;
     char *owner;
     char *group;
     uint64_t poll_interval_ms;
+    uint64_t lease_ms;
+    uint64_t spin_us;
     bool keep;
     bool lock_memory;
+    char *allow_subscribe;
+    uint64_t sessions;
+    uint64_t sessions_per_user;
     char *source_type;
     uint64_t log_level; /* a syslog(3) priority */
     uint64_t log_queue;
@@ -42,6 +49,7 @@ struct conf {
 
     /* Where it was read: the file, and the line of each setting (0: not in the file). */
     char *path;
+    char *instance; /* whose file it is: NAME for …/NAME.conf */
     unsigned lines[CONF_SETTINGS_MAX];
 };
 

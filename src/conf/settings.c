@@ -5,25 +5,33 @@
 #include <string.h>
 #include <sys/syslog.h>
 
-#define FIELD(name) offsetof(struct conf, name)
-#define BYTES_MAX   (UINT64_C(1) << 40)
-#define MINUTE_MSEC 60000
-#define QUEUE_LIMIT 4096
+#define FIELD(name)    offsetof(struct conf, name)
+#define BYTES_MAX      (UINT64_C(1) << 40)
+#define MINUTE_MSEC    60000
+#define QUEUE_LIMIT    4096
+#define SESSIONS_LIMIT 2000
 
 static const struct choice levels[] = {
     {"err", LOG_ERR},   {"warning", LOG_WARNING}, {"notice", LOG_NOTICE},
     {"info", LOG_INFO}, {"debug", LOG_DEBUG},     {NULL, 0},
 };
 
+static const struct choice layouts[] = {{"plain", 0}, {"ring", 1}, {NULL, 0}};
+static const struct choice when_full[] = {{"wait", 0}, {"overwrite", 1}, {NULL, 0}};
+
 const struct setting settings[] = {
     {"key", SETTING_NUMBER, FIELD(key), CONF_KEY_DEFAULT, NULL, 1, UINT32_MAX, NULL,
      "Key of the shared-memory segment."},
     {"size", SETTING_NUMBER, FIELD(size), 27, NULL, 2, BYTES_MAX, NULL,
-     "Size of the segment in bytes: the longest record and one more."},
+     "Size of the segment in bytes; plain: of the longest record, and one more."},
     {"allow_large", SETTING_BOOL, FIELD(allow_large), false, NULL, 0, 0, NULL,
      "Allow a segment of more than 1 GiB."},
+    {"layout", SETTING_CHOICE, FIELD(layout), 0, NULL, 0, 0, layouts,
+     "How records lie in the segment: one at a time (plain), or a stream of them (ring)."},
+    {"when_full", SETTING_CHOICE, FIELD(when_full), 0, NULL, 0, 0, when_full,
+     "A full ring waits for its slowest subscriber (wait), or the newest data wins (overwrite)."},
     {"mode", SETTING_MODE, FIELD(mode), 0666, NULL, 0, 0, NULL,
-     "Permissions of the segment, octal, as a string; who can write can acknowledge."},
+     "Permissions, octal, as a string; plain: who can write can acknowledge; a ring: \"0644\"."},
     {"owner", SETTING_TEXT, FIELD(owner), 0, "", 0, 0, NULL,
      "Owner of the segment, a user's name or number; empty: the daemon's own user."},
     {"group", SETTING_TEXT, FIELD(group), 0, "", 0, 0, NULL,
@@ -31,10 +39,20 @@ const struct setting settings[] = {
     {"poll_interval_ms", SETTING_NUMBER, FIELD(poll_interval_ms), 10, NULL, 1, MINUTE_MSEC, NULL,
      "How often to look for an acknowledgement where others may write, in ms; idle: a quarter as "
      "often."},
+    {"lease_ms", SETTING_NUMBER, FIELD(lease_ms), 10000, NULL, 10, UINT64_C(86400000), NULL,
+     "How long a subscriber may owe an acknowledgement before it is evicted, in ms."},
+    {"spin_us", SETTING_NUMBER, FIELD(spin_us), 50, NULL, 0, 10000, NULL,
+     "How long to look for news before sleeping, in microseconds; 0 on one processor."},
     {"keep", SETTING_BOOL, FIELD(keep), false, NULL, 0, 0, NULL,
      "Keep the segment when the daemon is stopped."},
     {"lock_memory", SETTING_BOOL, FIELD(lock_memory), false, NULL, 0, 0, NULL,
      "Keep the segment's pages in memory: never swap them out."},
+    {"allow.subscribe", SETTING_TEXT, FIELD(allow_subscribe), 0, "*", 0, 0, NULL,
+     "Who may subscribe: users and @groups, separated by spaces; * is everybody."},
+    {"limits.sessions", SETTING_NUMBER, FIELD(sessions), 256, NULL, 1, SESSIONS_LIMIT, NULL,
+     "How many sessions there may be."},
+    {"limits.sessions_per_user", SETTING_NUMBER, FIELD(sessions_per_user), 128, NULL, 1,
+     SESSIONS_LIMIT, NULL, "How many of them one user may have; root is not bound by it."},
     {"source.type", SETTING_TEXT, FIELD(source_type), 0, "alphabet", 0, 0, NULL,
      "Where records come from."},
     {"log.level", SETTING_CHOICE, FIELD(log_level), LOG_INFO, NULL, 0, 0, levels,

@@ -24,6 +24,12 @@
     EVENT(SOURCE_FAILED,         "source-failed",         LOG_WARNING, "de737fb92fc344b1af5993a695d5b9f7") \
     EVENT(SCRIBBLED,             "scribbled",             LOG_WARNING, "f1bcc2c31d724b0a998c78d45e09720a") \
     EVENT(ACKNOWLEDGED,          "acknowledged",          LOG_INFO,    "9a5ff1126e2f48418c8885f72837c182") \
+    EVENT(SOCKET_TAKEN,          "socket-taken",          LOG_WARNING, "c9190c788a9542efac93a6152deec00a") \
+    EVENT(SESSION_STARTED,       "session-started",       LOG_INFO,    "0479565a51e543019f10b292dd0df75f") \
+    EVENT(SESSION_ENDED,         "session-ended",         LOG_INFO,    "8027f6bc0cde4db281ca400b54d8800c") \
+    EVENT(SESSION_EVICTED,       "session-evicted",       LOG_WARNING, "92f064e8ab6147ce96a0b19dbd670e73") \
+    EVENT(SESSION_REFUSED,       "session-refused",       LOG_WARNING, "d65f0ef8f79242589f7f200670ee43d9") \
+    EVENT(RECORDS_LOST,          "records-lost",          LOG_WARNING, "d6c4e28433ff4121bab910fe15891b87") \
     EVENT(RELOAD_DONE,           "reload-done",           LOG_NOTICE,  "255118c9c9ee4d809648946c05a8d2d3") \
     EVENT(RELOAD_REFUSED,        "reload-refused",        LOG_ERR,     "961d9c0ef1e14f9b86afe189eb5daf3b") \
     EVENT(CONFIGURATION_REFUSED, "configuration-refused", LOG_ERR,     "549f9656fcce41a19cd8b37307c4326e") \

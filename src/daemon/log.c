@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/log.h"
 #include "base/clock.h"
+#include "daemon/ackentry.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -14,9 +15,11 @@ struct log {
     sd_id128_t epoch;
     struct state *state;
     pthread_t thread;
+    struct users users; /* of that thread */
 
     /* Of the daemon's thread. */
     int level;
+    uint64_t budget_usec; /* until when the entries made so far have used the budget up */
 
     /* What follows, and the queue in the state, is guarded by the mutex. */
     pthread_mutex_t mutex;
@@ -98,7 +101,7 @@ static bool ack_send(struct log *log)
         return false;
     }
     (void)pthread_mutex_unlock(&log->mutex);
-    entry = entry_from_ack(&ack, sequence);
+    entry = ackentry_new(&ack, sequence, users_name(&log->users, ack.uid));
     entry_describe(entry, log->instance, log->epoch);
     sent = entry && send_surely(log, entry);
     (void)pthread_mutex_lock(&log->mutex);
@@ -216,6 +219,21 @@ void log_event(struct log *log, struct entry *entry)
     (void)pthread_mutex_unlock(&log->mutex);
 }
 
+bool log_budget_take(struct log *log)
+{
+    uint64_t now = clock_usec();
+
+    /* Each entry uses up its share of time; a second's worth may be saved. */
+    if (log->budget_usec + USEC_PER_SEC < now) {
+        log->budget_usec = now - USEC_PER_SEC;
+    }
+    if (log->budget_usec > now) {
+        return false;
+    }
+    log->budget_usec += USEC_PER_SEC / LOG_ACKS_PER_SECOND;
+    return true;
+}
+
 void log_acknowledgement(struct log *log, const struct ack *ack)
 {
     (void)pthread_mutex_lock(&log->mutex);
@@ -263,48 +281,4 @@ void entry_describe(struct entry *entry, const char *instance, sd_id128_t epoch)
 {
     entry_add(entry, "SHMD_INSTANCE=%s", instance);
     entry_add(entry, "SHMD_EPOCH=" SD_ID128_FORMAT_STR, SD_ID128_FORMAT_VAL(epoch));
-}
-
-/* "record 7" or "records 7-19", and so on: what is common to both kinds of client. */
-static void describe_records(const struct ack *ack, char *text, size_t size)
-{
-    double msec = (double)ack->latency_usec / (double)USEC_PER_MSEC;
-
-    if (ack->records == 1) {
-        (void)snprintf(text, size, "record %" PRIu64 " (%" PRIu64 " bytes) after %.1f ms",
-                       ack->record_first, ack->bytes, msec);
-    } else {
-        (void)snprintf(text, size,
-                       "records %" PRIu64 "-%" PRIu64 " (%" PRIu64
-                       " bytes), the last one after %.1f ms",
-                       ack->record_first, ack->record_last, ack->bytes, msec);
-    }
-}
-
-struct entry *entry_from_ack(const struct ack *ack, uint64_t sequence)
-{
-    struct entry *entry;
-    char pid[16] = "unknown";
-    char records[128];
-
-    if (ack->pid > 0) {
-        (void)snprintf(pid, sizeof(pid), "%" PRId32, ack->pid);
-    }
-    describe_records(ack, records, sizeof(records));
-    entry = entry_new(EVENT_ACKNOWLEDGED, "%s%s, unverified) acknowledged %s",
-                      ack->records == 1 ? "anonymous client (pid " : "anonymous clients (last pid ",
-                      pid, records);
-    entry_add(entry, "SHMD_KEY=0x%08" PRIx32, ack->key);
-    entry_add(entry, "SHMD_SHMID=%" PRId32, ack->segment_id);
-    entry_add(entry, "SHMD_ACK_SEQ=%" PRIu64, sequence);
-    entry_add(entry, "SHMD_RECORD_FIRST=%" PRIu64, ack->record_first);
-    entry_add(entry, "SHMD_RECORD_LAST=%" PRIu64, ack->record_last);
-    entry_add(entry, "SHMD_RECORDS=%" PRIu64, ack->records);
-    entry_add(entry, "SHMD_BYTES=%" PRIu64, ack->bytes);
-    if (ack->pid > 0) {
-        entry_add(entry, "SHMD_CLIENT_PID=%" PRId32, ack->pid);
-    }
-    entry_add(entry, "SHMD_CLIENT_VERIFIED=%s", ack->verified ? "yes" : "no");
-    entry_add(entry, "SHMD_LATENCY_USEC=%" PRIu64, ack->latency_usec);
-    return entry;
 }

@@ -16,7 +16,8 @@
 #include "daemon/entry.h"
 #include "daemon/state.h"
 
-#define EVENTS_WAITING_MAX 1024
+#define EVENTS_WAITING_MAX  1024
+#define LOG_ACKS_PER_SECOND 5000
 
 struct log;
 
@@ -37,6 +38,12 @@ void log_segment(struct log *log, uint32_t key, int id);
 /* Queues an entry, with what every entry has; takes it over (NULL is taken, too). */
 void log_event(struct log *log, struct entry *entry);
 
+/*
+ * May one more entry about an acknowledgement be made now? Up to LOG_ACKS_PER_SECOND may; who is
+ * told no, adds to the records that the entry will cover, and asks again later.
+ */
+bool log_budget_take(struct log *log);
+
 /* Queues an acknowledgement. Once this returns, no death of the daemon can lose it. */
 void log_acknowledgement(struct log *log, const struct ack *ack);
 
@@ -52,6 +59,3 @@ bool log_close(struct log *log, uint64_t timeout_usec);
 
 /* Adds what every entry has. */
 void entry_describe(struct entry *entry, const char *instance, sd_id128_t epoch);
-
-/* The entry of an acknowledgement. */
-struct entry *entry_from_ack(const struct ack *ack, uint64_t sequence);

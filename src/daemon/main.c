@@ -14,12 +14,6 @@
 #define EXIT_USAGE       2
 #define SHORTAGE_SECONDS 2 /* between two starts for which the system is too short of something */
 
-/* What entries call it. */
-static const char *instance_name(const struct options *options)
-{
-    return options->instance ? options->instance : "shmd";
-}
-
 /* What the file says, judged; a refusal has been logged. */
 static int load(const struct options *options, struct conf **ret)
 {
@@ -35,7 +29,7 @@ static int load(const struct options *options, struct conf **ret)
         r = manager_check(conf, &message);
     }
     if (r < 0) {
-        report_early(instance_name(options), EVENT_CONFIGURATION_REFUSED,
+        report_early(options->instance ? options->instance : "shmd", EVENT_CONFIGURATION_REFUSED,
                      message ? message : strerror(-r));
         return r;
     }
@@ -43,12 +37,14 @@ static int load(const struct options *options, struct conf **ret)
     return 0;
 }
 
-static int serve(struct conf *conf, const char *instance)
+static int serve(struct conf *conf, const struct options *options)
 {
+    CLEANUP(free_cleanup)
+    char *instance = strdup(options->instance ? options->instance : conf->instance);
     CLEANUP(manager_free_cleanup) struct manager *manager = NULL;
     int status;
 
-    if (manager_new(conf, instance, &manager, &status) == 0) {
+    if (manager_new(conf, instance, options->socket, &manager, &status) == 0) {
         return manager_run(manager);
     }
     if (status == EX_OSERR && getenv("NOTIFY_SOCKET")) {
@@ -75,5 +71,5 @@ int main(int argc, char **argv)
         conf_dump(conf, stdout);
         return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_SUCCESS : EXIT_FAILURE;
     }
-    return options.check_config ? EXIT_SUCCESS : serve(take(conf), instance_name(&options));
+    return options.check_config ? EXIT_SUCCESS : serve(take(conf), &options);
 }

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/manager.h"
 #include "base/clock.h"
+#include "base/relax.h"
+#include "daemon/access.h"
 #include "daemon/report.h"
+#include "daemon/status.h"
+#include "daemon/subscribers.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -9,10 +13,12 @@
 #include <sys/timerfd.h>
 #include <systemd/sd-daemon.h>
 
-#define HEALTH_USEC  USEC_PER_SEC /* how often, at most, where we are awake anyway */
-#define OTHERS_WRITE 0022         /* mode bits */
-#define IDLE_USEC    USEC_PER_SEC /* without an acknowledgement, we look less often, … */
-#define IDLE_FACTOR  4            /* … by this much */
+#define HEALTH_USEC  USEC_PER_SEC        /* how often, at most, where we are awake anyway */
+#define OTHERS_WRITE 0022                /* mode bits */
+#define REFILLS_MAX  256                 /* records published before anybody is told */
+#define EVENTS_USEC  (2 * USEC_PER_MSEC) /* how long the loop's events may wait for work */
+#define IDLE_USEC    USEC_PER_SEC        /* without an acknowledgement, we look less often, … */
+#define IDLE_FACTOR  4                   /* … by this much */
 
 struct segment_spec manager_spec(const struct conf *conf)
 {
@@ -29,7 +35,16 @@ struct segment_spec manager_spec(const struct conf *conf)
 int manager_check(const struct conf *conf, char **ret_message)
 {
     char types[256] = "";
+    const char *name;
+    size_t length;
 
+    if (!access_valid(conf->allow_subscribe, &name, &length)) {
+        return conf_refuse(
+            conf, "allow.subscribe", ret_message,
+            "allow.subscribe names \"%.*s\", expected users, @groups of this system, "
+            "or *",
+            (int)length, name);
+    }
     if (source_find(conf->source_type)) {
         return 0;
     }
@@ -67,44 +82,24 @@ static void refill_again(struct manager *manager)
 static void on_answer(void *userdata, int error, const char *record, size_t length)
 {
     struct manager *manager = userdata;
-    enum plain_fault fault;
+    const char *objection;
 
     if (error < 0) {
         report_source(manager, error);
         refill_again(manager);
         return;
     }
-    fault = plain_judge(record, length, manager->segment.size);
-    if (fault != PLAIN_FITS) {
+    objection = board_objection(&manager->board, record, length);
+    if (objection) {
         manager->state->file->rejected++;
-        report_rejected(manager, fault, record, length);
+        report_rejected(manager, objection, record, length);
         refill_again(manager);
         return;
     }
     refill_delivered(&manager->refill);
-    record_publish(&manager->record, record, length);
+    board_publish(&manager->board, record, length);
+    manager->published = true;
 }
-
-void manager_refill(struct manager *manager)
-{
-    if (!record_waits(&manager->record) && refill_wanted(&manager->refill)) {
-        source_ask(manager->source);
-    }
-}
-
-int manager_open_source(struct manager *manager, const struct conf *conf, struct source **ret)
-{
-    struct source_context context = {
-        .event = manager->event,
-        .capacity = conf->size - 1,
-        .answer = on_answer,
-        .userdata = manager,
-    };
-
-    return source_open(source_find(conf->source_type), &context, ret);
-}
-
-/* --- looking at the segment --- */
 
 /* Who attached or detached last: all that the kernel knows of an anonymous client. */
 static pid_t last_pid(const struct manager *manager)
@@ -117,32 +112,114 @@ static pid_t last_pid(const struct manager *manager)
     return stat.last_pid;
 }
 
-void manager_look(struct manager *manager)
+/* An anonymous client has acknowledged the newest record. */
+static void log_anonymous(struct manager *manager)
 {
-    struct findings found = {0};
+    struct ack ack = record_ack(&manager->board.record, last_pid(manager));
+    const struct ack *newest = acklog_newest(&manager->state->file->acklog);
 
-    if (manager->segment.map) { /* else a reload has failed half-way, and we are about to end */
-        found = record_look(&manager->record);
+    manager->active_usec = clock_usec();
+    /* Killed between the log and record_done(), an earlier daemon has logged it already. */
+    if (manager->looked || !newest || newest->verified || newest->record_last < ack.record_last) {
+        log_acknowledgement(manager->log, &ack);
+        manager->state->file->acknowledged++;
     }
+}
+
+bool manager_refill(struct manager *manager)
+{
+    struct progress progress = subscribers_progress(manager);
+
+    if (progress.subscribers && progress.slowest >= board_newest(&manager->board)) {
+        (void)manager_look(manager); /* a '*' on what is about to be refilled counts, too */
+    }
+    manager->fastest = progress.fastest;
+    if (board_release(&manager->board, &progress)) {
+        log_anonymous(manager);
+    }
+    for (int i = 0; i < REFILLS_MAX && board_wants(&manager->board, &progress); i++) {
+        if (!refill_wanted(&manager->refill)) {
+            break;
+        }
+        source_ask(manager->source);
+    }
+    if (!manager->published) {
+        return false;
+    }
+    manager->published = false;
+    subscribers_notify(manager);
+    return true;
+}
+
+int manager_open_source(struct manager *manager, const struct conf *conf, struct source **ret)
+{
+    struct source_context context = {
+        .event = manager->event,
+        .capacity = board_filling(conf),
+        .answer = on_answer,
+        .userdata = manager,
+    };
+
+    return source_open(source_find(conf->source_type), &context, ret);
+}
+
+/* --- looking at the segment --- */
+
+/*
+ * If subscribers still owe the record that an anonymous client has acknowledged, it stays for them,
+ * and for the next anonymous client, too.
+ */
+static void acknowledge_anonymous(struct manager *manager)
+{
+    struct record *record = &manager->board.record;
+    struct progress progress = subscribers_progress(manager);
+
+    log_anonymous(manager);
+    if (progress.subscribers && progress.slowest < board_newest(&manager->board)) {
+        record_restore_first(record);
+    } else {
+        (void)record_done(record);
+    }
+}
+
+bool manager_look(struct manager *manager)
+{
+    struct findings found;
+
+    if (!manager->segment.map || manager->board.layout != LAYOUT_PLAIN) {
+        return false;
+    }
+    found = record_look(&manager->board.record);
     if (found.scribbled) {
         report_scribbled(manager);
     }
     if (found.acknowledged) {
-        struct ack ack = record_ack(&manager->record, last_pid(manager));
-        const struct ack *newest = acklog_newest(&manager->state->file->acklog);
-
-        /* Killed between the log and record_done(), an earlier daemon has logged it already. */
-        if (!newest || newest->record_last < ack.record_last) {
-            log_acknowledgement(manager->log, &ack);
-            manager->state->file->acknowledged++;
-        }
-        manager->active_usec = clock_usec();
-        record_done(&manager->record);
-        manager_refill(manager);
+        acknowledge_anonymous(manager);
     }
+    manager->looked = true;
+    return found.acknowledged;
 }
 
-/* The segment was removed under our eyes: made anew, with the same record. */
+void manager_give_up_segment(struct manager *manager)
+{
+    (void)subscribers_work(manager);
+    sessions_drop_all(manager->sessions, PAGE_SUPERSEDED);
+    board_close(&manager->board, RING_SUPERSEDED);
+    segment_detach(&manager->segment);
+}
+
+int manager_change_segment(struct manager *manager, const struct conf *conf,
+                           struct segment *segment)
+{
+    manager_give_up_segment(manager);
+    manager->segment = *segment;
+    manager->state->file->layout = (uint32_t)conf->layout;
+    manager->state->file->when_full = (uint32_t)conf->when_full;
+    manager->fastest = state_number(manager->state->file);
+    return board_open(&manager->board, conf, &manager->segment, manager->state);
+}
+
+/* The segment was removed under our eyes: made anew, with the same records. */
 static int replace_lost(struct manager *manager)
 {
     struct segment_spec spec = manager_spec(manager->conf);
@@ -152,33 +229,19 @@ static int replace_lost(struct manager *manager)
     struct segment new;
     int r;
 
-    manager_look(manager); /* whoever is attached may have acknowledged */
+    (void)manager_look(manager); /* whoever is attached may have acknowledged */
     report_lost(manager);
     r = segment_acquire(&spec, &new, &origin, &holder);
     if (r < 0) {
         return sd_event_exit(manager->event, report_failed(manager, &spec, r, &holder));
     }
-    segment_detach(&manager->segment);
-    manager->segment = new;
-    report_segment(manager, origin, old_id);
-    record_resume(&manager->record);
-    return 0;
-}
-
-static void status_update(struct manager *manager)
-{
-    const struct state_file *file = manager->state->file;
-    char status[sizeof(manager->status)];
-
-    (void)snprintf(status, sizeof(status),
-                   "key 0x%08" PRIx32 ", plain, %zu bytes, segment %d: %" PRIu64
-                   " records, %" PRIu64 " acknowledged, %" PRIu64 " rejected",
-                   manager->segment.key, manager->segment.size, manager->segment.id,
-                   state_number(file), file->acknowledged, file->rejected);
-    if (strcmp(status, manager->status) != 0) {
-        memcpy(manager->status, status, sizeof(status));
-        (void)sd_notifyf(false, "STATUS=%s", status);
+    if (manager->board.layout == LAYOUT_RING && origin == SEGMENT_CREATED) {
+        memcpy(new.map, manager->segment.map, new.size);
+        manager->state->file->segment_id = new.id;
     }
+    r = manager_change_segment(manager, manager->conf, &new);
+    report_segment(manager, origin, old_id);
+    return r;
 }
 
 static int health(struct manager *manager)
@@ -193,14 +256,15 @@ static int health(struct manager *manager)
         }
     }
     manager->health_usec = clock_usec();
-    status_update(manager);
+    status_notify(manager);
     return 0;
 }
 
 /* May anybody but our own user write the segment? Only then is there a '*' to look for. */
 static bool others_write(const struct conf *conf)
 {
-    return (conf->mode & OTHERS_WRITE) || (conf->uid != CONF_OWN && conf->uid != geteuid());
+    return conf->layout == LAYOUT_PLAIN &&
+           ((conf->mode & OTHERS_WRITE) || (conf->uid != CONF_OWN && conf->uid != geteuid()));
 }
 
 int manager_poll(struct manager *manager)
@@ -225,7 +289,7 @@ int manager_on_poll(sd_event_source *s, int fd, uint32_t events, void *userdata)
     (void)s;
     (void)events;
     (void)!read(fd, &expirations, sizeof(expirations)); /* the timer goes on when it is read */
-    manager_look(manager);
+    (void)manager_look(manager);
     now = clock_usec();
     idle = now - manager->active_usec >= IDLE_USEC;
     if (idle != manager->idle) {
@@ -254,19 +318,71 @@ int manager_on_tick(sd_event_source *s, uint64_t usec, void *userdata)
     return sd_event_source_set_time_relative(s, manager->tick_usec);
 }
 
+/* --- the loop --- */
+
+/* All that there is to do now; true if there was anything. */
+static bool work(struct manager *manager)
+{
+    bool heard;
+
+    if (!manager->segment.map) { /* a reload has failed half-way, and we are about to end */
+        return false;
+    }
+    heard = subscribers_work(manager);
+    return manager_refill(manager) || heard;
+}
+
+/*
+ * Works as long as there is something to do, looks for a while whether more comes, and then sleeps.
+ * The loop's events, timers and connections, get their turn at least every EVENTS_USEC.
+ */
+static int turn(struct manager *manager)
+{
+    uint64_t now = clock_usec();
+    uint64_t events_usec = now + EVENTS_USEC;
+    uint64_t spin_until = now;
+    int r;
+
+    while (now < events_usec) {
+        if (work(manager)) {
+            now = clock_usec();
+            spin_until = now + manager->spin_usec;
+            continue;
+        }
+        now = clock_usec();
+        if (now >= spin_until) {
+            break;
+        }
+        relax();
+    }
+    if (now >= events_usec) {
+        return sd_event_run(manager->event, 0);
+    }
+    subscribers_announce_sleep(manager);
+    /* Looked at once more (S3): what came before the announcement rang no bell. */
+    r = sd_event_run(manager->event, work(manager) ? 0 : UINT64_MAX);
+    subscribers_announce_awake(manager);
+    return r;
+}
+
 int manager_run(struct manager *manager)
 {
     int r;
 
-    manager_refill(manager);
+    (void)manager_refill(manager);
     r = manager_poll(manager);
     if (r == 0) {
         report_started(manager);
-        status_update(manager);
+        status_notify(manager);
         (void)sd_notify(false, "READY=1");
-        r = sd_event_loop(manager->event);
+    }
+    while (r >= 0 && sd_event_get_state(manager->event) != SD_EVENT_FINISHED) {
+        r = turn(manager);
+    }
+    if (r >= 0) {
+        (void)sd_event_get_exit_code(manager->event, &r);
     }
     (void)sd_notify(false, "STOPPING=1");
-    manager_look(manager); /* an acknowledgement that came with the signal */
+    (void)manager_look(manager); /* an acknowledgement that came with the signal */
     return r < 0 ? EXIT_FAILURE : r;
 }

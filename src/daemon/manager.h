@@ -2,9 +2,10 @@
  *
  * The manager owns every object of the daemon and joins them: it is the only one that knows all.
  *
- *      source ──record──▶ manager ──▶ segment ──▶ clients
- *         ▲                  │  ▲                    │
- *         └──────ask─────────┘  └───────── '*' ──────┘
+ *      source ──record──▶ manager ──▶ segment ──────────▶ clients
+ *         ▲                  │  ▲                            │
+ *         └──────ask─────────┘  └──acknowledgement: page,────┘
+ *                            │     or '*' in the segment
  *                            └──acknowledgement──▶ log
  *
  * Everything happens in one event loop; only the log has a thread of its own.
@@ -12,9 +13,10 @@
 #pragma once
 
 #include "conf/conf.h"
+#include "daemon/board.h"
 #include "daemon/log.h"
-#include "daemon/record.h"
 #include "daemon/refill.h"
+#include "daemon/sessions.h"
 #include "source/source.h"
 
 #include <systemd/sd-event.h>
@@ -24,18 +26,29 @@ struct manager {
     const char *instance;
 
     sd_event *event;
-    sd_event_source *poll_source; /* looks at the segment; NULL where nobody may write it */
-    sd_event_source *tick_source; /* watchdog, health */
-    sd_event_source *ask_source;  /* the pause after a failed refill */
+    sd_event_source *poll_source;  /* looks at the segment; NULL where nobody may write it */
+    sd_event_source *tick_source;  /* watchdog, health */
+    sd_event_source *ask_source;   /* the pause after a failed refill */
+    sd_event_source *flush_source; /* acknowledgements that the log's budget did not cover */
+    sd_event_source *lease_source; /* the next lease that may run out */
+    bool lease_armed;
     int poll_fd;
 
     struct log *log;
     struct state *state;
     struct segment segment;
-    struct record record;
+    struct board board;
+    struct sessions *sessions;
+    char *socket_path;
+    bool bound; /* … by us, and ours to remove */
     struct source *source;
     struct refill refill;
 
+    uint64_t spin_usec;   /* how long to look for news before sleeping */
+    uint64_t fastest;     /* the most that any subscriber has acknowledged */
+    bool looked;          /* at the segment, since the start */
+    uint32_t flush_from;  /* the session whose turn it is to be logged */
+    bool published;       /* something was published that nobody has been told of yet */
     bool fresh;           /* a new epoch began with this start */
     bool started;         /* … which came to its end */
     bool leave;           /* stop, but leave the segment to the next daemon */
@@ -48,8 +61,10 @@ struct manager {
     char status[256];
 };
 
-/* Takes `conf` over. What fails has been logged, and *ret_status is the exit status. */
-int manager_new(struct conf *conf, const char *instance, struct manager **ret, int *ret_status);
+/* Takes `conf` over; `socket_path` may be NULL. What fails has been logged, and *ret_status is the
+ * exit status. */
+int manager_new(struct conf *conf, const char *instance, const char *socket_path,
+                struct manager **ret, int *ret_status);
 
 /* Runs until it is told to stop; returns the exit status. */
 int manager_run(struct manager *manager);
@@ -69,11 +84,18 @@ struct segment_spec manager_spec(const struct conf *conf);
 /* Opens the source that a configuration names. */
 int manager_open_source(struct manager *manager, const struct conf *conf, struct source **ret);
 
-/* Asks the source for a record, if there is none that waits. */
-void manager_refill(struct manager *manager);
+/* Releases what all are done with, asks for what is wanted, tells who sleeps; true if published. */
+bool manager_refill(struct manager *manager);
 
-/* One look at the segment: acknowledgements, damage. */
-void manager_look(struct manager *manager);
+/* One look at a plain segment: an anonymous acknowledgement, damage. */
+bool manager_look(struct manager *manager);
+
+/* Who reads the segment is told that it is superseded, and subscribes again. It is detached. */
+void manager_give_up_segment(struct manager *manager);
+
+/* Gives it up, and goes on with another one, which it takes over, under a configuration. */
+int manager_change_segment(struct manager *manager, const struct conf *conf,
+                           struct segment *segment);
 
 /* Begins, changes or ends the polling, as the configuration wants it. */
 int manager_poll(struct manager *manager);

@@ -12,6 +12,7 @@ static const char help[] =
     "\n"
     "  -c, --config=FILE    read FILE instead of " SYSCONFDIR "/shmd.conf\n"
     "  -i, --instance=NAME  be the instance NAME: read " SYSCONFDIR "/shmd/NAME.conf\n"
+    "  -s, --socket=PATH    listen on PATH instead of /run/shmd/NAME.sock\n"
     "      --check-config   check the configuration, and exit\n"
     "      --dump-config    print the configuration with all defaults, and exit\n"
     "  -h, --help           print this, and exit\n"
@@ -29,6 +30,7 @@ enum {
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
     {"instance", required_argument, NULL, 'i'},
+    {"socket", required_argument, NULL, 's'},
     {"check-config", no_argument, NULL, OPTION_CHECK},
     {"dump-config", no_argument, NULL, OPTION_DUMP},
     {"help", no_argument, NULL, 'h'},
@@ -49,13 +51,16 @@ int options_parse(int argc, char **argv, struct options *ret)
     int option;
 
     opterr = 0; /* our own message: it names us, and not the path that we were started by */
-    while ((option = getopt_long(argc, argv, "c:i:hV", long_options, NULL)) >= 0) {
+    while ((option = getopt_long(argc, argv, "c:i:s:hV", long_options, NULL)) >= 0) {
         switch (option) {
         case 'c':
             options.config = optarg;
             break;
         case 'i':
             options.instance = optarg;
+            break;
+        case 's':
+            options.socket = optarg;
             break;
         case OPTION_CHECK:
             options.check_config = true;

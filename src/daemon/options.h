@@ -9,6 +9,7 @@
 struct options {
     const char *config;   /* NULL: the instance's own */
     const char *instance; /* NULL: the main one */
+    const char *socket;   /* NULL: in the runtime directory */
     bool check_config;
     bool dump_config;
 };

@@ -102,6 +102,24 @@ struct findings record_look(struct record *record)
     return found;
 }
 
+void record_describe(const struct record *record, struct page *page)
+{
+    const struct state_file *file = record->state->file;
+
+    if (!record_waits(record)) {
+        return;
+    }
+    page->length = (uint32_t)file->record_length;
+    page->first = (unsigned char)record->state->image[0];
+    /* Release: pairs with the subscriber's acquire load; segment and page are written. */
+    atomic_store_explicit(&page->published, state_number(file), memory_order_release);
+}
+
+void record_restore_first(struct record *record)
+{
+    __atomic_store_n(record->segment->map, record->state->image[0], __ATOMIC_RELEASE);
+}
+
 struct ack record_ack(const struct record *record, pid_t pid)
 {
     const struct state_file *file = record->state->file;
@@ -119,9 +137,16 @@ struct ack record_ack(const struct record *record, pid_t pid)
     };
 }
 
-void record_done(struct record *record)
+bool record_done(struct record *record)
 {
     struct state_file *file = record->state->file;
 
     state_enter(file, state_number(file), PHASE_EMPTY);
+    /*
+     * If it was not a '*' that ended it, one is put there: nobody is to read it any more, nor half
+     * of the next one. Release: pairs with plain_first() of a client; acquire: with
+     * plain_acknowledge().
+     */
+    return __atomic_exchange_n(record->segment->map, PLAIN_ACKNOWLEDGED, __ATOMIC_ACQ_REL) ==
+           PLAIN_ACKNOWLEDGED;
 }

@@ -16,6 +16,7 @@
 
 #include "daemon/acklog.h"
 #include "daemon/state.h"
+#include "proto/page.h"
 #include "proto/plain.h"
 #include "segment/segment.h"
 
@@ -47,8 +48,17 @@ void record_resume(struct record *record);
 /* Looks at the segment, and restores what was scribbled on. */
 struct findings record_look(struct record *record);
 
+/* Tells a subscriber's page what stands in the segment. */
+void record_describe(const struct record *record, struct page *page);
+
+/* Puts byte 0 back after a '*' that did not end the record. */
+void record_restore_first(struct record *record);
+
 /* What is to be logged of the record that was acknowledged; `pid` wrote it, as far as is known. */
 struct ack record_ack(const struct record *record, pid_t pid);
 
-/* The acknowledgement is in the queue: the record is done with. */
-void record_done(struct record *record);
+/*
+ * The acknowledgements are in the queue: the record is done with, and nobody reads it any more.
+ * True if a '*' stood there.
+ */
+bool record_done(struct record *record);

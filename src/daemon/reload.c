@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "daemon/manager.h"
 #include "daemon/report.h"
+#include "daemon/subscribers.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,11 +11,13 @@
 #include <systemd/sd-daemon.h>
 
 /* Must the segment be another one, or can this one be changed? */
-static bool needs_replacement(const struct manager *manager, const struct segment_spec *spec)
+static bool needs_replacement(const struct manager *manager, const struct conf *conf,
+                              const struct segment_spec *spec)
 {
     struct segment_stat stat;
 
-    if (spec->key != manager->segment.key || spec->size != manager->segment.size) {
+    if (spec->key != manager->segment.key || spec->size != manager->segment.size ||
+        conf->layout != manager->conf->layout || conf->when_full != manager->conf->when_full) {
         return true;
     }
     /* Whoever is attached would keep the rights that are to be taken away. */
@@ -70,7 +73,7 @@ static int acquire_in_place(struct manager *manager, const struct segment_spec *
     r = segment_acquire(spec, ret, ret_origin, &holder);
     if (r < 0) {
         *ret_message = describe_failure(spec, r, &holder);
-        segment_detach(&manager->segment);
+        manager_give_up_segment(manager);
         return -EIDRM;
     }
     *ret_origin = SEGMENT_REPLACED;
@@ -83,10 +86,11 @@ static int acquire_in_place(struct manager *manager, const struct segment_spec *
  * for its image. A record that was not acknowledged goes on in a segment of the same size; for one
  * of another size, the source is asked anew.
  */
-static int replace_segment(struct manager *manager, const struct segment_spec *spec,
-                           char **ret_message)
+static int replace_segment(struct manager *manager, struct conf *conf,
+                           const struct segment_spec *spec, char **ret_message)
 {
     struct segment old = manager->segment;
+    size_t image_size = state_image_size(conf);
     struct segment new = {.id = -1};
     enum segment_origin origin;
     bool elsewhere = spec->key != old.key;
@@ -100,8 +104,8 @@ static int replace_segment(struct manager *manager, const struct segment_spec *s
             *ret_message = describe_failure(spec, r, NULL);
         }
     }
-    if (r == 0 && spec->size != old.size) {
-        r = resize_state(manager, spec->size);
+    if (r == 0 && image_size != manager->state->file->image_size) {
+        r = resize_state(manager, image_size);
         if (r < 0) {
             *ret_message = describe_state_failure(manager->state->path, r);
         }
@@ -120,11 +124,9 @@ static int replace_segment(struct manager *manager, const struct segment_spec *s
     if (elsewhere && segment_remove(old.id) == 0) {
         report_removed(manager, old.key, old.id);
     }
-    manager->segment = new;
+    r = manager_change_segment(manager, conf, &new);
     report_segment(manager, origin, old.id);
-    segment_detach(&old);
-    record_resume(&manager->record);
-    return 0;
+    return r;
 }
 
 /* Applies what may fail. -EIDRM: it failed, and the segment is gone and detached. */
@@ -132,16 +134,14 @@ static int apply(struct manager *manager, struct conf *conf, char **ret_message)
 {
     CLEANUP(source_close_cleanup) struct source *source = NULL;
     struct segment_spec spec = manager_spec(conf);
-    bool new_source = conf->size != manager->conf->size ||
-                      strcmp(conf->source_type, manager->conf->source_type) != 0;
     int r;
 
     r = manager_open_source(manager, conf, &source);
     if (r < 0) {
         return r;
     }
-    if (needs_replacement(manager, &spec)) {
-        r = replace_segment(manager, &spec, ret_message);
+    if (needs_replacement(manager, conf, &spec)) {
+        r = replace_segment(manager, conf, &spec, ret_message);
     } else {
         r = segment_permit(&manager->segment, &spec);
         if (r == 0 && conf->lock_memory != manager->conf->lock_memory) {
@@ -154,7 +154,7 @@ static int apply(struct manager *manager, struct conf *conf, char **ret_message)
             *ret_message = describe_failure(&spec, r, NULL);
         }
     }
-    if (r == 0 && new_source) {
+    if (r == 0) {
         struct source *old = manager->source;
 
         manager->source = source;
@@ -176,17 +176,18 @@ static int reload(struct manager *manager, char **ret_message)
         r = manager_check(conf, ret_message);
     }
     if (r == 0) {
-        manager_look(manager); /* an acknowledgement of what may be replaced now */
+        (void)manager_look(manager); /* an acknowledgement of what may be replaced now */
         r = apply(manager, conf, ret_message);
     }
     if (r == 0) {
         manager->conf = take(conf);
         (void)conf_free(old);
         log_configure(manager->log, (int)manager->conf->log_level, manager->conf->log_queue);
+        subscribers_configure(manager);
         r = manager_poll(manager);
     }
     if (manager->segment.map) {
-        manager_refill(manager);
+        (void)manager_refill(manager);
     }
     return r;
 }

@@ -165,17 +165,11 @@ int report_failed(struct manager *manager, const struct segment_spec *spec, int 
     return error == -EACCES || error == -EPERM ? EX_NOPERM : EX_OSERR;
 }
 
-void report_rejected(struct manager *manager, enum plain_fault fault, const char *record,
+void report_rejected(struct manager *manager, const char *objection, const char *record,
                      size_t length)
 {
-    static const char *const reasons[] = {
-        [PLAIN_EMPTY] = "it is empty",
-        [PLAIN_TOO_LONG] = "it is longer than the segment can hold",
-        [PLAIN_LOOKS_ACKNOWLEDGED] = "it begins with '*', which means acknowledged",
-        [PLAIN_HAS_NUL] = "it contains a NUL byte, which would end it",
-    };
-    struct entry *entry = entry_new(EVENT_RECORD_REJECTED, "record of %zu bytes rejected: %s",
-                                    length, reasons[fault]);
+    struct entry *entry =
+        entry_new(EVENT_RECORD_REJECTED, "record of %zu bytes rejected: %s", length, objection);
 
     entry_add(entry, "SHMD_BYTES=%zu", length);
     entry_add_data(entry, "SHMD_RECORD", record,
@@ -206,6 +200,92 @@ void report_scribbled(struct manager *manager)
     log_event(manager->log, entry);
     manager->scribble_usec = now;
     manager->scribbles = 0;
+}
+
+void report_socket_taken(struct manager *manager)
+{
+    log_event(manager->log,
+              entry_new(EVENT_SOCKET_TAKEN,
+                        "another daemon listens on %s, so there are no sessions: give this one an "
+                        "--instance or a --socket of its own",
+                        manager->socket_path));
+}
+
+/* An entry about a session: who it is, and that the name is only claimed. */
+static struct entry *session_entry(enum event event, const struct session *session,
+                                   const char *what)
+{
+    const struct identity *identity = &session->identity;
+    struct entry *entry = entry_new(event, "session %u (uid %u, pid %d%s%s) %s", session->id,
+                                    (unsigned)identity->uid, (int)identity->pid,
+                                    *identity->name ? ", calls itself " : "", identity->name, what);
+
+    entry_add(entry, "SHMD_SESSION=%u", session->id);
+    entry_add(entry, "SHMD_CLIENT_PID=%d", (int)identity->pid);
+    entry_add(entry, "SHMD_CLIENT_UID=%u", (unsigned)identity->uid);
+    entry_add(entry, "SHMD_CLIENT_GID=%u", (unsigned)identity->gid);
+    entry_add(entry, "SHMD_CLIENT_NAME=%s", identity->name);
+    entry_add(entry, "SHMD_CLIENT_VERIFIED=yes");
+    return entry;
+}
+
+void report_session_started(struct manager *manager, const struct session *session)
+{
+    char what[64];
+
+    (void)snprintf(what, sizeof(what), "subscribed from record %" PRIu64, session->first);
+    log_event(manager->log, session_entry(EVENT_SESSION_STARTED, session, what));
+}
+
+void report_session_ended(struct manager *manager, const struct session *session,
+                          enum session_reason reason, int error)
+{
+    static const struct {
+        enum event event;
+        const char *what;
+    } reasons[] = {
+        [SESSION_LEFT] = {EVENT_SESSION_ENDED, "left"},
+        [SESSION_EVICTED] = {EVENT_SESSION_EVICTED,
+                             "evicted: it acknowledged nothing for as long as its lease"},
+        [SESSION_MALFORMED] = {EVENT_SESSION_REFUSED, "ended: it sent a message that is none"},
+        [SESSION_LIED] = {EVENT_SESSION_REFUSED,
+                          "ended: it acknowledged backwards, or what was never published"},
+        [SESSION_SILENT] = {EVENT_SESSION_REFUSED, "ended: it said nothing"},
+        [SESSION_REFUSED] = {EVENT_SESSION_REFUSED, "refused"},
+        [SESSION_CLOSED] = {EVENT_SESSION_ENDED,
+                            "closed: the daemon stops, or has another segment"},
+    };
+    char what[128];
+    struct entry *entry;
+
+    if (reason == SESSION_LEFT && !session_subscribes(session)) {
+        return; /* it only asked for the status */
+    }
+    (void)snprintf(what, sizeof(what), "%s%s%s", reasons[reason].what, error ? ": " : "",
+                   error == -EPERM    ? "this user may not subscribe"
+                   : error == -EUSERS ? "too many sessions"
+                   : error            ? strerror(-error)
+                                      : "");
+    entry = session_entry(reasons[reason].event, session, what);
+    if (session_subscribes(session)) {
+        entry_add(entry, "SHMD_RECORD_LAST=%" PRIu64, session->acknowledged);
+        entry_add(entry, "SHMD_LOST=%" PRIu64, session->lost);
+    }
+    log_event(manager->log, entry);
+}
+
+void report_session_lost(struct manager *manager, struct session *session)
+{
+    uint64_t lost = session->lost - session->lost_logged;
+    struct entry *entry;
+    char what[64];
+
+    (void)snprintf(what, sizeof(what), "was overtaken and lost %" PRIu64 " records", lost);
+    entry = session_entry(EVENT_RECORDS_LOST, session, what);
+    entry_add(entry, "SHMD_RECORDS=%" PRIu64, lost);
+    entry_add(entry, "SHMD_LOST=%" PRIu64, session->lost);
+    log_event(manager->log, entry);
+    session->lost_logged = session->lost;
 }
 
 void report_reload(struct manager *manager, enum event event, const char *message)

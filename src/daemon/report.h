@@ -30,11 +30,20 @@ char *describe_state_failure(const char *path, int error);
 int report_failed(struct manager *manager, const struct segment_spec *spec, int error,
                   const struct segment_stat *holder);
 
-void report_rejected(struct manager *manager, enum plain_fault fault, const char *record,
+void report_rejected(struct manager *manager, const char *objection, const char *record,
                      size_t length);
 void report_source(struct manager *manager, int error);
 
 /* Counts, and logs at most once in a while. */
 void report_scribbled(struct manager *manager);
+
+/* Another daemon listens on our socket: there will be no sessions. */
+void report_socket_taken(struct manager *manager);
+
+void report_session_started(struct manager *manager, const struct session *session);
+void report_session_ended(struct manager *manager, const struct session *session,
+                          enum session_reason reason, int error);
+/* It claims to have lost more than the log knows. */
+void report_session_lost(struct manager *manager, struct session *session);
 
 void report_reload(struct manager *manager, enum event event, const char *message);

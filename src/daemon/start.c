@@ -10,6 +10,7 @@
 #include "daemon/manager.h"
 #include "daemon/reload.h"
 #include "daemon/report.h"
+#include "daemon/subscribers.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -150,12 +151,18 @@ static int segment_open(struct manager *manager, int *ret_status)
     struct segment_stat holder;
     int r = 0;
 
-    if (file->key != spec.key && segment_remove_leftover(file->key, (int)file->segment_id) == 0) {
+    if ((file->key != spec.key || file->layout != manager->conf->layout ||
+         file->when_full != manager->conf->when_full) &&
+        segment_retire(file->key, (int)file->segment_id) == 0) {
         report_removed(manager, file->key, (int)file->segment_id);
     }
-    if (file->image_size != spec.size) {
+    if (manager->fresh && manager->conf->layout == LAYOUT_RING) {
+        /* Without its state, nobody can tell what a ring holds: its readers find another one. */
+        (void)segment_retire(spec.key, SEGMENT_ANY);
+    }
+    if (file->image_size != state_image_size(manager->conf)) {
         log_pause(manager->log);
-        r = state_resize(manager->state, spec.size);
+        r = state_resize(manager->state, state_image_size(manager->conf));
         log_resume(manager->log);
         if (r < 0) {
             report_start_failed(manager, describe_state_failure(manager->state->path, r));
@@ -170,11 +177,39 @@ static int segment_open(struct manager *manager, int *ret_status)
         return r;
     }
     report_segment(manager, origin, -1);
-    record_resume(&manager->record);
+    r = board_open(&manager->board, manager->conf, &manager->segment, manager->state);
+    if (r < 0) {
+        *ret_status = report_failed(manager, &spec, r, NULL);
+        return r;
+    }
+    manager->state->file->layout = (uint32_t)manager->conf->layout;
+    manager->state->file->when_full = (uint32_t)manager->conf->when_full;
+    manager->fastest = board_oldest(&manager->board) - 1; /* nobody drives it on over a restart */
     return 0;
 }
 
-int manager_new(struct conf *conf, const char *instance, struct manager **ret, int *ret_status)
+/* Where clients connect: beside the state, $RUNTIME_DIRECTORY/NAME.sock. */
+static int socket_open(struct manager *manager, const char *path, int *ret_status)
+{
+    int r;
+
+    if (path ? (manager->socket_path = strdup(path)) == NULL
+             : asprintf(&manager->socket_path, "%s/%s.sock", manager->state->directory,
+                        manager->instance) < 0) {
+        manager->socket_path = NULL;
+        return -ENOMEM;
+    }
+    r = subscribers_open(manager);
+    if (r < 0) {
+        *ret_status = EX_OSERR;
+        log_event(manager->log, entry_new(EVENT_START_FAILED, "no socket %s: %s",
+                                          manager->socket_path, strerror(-r)));
+    }
+    return r;
+}
+
+int manager_new(struct conf *conf, const char *instance, const char *socket_path,
+                struct manager **ret, int *ret_status)
 {
     CLEANUP(manager_free_cleanup) struct manager *manager = calloc(1, sizeof(*manager));
     int r;
@@ -202,9 +237,10 @@ int manager_new(struct conf *conf, const char *instance, struct manager **ret, i
     }
     r = past_open(manager, ret_status);
     if (r == 0) {
-        manager->record.segment = &manager->segment;
-        manager->record.state = manager->state;
         r = segment_open(manager, ret_status);
+    }
+    if (r == 0) {
+        r = socket_open(manager, socket_path, ret_status);
     }
     if (r == 0) {
         r = manager_open_source(manager, conf, &manager->source);
@@ -239,7 +275,11 @@ struct manager *manager_free(struct manager *manager)
         return NULL;
     }
     forget = manager->started ? !manager->leave && !manager->conf->keep : manager->fresh;
+    if (manager->sessions) {
+        subscribers_close(manager);
+    }
     if (manager->segment.map) {
+        board_close(&manager->board, forget ? RING_CLOSED : RING_OPEN);
         segment_close(manager);
         report_stopped(manager);
     }
@@ -254,6 +294,9 @@ struct manager *manager_free(struct manager *manager)
     manager->poll_source = sd_event_source_unref(manager->poll_source);
     manager->tick_source = sd_event_source_unref(manager->tick_source);
     manager->ask_source = sd_event_source_unref(manager->ask_source);
+    manager->flush_source = sd_event_source_unref(manager->flush_source);
+    manager->lease_source = sd_event_source_unref(manager->lease_source);
+    free(manager->socket_path);
     manager->poll_fd = fd_close(manager->poll_fd);
     manager->event = sd_event_unref(manager->event);
     manager->conf = conf_free(manager->conf);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/state.h"
 #include "conf/conf.h"
+#include "daemon/runtime.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,69 +16,9 @@
 #define IMAGE_OFFSET     ((sizeof(struct state_file) + PAGE - 1) / PAGE * PAGE)
 #define INITIAL_IPC_NS   0xEFFFFFFFU /* the kernel's number for the initial IPC namespace */
 #define OPEN_TRIES       16
+#define IMAGE_SIZE_MIN   ((size_t)2)
 #define STATE_NAME_PARTS "key-%08x"
 #define STATE_KEY_LENGTH 12 /* of that */
-
-/* Is it there already, and ours? */
-static bool is_own_directory(const char *path)
-{
-    struct stat st;
-
-    return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid();
-}
-
-/* Ours alone, or -EPERM: in a directory for everybody, a stranger may have made it first. */
-static int private_directory(const char *path)
-{
-    if (mkdir(path, 0700) < 0 && errno != EEXIST) {
-        return -errno;
-    }
-    return is_own_directory(path) ? 0 : -EPERM;
-}
-
-/* The service's and root's is open to clients, who look for the daemon's socket there. */
-static int shared_directory(const char *path)
-{
-    if (mkdir(path, 0700) < 0) {
-        return errno == EEXIST ? 0 : -errno;
-    }
-    return chmod(path, 0755) < 0 ? -errno : 0; /* whatever the umask is */
-}
-
-/*
- * $RUNTIME_DIRECTORY (systemd); else /run/shmd, for root and for whomever it belongs to: so that a
- * daemon by hand meets the service of its user; else one of the user's own.
- */
-static int runtime_directory(char **ret)
-{
-    static const char shared[] = RUNSTATEDIR "/shmd";
-    const char *given = getenv("RUNTIME_DIRECTORY");
-    const char *user = getenv("XDG_RUNTIME_DIR");
-    CLEANUP(free_cleanup) char *path = NULL;
-    int r;
-
-    if (given && *given) {
-        r = asprintf(&path, "%.*s", (int)strcspn(given, ":"), given);
-    } else if (geteuid() == 0 || is_own_directory(shared)) {
-        r = asprintf(&path, "%s", shared);
-    } else if (user && *user) {
-        r = asprintf(&path, "%s/shmd", user);
-    } else {
-        r = asprintf(&path, "/tmp/shmd-%u", (unsigned)geteuid());
-    }
-    if (r < 0) {
-        path = NULL;
-        return -ENOMEM;
-    }
-    if (!given || !*given) {
-        r = strcmp(path, shared) == 0 ? shared_directory(path) : private_directory(path);
-        if (r < 0) {
-            return r;
-        }
-    }
-    *ret = take(path);
-    return 0;
-}
 
 static int state_path(const char *directory, uint32_t key, char **ret)
 {
@@ -222,7 +163,7 @@ static bool trustworthy(int fd)
            pread(fd, file, sizeof(*file), 0) == (ssize_t)sizeof(*file) &&
            file->magic == STATE_MAGIC && file->version == STATE_VERSION &&
            sd_id128_equal(file->boot, boot_id()) && !sd_id128_is_null(file->epoch) &&
-           file->image_size >= 2 && (uint64_t)st.st_size >= IMAGE_OFFSET &&
+           file->image_size >= IMAGE_SIZE_MIN && (uint64_t)st.st_size >= IMAGE_OFFSET &&
            file->image_size <= (uint64_t)st.st_size - IMAGE_OFFSET &&
            file->record_length < file->image_size && file->extent > 0 &&
            file->extent <= file->image_size && state_phase(file) <= PHASE_PUBLISHED &&
@@ -240,11 +181,12 @@ static int stretch(int fd, size_t image_size)
 /* Begins a new epoch. The magic comes last: before that, it is no state. */
 static int begin(struct state *state, const struct conf *conf)
 {
+    size_t image_size = state_image_size(conf);
     struct state_file *file;
-    int r = ftruncate(state->fd, 0) < 0 ? -errno : stretch(state->fd, conf->size);
+    int r = ftruncate(state->fd, 0) < 0 ? -errno : stretch(state->fd, image_size);
 
     if (r == 0) {
-        r = map(state, conf->size);
+        r = map(state, image_size);
     }
     if (r < 0) {
         return r;
@@ -252,10 +194,12 @@ static int begin(struct state *state, const struct conf *conf)
     file = state->file;
     file->version = STATE_VERSION;
     file->boot = boot_id();
-    file->image_size = conf->size;
+    file->image_size = image_size;
+    file->layout = (uint32_t)conf->layout;
+    file->when_full = (uint32_t)conf->when_full;
     file->key = (uint32_t)conf->key;
     file->segment_id = -1;
-    file->extent = conf->size;
+    file->extent = image_size;
     (void)snprintf(file->conf_path, sizeof(file->conf_path), "%s", conf->path);
     r = sd_id128_randomize(&file->epoch);
     if (r < 0) {
@@ -382,6 +326,11 @@ int state_resize(struct state *state, size_t image_size)
     /* A file that is too long does no harm: this comes last, and may fail. */
     (void)!ftruncate(state->fd, (off_t)(IMAGE_OFFSET + image_size));
     return 0;
+}
+
+size_t state_image_size(const struct conf *conf)
+{
+    return conf->layout == 0 ? conf->size : IMAGE_SIZE_MIN;
 }
 
 void state_remove(struct state *state)

@@ -39,6 +39,8 @@ struct state_file {
     uint64_t magic;
     uint32_t version;
     uint32_t key;
+    uint32_t layout;
+    uint32_t when_full;
     uint64_t progress; /* record number << 2 | phase */
     sd_id128_t epoch;
     sd_id128_t boot;
@@ -48,6 +50,7 @@ struct state_file {
     uint64_t published_usec;
     uint64_t acknowledged; /* records, for the curious */
     uint64_t rejected;
+    uint64_t released;  /* ring: every subscriber has acknowledged up to this one */
     int64_t segment_id; /* -1: none yet */
     char conf_path[PATH_MAX];
     struct acklog acklog;
@@ -105,6 +108,9 @@ int state_rekey(struct state *state, uint32_t key);
  * changed. `file` and `image` may have moved.
  */
 int state_resize(struct state *state, size_t image_size);
+
+/* How large an image a configuration needs: a ring needs none. */
+size_t state_image_size(const struct conf *conf);
 
 /* Forgets: the file is removed. */
 void state_remove(struct state *state);

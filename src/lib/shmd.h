@@ -24,10 +24,15 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /*
- * An anonymous client: one that knows nothing but the key of a segment in the plain layout, where
- * the segment holds one record at a time. Other anonymous clients may read the same record, and
- * whoever acknowledges it first lets the daemon refill the segment. For that, this works against
- * every program that keeps the plain layout, see shmd-protocol(7).
+ * An anonymous client: one that knows nothing but the key of a segment, of either layout.
+ *
+ * In the plain layout the segment holds one record at a time. Other anonymous clients may read the
+ * same record, and whoever acknowledges it first lets the daemon refill the segment. For that, this
+ * works against every program that keeps the plain layout, see shmd-protocol(7).
+ *
+ * A ring is only looked at: nobody waits for an anonymous client, nor hears of it. It reads the
+ * records in order for as long as it keeps up; when it has been overtaken it goes on with the
+ * oldest record that is still whole, and knows how many it lost.
  */
 struct shmd_anonymous;
 
@@ -35,15 +40,18 @@ struct shmd_anonymous;
 struct shmd_anonymous_info {
     uint32_t key;
     int id;               /* of the segment, as ipcs(1) shows it */
-    size_t size;          /* in bytes; a record has at most as many */
+    size_t size;          /* in bytes */
     mode_t mode;          /* permission bits only */
     uid_t owner_uid;      /* the owner now; who created the segment may have been another */
     gid_t owner_gid;      /* likewise */
     pid_t creator_pid;    /* who created the segment; it may have ended */
     pid_t last_pid;       /* who else attached or detached last; it may have ended */
     size_t attached;      /* how often the segment is attached, not counting this handle */
-    bool record_waits;    /* a record stands in the segment, not acknowledged */
-    size_t record_length; /* its length in bytes; 0 if none waits */
+    bool record_waits;    /* a record is there; plain: not acknowledged */
+    size_t record_length; /* its length in bytes (ring: of the oldest one); 0 if there is none */
+    bool ring;            /* else plain */
+    bool overwrite;       /* ring: the newest data wins; else its subscribers are waited for */
+    size_t record_max;    /* no record is longer, in bytes: what a buffer must hold */
 };
 
 /* What shmd_anonymous_acknowledge() may return besides 0. */
@@ -55,8 +63,9 @@ enum {
 #define SHMD_FOREVER UINT64_MAX
 
 /*
- * Attaches the segment with this key, for reading only or, if `writable`, for acknowledging too.
- * *ret is the caller's, who closes it with shmd_anonymous_close().
+ * Attaches the segment with this key, for reading only or, if `writable`, for acknowledging too. A
+ * ring, which no client writes, is attached for reading only in any case. *ret is the caller's, who
+ * closes it with shmd_anonymous_close().
  *
  * key: 1…UINT32_MAX.
  *
@@ -64,6 +73,7 @@ enum {
  *   -EINVAL  the key is 0
  *   -ENOENT  no segment has this key
  *   -EACCES  the mode of the segment does not let this user read it (or write to it, if `writable`)
+ *   -EPROTO  it is a ring of a version that is not known here
  *   -ENOMEM  no memory
  * and what else shmat(2) fails with.
  *
@@ -82,24 +92,30 @@ int shmd_anonymous_open(uint32_t key, bool writable, struct shmd_anonymous **ret
 struct shmd_anonymous *shmd_anonymous_close(struct shmd_anonymous *handle);
 
 /*
- * Copies the next record into `buffer`. The first call takes the record that stands in the segment;
- * after that, the next record is one that was published later: it differs from the one before, or
- * the segment was seen acknowledged in between, or this handle has acknowledged. (A refill with the
- * very same bytes after somebody else's acknowledgement can therefore go unnoticed.) While there is
- * no such record, or while it is being written, waits for it.
+ * Copies the next record into `buffer`, and waits for it while there is none.
  *
- * size: of the buffer, at least that of the segment (shmd_anonymous_info()). What lies in the
- * buffer after a failure, or behind the record, is undefined; no NUL is added. timeout_usec: how
- * long to wait; 0 looks once, SHMD_FOREVER waits without end. ret_length: the length of the record
- * in bytes, 1…size.
+ * Plain: the first call takes the record that stands in the segment; after that, the next record is
+ * one that was published later: it differs from the one before, or the segment was seen
+ * acknowledged in between, or this handle has acknowledged. (A refill with the very same bytes
+ * after somebody else's acknowledgement can therefore go unnoticed.)
+ *
+ * Ring: the first call takes the oldest record that is held; after that, one after the other.
+ * shmd_anonymous_place() says its number, and how many were lost before it.
+ *
+ * size: of the buffer, at least `record_max` of shmd_anonymous_info(). What lies in the buffer
+ * after a failure, or behind the record, is undefined; no NUL is added. timeout_usec: how long to
+ * wait; 0 looks once, SHMD_FOREVER waits without end. ret_length: the length of the record in
+ * bytes; 0 only in a ring.
  *
  * Returns 0, or
  *   -ETIMEDOUT  no new record came in time
  *   -ENOLINK    nobody serves the segment any more: it has been removed, or nobody but this handle
  *               has had it attached for one second of waiting. (A daemon that was killed is back
  *               within that time. Other clients that wait count as attached: then, as with a
- *               shorter timeout, the wait ends with -ETIMEDOUT.)
- *   -EMSGSIZE   the buffer is smaller than the segment
+ *               shorter timeout, the wait ends with -ETIMEDOUT.) Or another ring has taken its
+ *               place in the same segment, whose records are counted anew: open it again
+ *   -EMSGSIZE   the buffer is smaller than the longest record
+ *   -EPROTO     ring: what stands there is no record; whoever writes the segment is no shmd
  *   -EINTR      a signal handler interrupted the wait
  *   -EACCES     the mode of the segment was changed, and does not let this user read it any more
  *
@@ -109,11 +125,31 @@ int shmd_anonymous_read(struct shmd_anonymous *handle, void *buffer, size_t size
                         uint64_t timeout_usec, size_t *ret_length);
 
 /*
+ * Takes what is there now for read, so that shmd_anonymous_read() returns only what is published
+ * later. Plain: the record that stands in the segment can then not be acknowledged by this handle.
+ *
+ * Returns 0, or -EPROTO as shmd_anonymous_read().
+ *
+ * Since 0.1.
+ */
+int shmd_anonymous_skip(struct shmd_anonymous *handle);
+
+/*
+ * Ring: says of the record that was read last its number, counted from 1 within an epoch, and how
+ * many records were written over between the one that was read before and this one. Plain: 0 and 0,
+ * it has no numbers. `ret_lost` may be NULL.
+ *
+ * Since 0.1.
+ */
+void shmd_anonymous_place(const struct shmd_anonymous *handle, uint64_t *ret_number,
+                          uint64_t *ret_lost);
+
+/*
  * Acknowledges the record that was read last, and no other one.
  *
  * Returns 0; SHMD_ALREADY_ACKNOWLEDGED if that record does not stand in the segment any more,
  * because somebody else was first (then nothing was written); or
- *   -EROFS    the handle is for reading only
+ *   -EROFS    the handle is for reading only, or the segment is a ring
  *   -ENODATA  no record was read since the last acknowledgement
  *   -ENOLINK  the segment has been removed: nobody would see the acknowledgement
  *   -EACCES   as shmd_anonymous_read()
@@ -135,6 +171,146 @@ int shmd_anonymous_acknowledge(struct shmd_anonymous *handle);
  * Since 0.1.
  */
 int shmd_anonymous_info(const struct shmd_anonymous *handle, struct shmd_anonymous_info *ret);
+
+/*
+ * A subscriber: a client with a session. The daemon knows who it is, in the kernel's word; it gets
+ * every record from where it started, in order, and the daemon waits for its acknowledgement (or,
+ * where the newest data wins, it learns how many records it lost).
+ *
+ * When the daemon is restarted, or has another segment, a subscriber connects again by itself and
+ * goes on behind the last record that it acknowledged.
+ */
+struct shmd_subscriber;
+
+enum shmd_start {
+    SHMD_START_OLDEST, /* from the oldest record that is still held */
+    SHMD_START_NEXT,   /* what is published from now on */
+};
+
+/* What to subscribe to. All zeros are the defaults. */
+struct shmd_options {
+    const char *instance; /* NULL: the main one, "shmd" */
+    const char *socket;   /* path of the daemon's socket; NULL: /run/shmd/INSTANCE.sock */
+    const char *name;     /* what to be called in the journal, at most 31 bytes; NULL: nothing */
+    enum shmd_start start;
+};
+
+struct shmd_record {
+    uint64_t number;  /* counted from 1 within an epoch */
+    const void *data; /* how long it is valid, shmd_next() says */
+    size_t length;    /* in bytes */
+    uint64_t lost;    /* records before this one that were written over before they were read */
+};
+
+/* What is known of a subscription. */
+struct shmd_subscription {
+    uint32_t key;
+    int segment_id;
+    size_t segment_size;
+    bool ring;      /* else plain */
+    bool overwrite; /* the newest data wins; else the daemon waits for its subscribers */
+    uint8_t epoch[16];
+    uint64_t lease_usec;   /* how long an acknowledgement may be owed */
+    bool connected;        /* else it is trying to connect again */
+    uint64_t acknowledged; /* the last record that was acknowledged by this subscriber; 0: none */
+    uint64_t lost;         /* records lost in this session */
+};
+
+/*
+ * Subscribes. `options` may be NULL; its strings are copied. *ret is the caller's, who ends the
+ * subscription with shmd_unsubscribe().
+ *
+ * Returns 0, or
+ *   -ENOENT, -ECONNREFUSED  no daemon listens there
+ *   -EACCES    the socket, or the segment, is not for this user
+ *   -EPERM     the daemon's configuration does not let this user subscribe
+ *   -EUSERS    there are too many sessions, in all or of this user
+ *   -ETIMEDOUT the daemon does not answer
+ *   -ECONNRESET, -EPIPE  the daemon went away while it was asked, or is of another version
+ *   -EPROTO    what answers is no shmd
+ *   -EINVAL    a name or path is too long
+ * and what socket(2), connect(2), mmap(2) and shmat(2) fail with.
+ *
+ * Since 0.1.
+ */
+int shmd_subscribe(const struct shmd_options *options, struct shmd_subscriber **ret);
+
+/* Ends the subscription, and frees the handle; NULL is fine. Returns NULL. Since 0.1. */
+struct shmd_subscriber *shmd_unsubscribe(struct shmd_subscriber *subscriber);
+
+/*
+ * The next record, without waiting and, mostly, without a system call. Several records may be taken
+ * before they are acknowledged (plain: only one is there at a time).
+ *
+ * ret->data: in a ring whose daemon waits for its subscribers, it points into the segment, and
+ * stays valid until the record is acknowledged, or until shmd_next(), shmd_wait() or shmd_arm()
+ * finds that the session has ended; otherwise into a buffer of the handle, until the next call of
+ * shmd_next(). Where the lease may run out in between, what was read is certain only if
+ * shmd_acknowledge() succeeds.
+ *
+ * Returns 0, or
+ *   -EAGAIN  there is none now: shmd_wait(), or shmd_arm() and shmd_get_fd()
+ *   -ETIME   the lease ran out, this subscriber was evicted: unsubscribe, and subscribe anew
+ * and, when it had to connect again and was refused for good, what shmd_subscribe() returns.
+ *
+ * Since 0.1.
+ */
+int shmd_next(struct shmd_subscriber *subscriber, struct shmd_record *ret);
+
+/*
+ * Waits until shmd_next() has something to say, for at most timeout_usec (SHMD_FOREVER: no end). It
+ * looks for a moment before it sleeps.
+ *
+ * Returns 0, -ETIMEDOUT, or -EINTR if a signal handler interrupted it.
+ *
+ * Since 0.1.
+ */
+int shmd_wait(struct shmd_subscriber *subscriber, uint64_t timeout_usec);
+
+/*
+ * For event loops: a descriptor that becomes readable when there is news, if shmd_arm() was called
+ * before. It stays the same for the life of the handle, and is the handle's to close.
+ *
+ * Since 0.1.
+ */
+int shmd_get_fd(const struct shmd_subscriber *subscriber);
+
+/*
+ * Announces that the caller is about to sleep on shmd_get_fd(). Returns 0; or SHMD_NEWS if there is
+ * news already: then don't sleep, call shmd_next().
+ *
+ * Since 0.1.
+ */
+int shmd_arm(struct shmd_subscriber *subscriber);
+
+/* What shmd_arm() may return besides 0. */
+enum {
+    SHMD_NEWS = 1,
+};
+
+/*
+ * Acknowledges all records up to and including `number`, which shmd_next() has returned. Doing so
+ * twice is fine.
+ *
+ * Returns 0, or
+ *   -EINVAL   that record was not returned yet, or not since it had to connect again
+ *   -ETIME    the lease ran out before: what was read since the last acknowledgement is not certain
+ *   -ENOTCONN the daemon is away: the record is not acknowledged, and comes again
+ *
+ * Since 0.1.
+ */
+int shmd_acknowledge(struct shmd_subscriber *subscriber, uint64_t number);
+
+/* Describes the subscription as it is now. Since 0.1. */
+void shmd_describe(const struct shmd_subscriber *subscriber, struct shmd_subscription *ret);
+
+/*
+ * Asks the daemon how it is: a JSON document, NUL-terminated, the caller's to free(3). Of
+ * `options`, instance and socket count. Errors as shmd_subscribe().
+ *
+ * Since 0.1.
+ */
+int shmd_status(const struct shmd_options *options, char **ret);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

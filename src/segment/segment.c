@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "segment/segment.h"
+#include "proto/ring.h"
 
 #include <errno.h>
 #include <sys/ipc.h>
@@ -218,19 +219,37 @@ int segment_rehearse(const struct segment_spec *spec)
     return r;
 }
 
-int segment_remove_leftover(uint32_t key, int id)
+/* Tells the readers of a ring that another segment takes its place, and removes it. */
+static int supersede(const struct segment_stat *stat)
 {
+    void *map = shmat(stat->id, NULL, 0);
+    struct ring_reader ring;
+
+    if (map != (void *)-1) {
+        if (ring_attach(&ring, map, stat->size) == 0) {
+            /* Release; pairs with a reader's acquire load: all records are there. */
+            atomic_store_explicit(&((struct ring_header *)map)->state, RING_SUPERSEDED,
+                                  memory_order_release);
+        }
+        (void)shmdt(map);
+    }
+    return segment_remove(stat->id);
+}
+
+int segment_retire(uint32_t key, int id)
+{
+    int found = shmget((key_t)key, 0, 0);
     struct segment_stat stat;
     int r;
 
-    if (shmget((key_t)key, 0, 0) != id) {
+    if (found < 0 || (id != SEGMENT_ANY && found != id)) {
         return -ENOENT;
     }
-    r = segment_query(id, &stat);
+    r = segment_query(found, &stat);
     if (r < 0) {
         return r;
     }
-    return stat.creator_uid == geteuid() ? segment_remove(id) : -EPERM;
+    return stat.creator_uid == geteuid() ? supersede(&stat) : -EPERM;
 }
 
 int segment_acquire(const struct segment_spec *spec, struct segment *ret,
@@ -262,7 +281,7 @@ int segment_acquire(const struct segment_spec *spec, struct segment *ret,
                 return r;
             }
         } else if (answer == SEGMENT_OTHER) {
-            r = segment_remove(stat.id);
+            r = supersede(&stat);
             if (r < 0 && r != -EINVAL && r != -EIDRM) {
                 return r;
             }

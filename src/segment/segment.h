@@ -98,8 +98,12 @@ int segment_lock(const struct segment *segment, bool lock);
 /* -EIDRM or -EINVAL: it does not exist any more. */
 int segment_query(int id, struct segment_stat *ret);
 
-/* Removes what an earlier daemon of ours left under this key, if it is the segment `id`. */
-int segment_remove_leftover(uint32_t key, int id);
+/*
+ * Removes what an earlier daemon of ours left under this key, if it is the segment `id`, or
+ * SEGMENT_ANY. Who reads a ring there is told that it is superseded.
+ */
+int segment_retire(uint32_t key, int id);
+#define SEGMENT_ANY (-2) /* -1 is none */
 
 /* Removes it: nobody else can attach, and it ends with its last attachment. */
 int segment_remove(int id);

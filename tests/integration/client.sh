@@ -1,12 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# shm-client: every exit status, every output format, every error line. And the contract that it
-# shares with programs that know nothing of shmd: the originals, made anew in C and in Perl.
+# shm-client: every exit status, every output format, every error line; with a session and by key.
+# And the contract that it shares with programs that know nothing of shmd: the originals, made anew
+# in C and in Perl.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
+# A /run of our own: the machine may have a daemon that listens there.
+if [[ ${TMPDIR:-/tmp} != /run* ]] && "${isolation[@]}" --mount mount -t tmpfs tmpfs /run 2>/dev/null; then
+    isolation+=(--mount sh -c 'mount -t tmpfs tmpfs /run && RUN_IS_OURS=yes exec "$@"' sh)
+fi
+
 originals=$top_builddir/tests/integration
+ring='layout = "ring"; size = 4096;'
 
 # Starts an original server, and waits for its record.
 start_server() {
@@ -43,6 +50,66 @@ assert_error() {
     # shellcheck disable=SC2053
     [[ $(cat "$TEST_DIR/stderr") == "shm-client: "$line ]] ||
         fail "the error is «$(cat "$TEST_DIR/stderr")», expected «$line»"
+}
+
+# The client, at the socket of this case's daemon.
+client() {
+    "$shm_client" "$@" --socket "$RUNTIME_DIRECTORY/shmd.sock"
+}
+
+# The same in the background, its output in $TEST_DIR/stdout and stderr, its process in $client.
+spawn_client() {
+    "$shm_client" "$@" --socket "$RUNTIME_DIRECTORY/shmd.sock" >"$TEST_DIR/stdout" \
+        2>"$TEST_DIR/stderr" &
+    client=$!
+}
+
+# How it ended: wait_client EXPECTED-STATUS
+wait_client() {
+    local status=0
+    wait "$client" || status=$?
+    assert_eq "$status" "$1" "exit status, with «$(tail -n 3 "$TEST_DIR/stderr")»"
+}
+
+# The numbers of the records that the client wrote as JSON lines.
+numbers() {
+    grep -o '"number":[0-9]*' "$TEST_DIR/stdout" | cut -d : -f 2
+}
+
+first_number() {
+    numbers | sed -n 1p
+}
+
+last_number() {
+    numbers | tail -n 1
+}
+
+# How many records these lines call lost.
+lost_records() {
+    grep -o '"lost":[0-9]*' "$TEST_DIR/stdout" | cut -d : -f 2 | awk '{ sum += $1 } END { print sum }'
+}
+
+# Each record was written once, in order, or is called lost.
+assert_accounted() {
+    numbers | sort -nuc || fail 'not in order'
+    assert_eq "$(($(wc -l <"$TEST_DIR/stdout") + $(lost_records)))" \
+        "$(($(last_number) - $(first_number) + 1))" 'written and lost'
+}
+
+# wait_records N: until the client has written so many
+wait_records() {
+    wait_until "((\$(wc -l <'$TEST_DIR/stdout') >= $1))"
+}
+
+# assert_in_order FIRST: what the client wrote begins there and goes on without gap or repetition
+assert_in_order() {
+    numbers | awk -v expected="$1" '$1 != expected { print "not " expected ": " $1; exit 1 }
+        { expected++ }' || fail 'a record is missing or repeated'
+}
+
+# The user in the daemon's log, as an extended regular expression: identity USER-NAME UID PID
+identity() {
+    printf '%s' "shmd: $1 \\(uid $2, pid $3\\)"
 }
 
 # --- with the originals ---
@@ -177,6 +244,391 @@ test_other_user_may_not_read() {
         assert_error 1 '*0x0000162e does not let this user read it: *' \
             "${alice[@]}" "$shm_client" "$verb"
     done
+}
+
+# --- with a session ---
+
+test_session_is_verified() {
+    local settings
+    for settings in '' 'mode = "0644";' "$ring" "$ring when_full = \"overwrite\";"; do
+        start_daemon "$settings"
+        spawn_client
+        wait_client 0
+        assert_eq "$(cat "$TEST_DIR/stdout")" "$letters" "record with «$settings»"
+        wait_log "calls itself shm-client\) subscribed from record 1\$"
+        wait_log "$(identity "$(id -un)" "$EUID" "$client") acknowledged record 1 \(26 bytes\)"
+        assert_eq "$(count_log unverified)" 0
+        stop_daemon
+        : >"$log"
+    done
+}
+
+# What an anonymous client may not: acknowledge where it can only read.
+test_session_of_another_user() {
+    local pid
+    need_other_users
+    start_daemon 'mode = "0644";'
+    chmod 755 "$RUNTIME_DIRECTORY"
+    pid=$("${alice[@]}" sh -c 'echo $$; exec "$@" >/dev/null' sh "$shm_client" --name 'a b' \
+        --socket "$RUNTIME_DIRECTORY/shmd.sock")
+    wait_log "\(uid 1000, pid $pid\) acknowledged record 1 "
+    wait_log 'calls itself a_b\) subscribed'
+}
+
+test_default_socket() {
+    [[ -n ${RUN_IS_OURS:-} ]] || skip 'needs a /run of its own'
+    mkdir /run/shmd
+    RUNTIME_DIRECTORY=/run/shmd
+    start_daemon
+    assert_output "$letters\\n" "$shm_client"
+    wait_log 'acknowledged record 1 '
+    # The file of the daemon names its socket, too, and its key says that this is the one.
+    assert_output "$letters\\n" "$shm_client" --config "$conf"
+    assert_output "$letters\\n" "$shm_client" --key "$key"
+    wait_log 'acknowledged record 3 '
+    assert_eq "$(count_log unverified)" 0
+    assert_contains "$("$shm_client" status)" 'subscribers:    0'
+    # Another segment than the daemon's.
+    make_segment 42 27
+    segment_write 42 0 'other'
+    assert_output 'other\n' "$shm_client" --key 42
+    assert_contains "$("$shm_client" status --key 42)" 'key:            0x0000002a' 'record:'
+    assert_eq "$(count_log 'subscribed')" 3
+}
+
+test_instance_socket() {
+    [[ -n ${RUN_IS_OURS:-} ]] || skip 'needs a /run of its own'
+    mkdir /run/shmd
+    RUNTIME_DIRECTORY=/run/shmd
+    conf=$TEST_DIR/orders.conf
+    start_daemon 'key = 77;'
+    [[ -S /run/shmd/orders.sock ]] || fail 'the daemon is not at orders.sock'
+    assert_output "$letters\\n" "$shm_client" --instance orders
+    assert_output "$letters\\n" "$shm_client" --config "$conf"
+    wait_log 'acknowledged record 2 '
+    assert_eq "$(count_log unverified)" 0
+}
+
+test_fallback_without_a_socket() {
+    start_daemon
+    assert_output "$letters\\n" client --key "$key"
+    wait_log "$(identity "$(id -un)" "$EUID" '[0-9]+') acknowledged record 1 "
+    stop_daemon USR1
+    # None; and one that nobody listens on.
+    assert_error 3 "no daemon listens on $RUNTIME_DIRECTORY/shmd.sock: is shmd running?" client
+    start_daemon_again
+    mv "$RUNTIME_DIRECTORY/shmd.sock" "$RUNTIME_DIRECTORY/away.sock"
+    assert_output "$letters\\n" client --key "$key"
+    wait_log 'unverified\) acknowledged record 2 '
+    perl -MSocket -e 'socket(S, AF_UNIX, SOCK_SEQPACKET, 0) && bind(S, sockaddr_un($ARGV[0])) or die' \
+        "$RUNTIME_DIRECTORY/shmd.sock"
+    assert_output "$letters\\n" client --config "$conf"
+    wait_log 'unverified\) acknowledged record 3 '
+    assert_error 3 'no daemon listens on *' client
+}
+
+test_anonymous_on_request() {
+    start_daemon
+    assert_output "$letters\\n" "$shm_client" --anonymous --key "$key"
+    wait_log 'anonymous client \(pid [0-9]+, unverified\) acknowledged record 1 '
+    assert_output "$letters\\n" "$shm_client" --no-ack --key "$key"
+    assert_eq "$(count_log subscribed)" 0
+}
+
+test_session_refused() {
+    need_other_users
+    start_daemon 'allow = { subscribe = "root"; };'
+    chmod 755 "$RUNTIME_DIRECTORY"
+    assert_error 1 'the daemon does not let this user subscribe: *' \
+        "${alice[@]}" "$shm_client" --socket "$RUNTIME_DIRECTORY/shmd.sock"
+    start_another() {
+        stop_daemon
+        start_daemon "$@"
+    }
+    start_another 'limits = { sessions = 1; };'
+    start_holder
+    assert_error 1 'the daemon has too many sessions: *' client
+    kill -KILL "$holder"
+    start_another 'mode = "0600";'
+    assert_error 1 "the daemon's socket, or its segment, is not for this user: *" \
+        "${alice[@]}" "$shm_client" --socket "$RUNTIME_DIRECTORY/shmd.sock"
+}
+
+# As by key: a record that nobody got is not acknowledged. And a closed standard output is not
+# somebody else's descriptor.
+test_session_output_fails() {
+    local status settings
+    for settings in '' "$ring"; do
+        start_daemon "$settings"
+        status=0
+        client >/dev/full 2>"$TEST_DIR/stderr" || status=$?
+        assert_eq "$status" 1
+        assert_contains "$(cat "$TEST_DIR/stderr")" 'cannot write the record' 'not acknowledged'
+        status=0
+        client >&- 2>"$TEST_DIR/stderr" || status=$?
+        assert_eq "$status" 1
+        status=0
+        client status >&- 2>"$TEST_DIR/stderr" || status=$?
+        assert_eq "$status" 1
+        assert_contains "$(client --output json)" '"number":1,'
+        assert_eq "$(count_log 'message that is none')" 0
+        stop_daemon
+    done
+}
+
+test_ring_one_by_one() {
+    local i
+    start_daemon "$ring"
+    for i in 1 2 3 4 5; do
+        assert_output "{\"key\":\"0x0000162e\",\"segment\":$(segment_id),\"number\":$i,\"lost\":0,$(
+            )\"length\":26,\"text\":\"$letters\"}\\n" client --output json
+    done
+    wait_until '(($(acknowledged_records | wc -l) == 5))'
+}
+
+# --from: what is held, or what comes.
+test_from() {
+    start_daemon "$ring"
+    assert_contains "$(client --output json --from oldest)" '"number":1,'
+    assert_contains "$(client follow --count 1 --output json --from oldest)" '"number":2,'
+    client --output json --from next >"$TEST_DIR/stdout"
+    (($(numbers) > 40)) || fail "$(cat "$TEST_DIR/stdout")"
+}
+
+test_session_timeout() {
+    start_daemon
+    stop_daemon USR1
+    # A record that is never acknowledged by the other session: nothing new comes for us.
+    start_daemon_again
+    spawn_client follow --from oldest --count 1
+    wait_client 0
+    start_holder
+    assert_error 4 'no new record is there now: *' client --from next --timeout 0
+    assert_error 4 'no new record within 0.2 s: *' client follow --timeout 0.2
+    kill -KILL "$holder"
+}
+
+# A session that owes an acknowledgement and says nothing: $holder
+start_holder() {
+    local before
+    before=$(count_log subscribed)
+    mkfifo "$TEST_DIR/full"
+    exec 7<>"$TEST_DIR/full"
+    # Its output is a pipe that is full.
+    dd if=/dev/zero of="$TEST_DIR/full" bs=65536 count=1 2>/dev/null
+    client follow --from oldest >"$TEST_DIR/full" &
+    holder=$!
+    wait_until "((\$(count_log subscribed) > $before))"
+    sleep 0.1
+}
+
+# --- follow ---
+
+test_follow_count() {
+    local settings
+    for settings in '' "$ring" "$ring when_full = \"overwrite\";"; do
+        start_daemon "$settings"
+        spawn_client follow --from oldest --count 1000 --output json
+        wait_client 0
+        assert_eq "$(wc -l <"$TEST_DIR/stdout")" 1000
+        assert_in_order 1
+        wait_until '(($(acknowledged_records | wc -l) == 1000))'
+        assert_contains "$(client status)" 'acknowledged:   1000'
+        stop_daemon
+        : >"$log"
+    done
+}
+
+# What was written is acknowledged, and nothing else is.
+test_follow_ends_by_signal() {
+    local signal
+    start_daemon "$ring"
+    for signal in INT TERM HUP; do
+        # A background job of a script has SIGINT ignored.
+        perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$shm_client" follow --output json \
+            --from oldest --socket "$RUNTIME_DIRECTORY/shmd.sock" \
+            >"$TEST_DIR/stdout" 2>"$TEST_DIR/stderr" &
+        client=$!
+        wait_records 1000
+        kill "-$signal" "$client"
+        wait_client 0
+        assert_contains "$(client status)" "acknowledged:   $(last_number)"
+    done
+}
+
+test_follow_by_key() {
+    start_daemon 'poll_interval_ms = 1;'
+    assert_output "$letters\\n$letters\\n$letters\\n" "$shm_client" follow --anonymous --count 3
+    wait_log 'unverified\) acknowledged record 3 '
+    assert_error 4 'no new record within 0.2 s: *' "$shm_client" follow --no-ack --timeout 0.2
+}
+
+test_follow_while_the_daemon_is_killed() {
+    local settings i
+    for settings in '' "$ring" "$ring when_full = \"overwrite\";"; do
+        start_daemon "$settings"
+        spawn_client follow --from oldest --output json
+        for i in 1 2 3; do
+            wait_records $((i * 500))
+            stop_daemon KILL
+            start_daemon_again
+        done
+        wait_records "$(($(wc -l <"$TEST_DIR/stdout") + 500))"
+        kill "$client"
+        wait_client 0
+        assert_eq "$(cat "$TEST_DIR/stderr")" ''
+        assert_in_order 1
+        stop_daemon
+        : >"$log"
+    done
+}
+
+# Stopped while the daemon is killed, and others go on with the next one.
+test_follow_is_left_behind_by_a_killed_daemon() {
+    start_daemon "$ring"
+    spawn_client follow --output json
+    wait_records 10
+    kill -STOP "$client"
+    stop_daemon KILL
+    start_daemon_again
+    client follow --from oldest --count 10000 >/dev/null
+    kill -CONT "$client"
+    wait_until '[[ -s $TEST_DIR/stderr ]]'
+    wait_records "$(($(wc -l <"$TEST_DIR/stdout") + 10))"
+    kill "$client"
+    wait_client 5
+    assert_accounted
+    (($(lost_records) > 9000)) || fail "lost $(lost_records)"
+}
+
+test_daemon_goes_away() {
+    local status
+    start_daemon 'mode = "0644";'
+    start_holder
+    spawn_client follow --from next --timeout 1
+    wait_log 'pid '"$client"', .* subscribed'
+    stop_daemon KILL
+    wait_client 3
+    assert_contains "$(cat "$TEST_DIR/stderr")" 'nobody any more serves the segment with key 0x0000162e'
+    start_daemon_again
+    spawn_client follow
+    wait_log 'pid '"$client"', .* subscribed'
+    stop_daemon
+    # Without --timeout it goes on waiting; told to end, it says that all was acknowledged, or not.
+    sleep 0.3
+    kill -0 "$client" || fail 'it has ended'
+    start_daemon_again
+    wait_until '(($(count_log "pid $client, .* subscribed") >= 2))'
+    kill "$client"
+    wait_client 0
+}
+
+test_evicted() {
+    local settings
+    for settings in '' "$ring"; do
+        start_daemon "$settings lease_ms = 50;"
+        spawn_client follow --output json
+        wait_records 10
+        kill -STOP "$client"
+        wait_log 'evicted: it acknowledged nothing'
+        kill -CONT "$client"
+        wait_client 5
+        assert_contains "$(cat "$TEST_DIR/stderr")" 'shm-client: evicted: '
+        assert_in_order "$(first_number)"
+        stop_daemon
+        : >"$log"
+    done
+}
+
+# What is printed and what is said to be lost is all there was.
+test_records_lost() {
+    local lost
+    start_daemon "$ring when_full = \"overwrite\";"
+    spawn_client follow --from oldest --output json
+    wait_records 10
+    kill -STOP "$client"
+    client follow --count 1000 >/dev/null
+    kill -CONT "$client"
+    wait_until '[[ -s $TEST_DIR/stderr ]]'
+    wait_records "$(($(wc -l <"$TEST_DIR/stdout") + 10))"
+    kill "$client"
+    wait_client 5
+    lost=$(sed -nE 's/^shm-client: ([0-9]+) records lost before record .*/\1/p' "$TEST_DIR/stderr" |
+        awk '{ sum += $1 } END { print sum }')
+    assert_eq "$(first_number)" 1
+    assert_accounted
+    assert_eq "$(lost_records)" "$lost" 'lost, in the output'
+    wait_log 'was overtaken and lost [0-9]+ records'
+}
+
+test_progress_on_a_terminal() {
+    local text
+    command -v script >/dev/null || skip 'needs script(1) for a terminal'
+    start_daemon
+    start_holder
+    text=$(script -qec "$shm_client follow --no-ack --key $key --from oldest --timeout 0.5 >/dev/null" \
+        /dev/null </dev/null) || true
+    assert_contains "$text" $'\r\e[K1 records, 26 B, ' ' records/s'
+    # It is gone before anything else is said.
+    assert_contains "$text" $'records/s\r\e[Kshm-client: no new record within 0.5 s'
+    # Not for somebody who reads the errors from a file, nor for a single record.
+    spawn_client follow --count 100000
+    sleep 0.5
+    kill "$client"
+    assert_eq "$(cat "$TEST_DIR/stderr")" ''
+}
+
+# --- a ring by key ---
+
+test_ring_by_key() {
+    start_daemon "$ring"
+    "$shm_client" peek --count 5 --output json >"$TEST_DIR/stdout"
+    assert_in_order 1
+    assert_contains "$("$shm_client" --no-ack --output json)" '"number":1,"lost":0,'
+    assert_output "$letters\\n$letters\\n" "$shm_client" --anonymous --count 2
+    assert_error 3 "no daemon's socket is there, and the ring with key 0x0000162e *" "$shm_client"
+    assert_error 4 'no new record within 0.2 s: *' "$shm_client" peek --from next --timeout 0.2
+    # Nobody has heard of all this.
+    assert_contains "$(client status)" 'acknowledged:   0' 'subscribers:    0'
+    assert_eq "$(count_log subscribed)" 0
+}
+
+# While a session drives the source: no record twice, and every loss is counted.
+test_ring_by_key_loses() {
+    start_daemon "$ring"
+    client follow --from oldest >/dev/null &
+    follower=$!
+    "$shm_client" peek --count 20000 --output json >"$TEST_DIR/stdout" \
+        2>"$TEST_DIR/stderr" || assert_eq "$?" 5
+    kill "$follower"
+    assert_accounted
+}
+
+test_ring_by_key_while_the_daemon_changes() {
+    start_daemon "$ring"
+    spawn_follower() {
+        "$shm_client" follow --anonymous --from oldest >"$TEST_DIR/stdout" 2>"$TEST_DIR/stderr" &
+        client=$!
+    }
+    spawn_follower
+    wait_records 40
+    stop_daemon
+    wait_client 3
+    assert_contains "$(cat "$TEST_DIR/stderr")" 'nobody any more serves the segment'
+    # A state that is lost: another ring in the same segment.
+    start_daemon_again
+    spawn_follower
+    wait_records 40
+    stop_daemon KILL
+    rm "$RUNTIME_DIRECTORY"/*.state
+    start_daemon_again
+    wait_client 3
+}
+
+test_ring_of_another_version() {
+    make_segment "$key" 4096
+    segment_write "$key" 0 "$(printf 'shmdring\x09')"
+    assert_error 1 'the segment with key 0x0000162e is a ring of another version: *' "$shm_client"
 }
 
 # --- reading, without anybody who serves the segment ---
@@ -339,13 +791,13 @@ test_status() {
     id=$(segment_id)
     cpid=$(segment_field "$key" cpid)
     assert_output "$(
-        printf '%-16s%s\\n' key: 0x0000162e segment: "$id" size: '27 bytes' mode: 0666 \
+        printf '%-16s%s\\n' key: 0x0000162e segment: "$id" layout: plain size: '27 bytes' mode: 0666 \
             'owner uid:' "$EUID" 'owner gid:' "$(id -g)" 'creator pid:' "$cpid" \
             'last pid:' "$(segment_field "$key" lpid)" attached: 1 \
             record: '26 bytes, not acknowledged'
     )" "$shm_client" status
     assert_contains "$("$shm_client" status --json)" \
-        "{\"key\":\"0x0000162e\",\"segment\":$id,\"size\":27,\"mode\":\"0666\"," \
+        "{\"key\":\"0x0000162e\",\"segment\":$id,\"layout\":\"plain\",\"size\":27,\"mode\":\"0666\"," \
         "\"owner_uid\":$EUID,\"owner_gid\":$(id -g),\"creator_pid\":$cpid,\"last_pid\":" \
         ',"attached":1,"record_waits":true,"record_length":26}'
     assert_eq "$("$shm_client" status --output json | wc -l)" 1
@@ -363,6 +815,44 @@ test_status_output_fails() {
     "$shm_client" status >/dev/full 2>"$TEST_DIR/stderr" || status=$?
     assert_eq "$status" 1
     assert_contains "$(cat "$TEST_DIR/stderr")" 'shm-client: cannot write to standard output'
+}
+
+test_status_of_the_daemon() {
+    local settings
+    start_daemon "$ring"
+    spawn_client follow --name 'me'
+    wait_log subscribed
+    kill -STOP "$client"
+    assert_contains "$(client status)" 'instance:       shmd' 'layout:         ring' \
+        'when full:      wait' 'key:            0x0000162e' "segment:        $(segment_id)" \
+        'subscribers:    1' "sessions:       pid $client, uid $EUID, gid $(id -g), name me, ackn" \
+        ', lease left ms '
+    assert_contains "$(client status --json)" '{"instance":"shmd",' '"name":"me",'
+    client status --json | perl -MJSON::PP -e 'decode_json(join "", <STDIN>)'
+    kill -KILL "$client"
+    wait_until '[[ $(client status) != *"sessions: "* ]]'
+    # Without the daemon, what can be seen by the key.
+    assert_contains "$("$shm_client" status)" 'layout:         ring' 'when full:      wait' \
+        'record:         26 bytes, the oldest one'
+    stop_daemon USR1
+    assert_contains "$(client status --key "$key")" 'attached:       0'
+    assert_error 3 'no daemon listens on *' client status
+}
+
+test_status_watch() {
+    start_daemon
+    spawn_client status --watch --json --key "$key"
+    wait_until '(($(wc -l <"$TEST_DIR/stdout") == 1))'
+    stop_daemon USR1
+    wait_until '(($(wc -l <"$TEST_DIR/stdout") >= 2))'
+    ipcrm -M "$key"
+    wait_until '[[ -s $TEST_DIR/stderr ]]'
+    start_daemon_again
+    wait_until '[[ $(tail -n 1 "$TEST_DIR/stdout") == *"\"instance\""* ]]'
+    kill "$client"
+    assert_contains "$(head -n 1 "$TEST_DIR/stdout")" '"instance":"shmd"'
+    assert_contains "$(sed -n 2p "$TEST_DIR/stdout")" '"attached":0'
+    assert_contains "$(cat "$TEST_DIR/stderr")" 'shm-client: no segment with key 0x0000162e'
 }
 
 # --- the command line and the configuration ---
@@ -412,6 +902,17 @@ status --count 2 | status takes no --count: see shm-client --help
 status -t 1 | status takes no --timeout: see shm-client --help
 status --no-ack | status takes no --no-ack: see shm-client --help
 status --output hex | status has no such --output: give it text or json
+--from last | --from cannot be 'last': give it oldest or next
+--name 01234567890123456789012345678901 | --name cannot be '01234567890123456789012345678901': *
+--watch | read takes no --watch: see shm-client --help
+--anonymous=1 | unexpected value in option '--anonymous=1': see shm-client --help
+--anonymous --socket x | --anonymous and --no-ack use no session: *
+follow --no-ack --name x | --anonymous and --no-ack use no session: *
+peek --socket x | peek takes no --socket: see shm-client --help
+peek --anonymous | peek takes no --anonymous: see shm-client --help
+status --from next | status takes no --from: see shm-client --help
+status --name x | status takes no --name: see shm-client --help
+follow --json | follow takes no --json: see shm-client --help
 --instance ../x | '../x' cannot be an instance: see shm-client --help
 END
     assert_eq "$(segment_read)" "$letters."

@@ -88,7 +88,7 @@ test_key() {
     assert_eq "$(segment_id 5678)" '' 'segment under the old key'
     assert_eq "$(segment_read 4711)" "$letters."
     assert_eq "$(count_segments)" 1
-    assert_eq "$(cd "$RUNTIME_DIRECTORY" && echo *)" "$(cd "$RUNTIME_DIRECTORY" && echo key-00001267.*)"
+    assert_eq "$(cd "$RUNTIME_DIRECTORY" && echo key-*)" "$(cd "$RUNTIME_DIRECTORY" && echo key-00001267.*)"
     acknowledge 4711
     wait_log 'acknowledged record'
     stop_daemon
@@ -185,7 +185,7 @@ test_refused_for_a_foreign_segment() {
     reload 'key = 4711;'
     assert_refused '1000' 'ipcrm'
     assert_eq "$(segment_field 4711 size) $(segment_field 4711 nattch)" '10 0' 'the foreign segment'
-    assert_eq "$(cd "$RUNTIME_DIRECTORY" && echo *)" "$(cd "$RUNTIME_DIRECTORY" && echo key-0000162e.*)"
+    assert_eq "$(cd "$RUNTIME_DIRECTORY" && echo key-*)" "$(cd "$RUNTIME_DIRECTORY" && echo key-0000162e.*)"
 }
 
 # A key that another running shmd holds.

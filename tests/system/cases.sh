@@ -1,60 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# shmd as a service: these cases run as root in a container that `run` has booted for them. All
-# share that one boot; set_up puts the service back to where a fresh installation stands.
+# shmd as a service: these cases run as root in a container that `run` has booted for them.
 set -euo pipefail
-top_srcdir=/shmd
-. "$top_srcdir/tests/tap.sh"
-. "$top_srcdir/tests/segments.sh"
-
-# What would be done once on a machine: install, make users, read the catalog.
-prepare_machine() {
-    cp -a /shmd/stage/. /
-    systemd-sysusers
-    journalctl --update-catalog
-    useradd --uid 1000 alice
-    useradd --uid 1001 bob
-    systemctl daemon-reload
-    cp /etc/shmd.conf /etc/shmd.conf.installed
-}
-
-set_up() {
-    pkill -CONT -x systemd-journal || true
-    systemctl stop shmd.service 'shmd@*.service'
-    rm -rf /etc/systemd/system/shmd*.service.d /etc/shmd
-    systemctl daemon-reload
-    systemctl reset-failed
-    ipcrm --all=shm
-    rm -f /run/shmd/*.state
-    cp /etc/shmd.conf.installed /etc/shmd.conf
-    journalctl --sync
-    since=$(date +%s.%6N)
-}
-
-configure() {
-    printf '%s\n' "$@" >/etc/shmd.conf
-}
-
-main_pid() {
-    systemctl show --property=MainPID --value shmd
-}
-
-# entries [MATCH…]: this case's journal entries in the export format. (Not --after-cursor: that one
-# of systemd 252 leaves out the first entry that matches.)
-entries() {
-    journalctl --sync
-    journalctl --since="@$since" --output=export --quiet "$@"
-}
-
-# values FIELD [MATCH…]: one line for each entry that has the field
-values() {
-    entries "${@:2}" | sed -n "s/^$1=//p"
-}
-
-count_entries() {
-    entries "$@" | grep -c '^__CURSOR=' || true
-}
+. "$(dirname "$0")/lib.sh"
 
 acknowledge_as() {
     assert_eq "$(runuser -u "$1" -- shm-client "${@:2}")" "$letters"
@@ -66,17 +15,6 @@ assert_all_logged() {
         "$(seq "$(count_entries SHMD_EVENT=acknowledged)" | tr '\n' ' ')" 'SHMD_ACK_SEQ'
     assert_eq "$(count_records)" "$1" 'records'
     assert_eq "$(values SHMD_RECORD_LAST SHMD_EVENT=acknowledged | tail -n 1)" "$1" 'last record'
-}
-
-# How many records the entries cover in all.
-count_records() {
-    values SHMD_RECORDS SHMD_EVENT=acknowledged | awk '{ sum += $1 } END { print sum + 0 }'
-}
-
-assert_failed_with() {
-    assert_eq "$(systemctl show --property=ActiveState --value shmd)" failed 'ActiveState'
-    assert_eq "$(systemctl show --property=ExecMainStatus --value shmd)" "$1" 'ExecMainStatus'
-    assert_eq "$(systemctl show --property=NRestarts --value shmd)" 0 'NRestarts'
 }
 
 # The main job: start, and any user reads the record and acknowledges it.

@@ -3,6 +3,7 @@
  * The log. Every acknowledged record is covered by exactly one entry, whose number has no gap; and
  * no state of the journal delays the daemon or makes it drop anything.
  */
+#include "daemon/ackentry.h"
 #include "daemon/log.h"
 
 #include "base/clock.h"
@@ -193,7 +194,7 @@ static void a_range_says_that_there_were_several(void **state)
 {
     struct ack ack = {
         .record_first = 7, .record_last = 19, .records = 13, .bytes = 338, .pid = 4242};
-    CLEANUP(entry_free_cleanup) struct entry *entry = entry_from_ack(&ack, 3);
+    CLEANUP(entry_free_cleanup) struct entry *entry = ackentry_new(&ack, 3, "alice");
 
     (void)state;
     assert_int_equal(entry_send(entry, SINK_JOURNAL), 0);
@@ -208,7 +209,7 @@ static void a_range_says_that_there_were_several(void **state)
 static void an_unknown_pid_is_no_field(void **state)
 {
     struct ack ack = {.record_first = 7, .record_last = 7, .records = 1, .bytes = 26};
-    CLEANUP(entry_free_cleanup) struct entry *entry = entry_from_ack(&ack, 1);
+    CLEANUP(entry_free_cleanup) struct entry *entry = ackentry_new(&ack, 1, "alice");
 
     (void)state;
     assert_int_equal(entry_send(entry, SINK_JOURNAL), 0);

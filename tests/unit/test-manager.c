@@ -90,7 +90,14 @@ static int start(struct fixture *f)
     int status = EXIT_SUCCESS;
 
     assert_int_equal(conf_load(f->path, &conf, &message), 0);
-    return manager_new(conf, "unit", &f->manager, &status) < 0 ? status : EXIT_SUCCESS;
+    return manager_new(conf, "unit", NULL, &f->manager, &status) < 0 ? status : EXIT_SUCCESS;
+}
+
+/* A look, and what the loop does next. */
+static void look(struct manager *manager)
+{
+    (void)manager_look(manager);
+    (void)manager_refill(manager);
 }
 
 static void stop(struct fixture *f)
@@ -153,7 +160,7 @@ static uint64_t number(const struct fixture *f)
 static void acknowledge(struct fixture *f)
 {
     assert_true(plain_acknowledge(f->manager->segment.map, f->manager->segment.map[0]));
-    manager_look(f->manager);
+    look(f->manager);
 }
 
 /* Runs the loop until the script was asked that often. */
@@ -228,7 +235,7 @@ static void without_an_acknowledgement_nothing_happens(void **state)
 
     manager_refill(f->manager);
     manager_refill(f->manager);
-    manager_look(f->manager);
+    look(f->manager);
     assert_int_equal(number(f), 1);
     assert_int_equal(f->manager->state->file->acknowledged, 0);
 }
@@ -248,7 +255,7 @@ static void the_last_one_who_attached_is_the_client(void **state)
         _exit(map != (char *)-1 && plain_acknowledge(map, 'a') && shmdt(map) == 0 ? 0 : 1);
     }
     assert_int_equal(child_wait(pid), 0);
-    manager_look(f->manager);
+    look(f->manager);
     assert_int_equal(mock_journal_number(logged("acknowledged"), "SHMD_CLIENT_PID"), pid);
 }
 
@@ -261,9 +268,10 @@ static void an_acknowledgement_is_never_logged_twice(void **state)
     manager_refill(f->manager);
     acknowledge(f);
     f->manager->segment.map[0] = '*';
-    ack = record_ack(&f->manager->record, 1);
+    ack = record_ack(&f->manager->board.record, 1);
     log_acknowledgement(f->manager->log, &ack);
-    manager_look(f->manager); /* the next daemon's */
+    f->manager->looked = false;
+    look(f->manager); /* the next daemon's */
     assert_int_equal(number(f), 3);
     assert_int_equal(logged_in_all(f, "acknowledged"), 2);
 }
@@ -276,7 +284,7 @@ static void scribbles_are_restored_and_reported_once_in_a_while(void **state)
     manager_refill(f->manager);
     for (unsigned i = 0; i < 5; i++) {
         f->manager->segment.map[i] = '!';
-        manager_look(f->manager);
+        look(f->manager);
         assert_string_equal(f->manager->segment.map, LETTERS);
     }
     assert_int_equal(logged_in_all(f, "scribbled"), 1);
@@ -346,7 +354,7 @@ static void a_source_may_answer_later(void **state)
     play(f, NULL, 0);
     manager_refill(f->manager);
     manager_refill(f->manager);
-    manager_look(f->manager);
+    look(f->manager);
     assert_int_equal(f->script.asked, 1);
     assert_int_equal(number(f), 0);
     context->answer(context->userdata, 0, "late", 4);

@@ -644,9 +644,9 @@ static void a_leftover_of_ours_is_removed(void **state)
     int id = made(SIZE, 0666);
 
     (void)state;
-    assert_int_equal(segment_remove_leftover(KEY, id), 0);
+    assert_int_equal(segment_retire(KEY, id), 0);
     assert_int_equal(segments(), 0);
-    assert_int_equal(segment_remove_leftover(KEY, id), -ENOENT);
+    assert_int_equal(segment_retire(KEY, id), -ENOENT);
 }
 
 /* Another segment has that key now, or that id another key. */
@@ -656,10 +656,10 @@ static void only_the_segment_with_that_key_and_id_is_a_leftover(void **state)
     int other = shmget(IPC_PRIVATE, SIZE, 0600);
 
     (void)state;
-    assert_int_equal(segment_remove_leftover(KEY, other), -ENOENT);
-    assert_int_equal(segment_remove_leftover(KEY + 1, id), -ENOENT);
-    assert_true(segment_remove_leftover(KEY, -1) < 0);
-    assert_true(segment_remove_leftover(KEY + 1, -1) < 0);
+    assert_int_equal(segment_retire(KEY, other), -ENOENT);
+    assert_int_equal(segment_retire(KEY + 1, id), -ENOENT);
+    assert_true(segment_retire(KEY, -1) < 0);
+    assert_true(segment_retire(KEY + 1, -1) < 0);
     assert_int_equal(segments(), 2);
 }
 
@@ -667,7 +667,7 @@ static void a_strangers_segment_is_no_leftover(void **state)
 {
     (void)state;
     SKIP_UNLESS_ROOT();
-    assert_int_equal(segment_remove_leftover(KEY, foreign()), -EPERM);
+    assert_int_equal(segment_retire(KEY, foreign()), -EPERM);
     assert_int_equal(segments(), 1);
 }
 

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/reading.h"
+#include "client/stop.h"
+
+#include "base/clock.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define HELD_RECORDS_MAX 64
+#define HELD_BYTES_MAX   (UINT64_C(64) * 1024)
+#define WAIT_MAX_USEC    (2 * USEC_PER_SEC)
+
+static void deadline_start(struct reading *reading)
+{
+    uint64_t timeout = reading->options->timeout_usec;
+    uint64_t now = clock_usec();
+
+    reading->deadline_usec = timeout < UINT64_MAX - now ? now + timeout : UINT64_MAX;
+}
+
+int reading_start(struct reading *reading, const struct options *options)
+{
+    *reading = (struct reading){.options = options};
+    if (options->verb == VERB_FOLLOW) {
+        stop_catch();
+        progress_start(&reading->progress);
+    }
+    deadline_start(reading);
+    return output_open(&reading->output, options->format);
+}
+
+bool reading_goes_on(const struct reading *reading)
+{
+    return reading->records < reading->options->count && !stop_wanted();
+}
+
+void reading_add(struct reading *reading, const struct output_record *record)
+{
+    if (record->lost > 0) {
+        progress_clear(&reading->progress);
+        output_error("%" PRIu64 " records lost before record %" PRIu64
+                     ": they were written over before they were read",
+                     record->lost, record->number);
+        reading->lost += record->lost;
+    }
+    output_write(&reading->output, record);
+    reading->records++;
+    reading->bytes += record->length;
+    reading->held_records++;
+    reading->held_bytes += record->length;
+}
+
+bool reading_is_full(const struct reading *reading)
+{
+    return reading->held_records >= HELD_RECORDS_MAX || reading->held_bytes >= HELD_BYTES_MAX;
+}
+
+enum exit_status reading_hand_over(struct reading *reading)
+{
+    int r;
+
+    if (reading->output.terminal) {
+        progress_clear(&reading->progress);
+    }
+    r = output_hand_over(&reading->output);
+    reading->held_records = reading->held_bytes = 0;
+    if (r < 0) {
+        progress_clear(&reading->progress);
+        output_error("cannot write the record to standard output: %s: it was not acknowledged, "
+                     "so read it again",
+                     strerror(-r));
+        return EXIT_FAILED;
+    }
+    progress_update(&reading->progress, reading->records, reading->bytes);
+    deadline_start(reading);
+    return EXIT_DONE;
+}
+
+uint64_t reading_wait_usec(struct reading *reading)
+{
+    uint64_t now = clock_usec();
+    uint64_t left = reading->deadline_usec > now ? reading->deadline_usec - now : 0;
+
+    progress_update(&reading->progress, reading->records, reading->bytes);
+    return left < WAIT_MAX_USEC ? left : WAIT_MAX_USEC;
+}
+
+enum exit_status reading_timed_out(struct reading *reading)
+{
+    uint64_t timeout = reading->options->timeout_usec;
+
+    progress_clear(&reading->progress);
+    if (timeout == 0) {
+        output_error("no new record is there now: wait for one with --timeout SECONDS");
+    } else {
+        output_error("no new record within %g s: see shm-client status, or wait longer with "
+                     "--timeout SECONDS",
+                     (double)timeout / (double)USEC_PER_SEC);
+    }
+    return EXIT_TIMED_OUT;
+}
+
+enum exit_status reading_end(struct reading *reading, enum exit_status status)
+{
+    progress_clear(&reading->progress);
+    output_close(&reading->output);
+    if (reading->lost > 0 && (status == EXIT_DONE || status == EXIT_TIMED_OUT)) {
+        return EXIT_LOST;
+    }
+    return status;
+}

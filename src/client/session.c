@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A record is printed first and acknowledged then: whatever goes wrong in between, it is delivered
+ * again.
+ *
+ * Records that are there at once are handed over together, and acknowledged with one cumulative
+ * acknowledgement. Where they are used in place (a ring that waits for us), our copy of them is
+ * certain only if our lease had not run out when it was made; so the subscriber is asked for the
+ * next record before the others are handed over, which tells that too.
+ *
+ * When the daemon was restarted, what was printed and could not be acknowledged any more is
+ * delivered again. We know it by its number, and only acknowledge it.
+ */
+#include "client/session.h"
+#include "client/reading.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+struct session {
+    struct reading reading;
+    struct shmd_subscriber *subscriber;
+    struct shmd_record ahead; /* asked for already */
+    bool has_ahead;
+    bool owes;         /* records were returned since the last acknowledgement, … */
+    uint64_t returned; /* … up to this one */
+    bool postponed;    /* that acknowledgement failed, because the daemon was away */
+    uint64_t printed;  /* the last record that was printed, … */
+    uint8_t epoch[16]; /* … and the epoch that its number belongs to */
+};
+
+enum exit_status session_explain(const struct options *options, int error)
+{
+    switch (error) {
+    case -EPERM:
+        output_error("the daemon does not let this user subscribe: see allow.subscribe in "
+                     "shmd.conf(5)");
+        return EXIT_FAILED;
+    case -EUSERS:
+        output_error("the daemon has too many sessions: try again, or see limits in shmd.conf(5)");
+        return EXIT_FAILED;
+    case -EACCES:
+        output_error("the daemon's socket, or its segment, is not for this user: see mode, owner "
+                     "and group in shmd.conf(5)");
+        return EXIT_FAILED;
+    case -ENOENT:
+    case -ECONNREFUSED:
+        output_error("no daemon listens on %s: is shmd running?",
+                     options->socket ? options->socket : "its socket");
+        return EXIT_NOBODY;
+    case -ECONNRESET:
+    case -EPIPE:
+    case -ETIMEDOUT:
+        output_error("the daemon does not answer: is shmd running? (systemctl status shmd%s%s)",
+                     options->instance ? "@" : "", options->instance ? options->instance : "");
+        return EXIT_NOBODY;
+    default:
+        output_error("no session with the daemon: %s: see shm-client(1)", strerror(-error));
+        return EXIT_FAILED;
+    }
+}
+
+static enum exit_status failed(struct session *session, int error)
+{
+    progress_clear(&session->reading.progress);
+    if (error == -ETIME) {
+        output_error("evicted: the lease of this session ran out before a record was "
+                     "acknowledged: see lease_ms in shmd.conf(5)");
+        return EXIT_LOST;
+    }
+    return session_explain(session->reading.options, error);
+}
+
+/* --- one record --- */
+
+static void add(struct session *session, const struct shmd_record *record)
+{
+    struct shmd_subscription subscription;
+    uint64_t printed = session->printed;
+    uint64_t lost = record->lost;
+
+    shmd_describe(session->subscriber, &subscription);
+    if (memcmp(subscription.epoch, session->epoch, sizeof(session->epoch)) != 0) {
+        memcpy(session->epoch, subscription.epoch, sizeof(session->epoch));
+        printed = 0;
+    }
+    session->returned = record->number;
+    session->owes = true;
+    if (record->number <= printed) {
+        return;
+    }
+    /* Of what the daemon calls lost, we may have printed some. */
+    if (printed > 0 && lost > record->number - printed - 1) {
+        lost = record->number - printed - 1;
+    }
+    session->printed = record->number;
+    reading_add(&session->reading, &(struct output_record){
+                                       .key = subscription.key,
+                                       .segment = subscription.segment_id,
+                                       .number = record->number,
+                                       .lost = lost,
+                                       .bytes = record->data,
+                                       .length = record->length,
+                                   });
+}
+
+static int next(struct session *session, struct shmd_record *ret)
+{
+    if (session->has_ahead) {
+        *ret = session->ahead;
+        session->has_ahead = false;
+        return 0;
+    }
+    return shmd_next(session->subscriber, ret);
+}
+
+/* --- many --- */
+
+/* Are our copies of the records certain? -ETIME if they are not. */
+static int confirm(struct session *session)
+{
+    struct shmd_subscription subscription;
+    int r;
+
+    shmd_describe(session->subscriber, &subscription);
+    if (!subscription.ring || subscription.overwrite || session->has_ahead) {
+        return 0;
+    }
+    r = shmd_next(session->subscriber, &session->ahead);
+    session->has_ahead = r == 0;
+    return r == -EAGAIN ? 0 : r;
+}
+
+/* Hands over and acknowledges all records so far. */
+static enum exit_status settle(struct session *session)
+{
+    enum exit_status status;
+    int r;
+
+    if (!session->owes) {
+        return EXIT_DONE;
+    }
+    r = confirm(session);
+    if (r < 0) {
+        return failed(session, r);
+    }
+    status = reading_hand_over(&session->reading);
+    if (status != EXIT_DONE) {
+        return status;
+    }
+    session->owes = false;
+    if (session->has_ahead && session->ahead.number <= session->returned) {
+        r = -ENOTCONN; /* the next record is from another session, in which it means nothing */
+    } else {
+        r = shmd_acknowledge(session->subscriber, session->returned);
+    }
+    /* Without that session they will be delivered again, and acknowledged then. */
+    session->postponed = r == -ENOTCONN || r == -EINVAL;
+    return r < 0 && !session->postponed ? failed(session, r) : EXIT_DONE;
+}
+
+static enum exit_status gone(struct session *session)
+{
+    struct shmd_subscription subscription;
+
+    shmd_describe(session->subscriber, &subscription);
+    progress_clear(&session->reading.progress);
+    return output_nobody(session->reading.options, subscription.key,
+                         session->postponed ? "the last records are not acknowledged, as nobody "
+                                              "any more serves the segment"
+                                            : "nobody any more serves the segment");
+}
+
+static enum exit_status wait_for_news(struct session *session)
+{
+    struct shmd_subscription subscription;
+    uint64_t usec = reading_wait_usec(&session->reading);
+    int r;
+
+    if (usec > 0) {
+        r = shmd_wait(session->subscriber, usec);
+        return r == 0 || r == -ETIMEDOUT || r == -EINTR ? EXIT_DONE : failed(session, r);
+    }
+    shmd_describe(session->subscriber, &subscription);
+    if (!subscription.connected) {
+        return gone(session);
+    }
+    return reading_timed_out(&session->reading);
+}
+
+static enum exit_status read_all(struct session *session)
+{
+    enum exit_status status = EXIT_DONE;
+
+    while (status == EXIT_DONE && reading_goes_on(&session->reading)) {
+        struct shmd_record record;
+        int r = next(session, &record);
+
+        if (r == 0) {
+            add(session, &record);
+            status = reading_is_full(&session->reading) ? settle(session) : EXIT_DONE;
+        } else if (r == -EAGAIN) {
+            bool idle = !session->owes;
+
+            status = idle ? wait_for_news(session) : settle(session);
+        } else {
+            status = failed(session, r);
+        }
+    }
+    if (status == EXIT_DONE) {
+        status = settle(session);
+    }
+    return status == EXIT_DONE && session->postponed ? gone(session) : status;
+}
+
+enum exit_status session_read(const struct options *options, struct shmd_subscriber *subscriber)
+{
+    struct session session = {.subscriber = subscriber};
+    int r = reading_start(&session.reading, options);
+
+    if (r < 0) {
+        return failed(&session, r);
+    }
+    return reading_end(&session.reading, read_all(&session));
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading with a session: the daemon knows who we are, and waits for our acknowledgement.
+ */
+#pragma once
+
+#include "client/options.h"
+#include "client/output.h"
+#include "lib/shmd.h"
+
+/* Reads as the options say, to the end. */
+enum exit_status session_read(const struct options *options, struct shmd_subscriber *subscriber);
+
+/* Says why there is no session. */
+enum exit_status session_explain(const struct options *options, int error);

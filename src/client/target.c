@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/target.h"
+#include "client/document.h"
+
+#include "base/cleanup.h"
+#include "base/parse.h"
+#include "conf/conf.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum exit_status target_find(const struct options *options, struct target *target)
+{
+    CLEANUP(conf_free_cleanup) struct conf *conf = NULL;
+    CLEANUP(free_cleanup) char *default_path = NULL;
+    CLEANUP(free_cleanup) char *message = NULL;
+    int r;
+
+    if (options->key) {
+        target->key = options->key;
+        return EXIT_DONE;
+    }
+    if (!options->config) {
+        r = conf_path(options->instance, &default_path);
+        if (r < 0) {
+            output_error("cannot find the configuration: %s: name the key with --key",
+                         strerror(-r));
+            return EXIT_FAILED;
+        }
+    }
+    r = conf_load(options->config ? options->config : default_path, &conf, &message);
+    if (r == -ENOENT && !options->config && !options->instance) {
+        target->key = CONF_KEY_DEFAULT;
+        return EXIT_DONE;
+    }
+    if (r < 0) {
+        output_error("%s: mend that, or name the key with --key", message ? message : strerror(-r));
+        return EXIT_FAILED;
+    }
+    target->key = (uint32_t)conf->key;
+    free(target->instance);
+    target->instance = take(conf->instance);
+    return EXIT_DONE;
+}
+
+void target_free(struct target *target)
+{
+    free(target->instance);
+    *target = (struct target){0};
+}
+
+struct shmd_options target_daemon(const struct options *options, const struct target *target)
+{
+    bool next = options->start == START_NEXT ||
+                (options->start == START_DEFAULT && options->verb == VERB_FOLLOW);
+
+    return (struct shmd_options){
+        .instance = options->instance ? options->instance : target->instance,
+        .socket = options->socket,
+        .name = options->name,
+        .start = next ? SHMD_START_NEXT : SHMD_START_OLDEST,
+    };
+}
+
+bool target_names_segment(const struct options *options)
+{
+    return options->key || options->config;
+}
+
+bool target_serves(const char *document, uint32_t key)
+{
+    struct piece value = document_find(document, "key");
+    char text[sizeof("0xffffffff")];
+    uint32_t served;
+
+    if (value.length == 0 || value.length >= sizeof(text)) {
+        return false;
+    }
+    memcpy(text, value.text, value.length);
+    text[value.length] = '\0';
+    return parse_key(text, &served) == 0 && served == key;
+}
+
+bool target_has_key(const struct options *options)
+{
+    return target_names_segment(options) || options->instance || !options->socket;
+}
+
+bool target_is_absent(int error)
+{
+    return error == -ENOENT || error == -ECONNREFUSED;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who may: a list of names in one string, separated by spaces.
+ *
+ *      "*"              everybody
+ *      "alice 1000"     these users, by name or number
+ *      "@staff"         the members of a group
+ *      ""               nobody but root and the daemon's own user, who may always
+ *
+ * The kernel says who asks: the uid (SO_PEERCRED) and the groups (SO_PEERGROUPS) of the connection.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Is every name of the list known? If not, *ret_name and *ret_length say which is not. */
+bool access_valid(const char *list, const char **ret_name, size_t *ret_length);
+
+bool access_allowed(const char *list, uid_t uid, const gid_t *groups, size_t count);

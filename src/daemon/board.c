@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/board.h"
+#include "conf/conf.h"
+
+#define LETTERS ((size_t)26) /* a ring holds many records: one alphabet each */
+
+int board_open(struct board *board, const struct conf *conf, struct segment *segment,
+               struct state *state)
+{
+    bool kept;
+    int r = 0;
+
+    *board = (struct board){
+        .layout = (enum layout)conf->layout,
+        .segment = segment,
+        .record = {.segment = segment, .state = state},
+    };
+    if (board->layout == LAYOUT_PLAIN) {
+        record_resume(&board->record);
+    } else {
+        r = stream_open(&board->stream, segment, state, (enum ring_when_full)conf->when_full,
+                        &kept);
+        state->file->segment_id = segment->id;
+        state->file->key = segment->key;
+    }
+    return r;
+}
+
+void board_close(struct board *board, enum ring_state state)
+{
+    if (board->layout == LAYOUT_RING) {
+        stream_close(&board->stream, state);
+    }
+}
+
+size_t board_longest(const struct board *board)
+{
+    return board->layout == LAYOUT_PLAIN ? board->segment->size - 1
+                                         : ring_length_max(board->stream.writer.capacity);
+}
+
+size_t board_filling(const struct conf *conf)
+{
+    return conf->layout == LAYOUT_PLAIN ? conf->size - 1 : LETTERS;
+}
+
+bool board_wants(const struct board *board, const struct progress *progress)
+{
+    if (board->layout == LAYOUT_PLAIN) {
+        return !record_waits(&board->record);
+    }
+    return stream_wants(&board->stream, progress->fastest);
+}
+
+const char *board_objection(const struct board *board, const char *bytes, size_t length)
+{
+    static const char *const objections[] = {
+        [PLAIN_FITS] = NULL,
+        [PLAIN_EMPTY] = "it is empty",
+        [PLAIN_TOO_LONG] = "it is longer than the segment can hold",
+        [PLAIN_LOOKS_ACKNOWLEDGED] = "it begins with '*', which means acknowledged",
+        [PLAIN_HAS_NUL] = "it contains a NUL byte, which would end it",
+    };
+
+    if (board->layout == LAYOUT_PLAIN) {
+        return objections[plain_judge(bytes, length, board->segment->size)];
+    }
+    return length > board_longest(board) ? "it is longer than a quarter of the ring" : NULL;
+}
+
+void board_publish(struct board *board, const char *bytes, size_t length)
+{
+    if (board->layout == LAYOUT_PLAIN) {
+        record_publish(&board->record, bytes, length);
+    } else {
+        stream_publish(&board->stream, bytes, length);
+    }
+}
+
+bool board_release(struct board *board, const struct progress *progress)
+{
+    if (!progress->subscribers) {
+        return false;
+    }
+    if (board->layout == LAYOUT_RING) {
+        stream_release(&board->stream, progress->slowest);
+        return false;
+    }
+    return record_waits(&board->record) && progress->slowest >= board_newest(board) &&
+           record_done(&board->record);
+}
+
+bool board_overwrites(const struct board *board)
+{
+    return board->layout == LAYOUT_RING && board->stream.when_full == RING_OVERWRITE;
+}
+
+uint64_t board_newest(const struct board *board)
+{
+    return board->layout == LAYOUT_PLAIN ? state_number(board->record.state->file)
+                                         : stream_newest(&board->stream);
+}
+
+uint64_t board_oldest(struct board *board)
+{
+    if (board->layout == LAYOUT_RING) {
+        return stream_oldest(&board->stream);
+    }
+    return board_newest(board) + !record_waits(&board->record);
+}
+
+uint64_t board_position(struct board *board, uint64_t number)
+{
+    return board->layout == LAYOUT_RING ? stream_position(&board->stream, number) : 0;
+}
+
+uint64_t board_bytes(const struct board *board, uint64_t first, uint64_t last)
+{
+    return board->layout == LAYOUT_RING ? stream_bytes(&board->stream, first, last)
+                                        : board->record.state->file->record_length;
+}
+
+uint64_t board_usec(const struct board *board, uint64_t number)
+{
+    return board->layout == LAYOUT_RING ? stream_usec(&board->stream, number)
+                                        : board->record.state->file->published_usec;
+}

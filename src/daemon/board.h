@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The board: where records are published, in one of the two layouts.
+ *
+ * The manager asks it whether a record is wanted, gives it one, and tells it up to which record all
+ * subscribers are done. What that means is the layout's: a plain segment holds one record at a time
+ * (record.h), a ring a stream of them (stream.h).
+ */
+#pragma once
+
+#include "daemon/record.h"
+#include "daemon/stream.h"
+
+struct conf;
+
+enum layout {
+    LAYOUT_PLAIN,
+    LAYOUT_RING,
+};
+
+struct board {
+    enum layout layout;
+    const struct segment *segment;
+    struct record record;
+    struct stream stream;
+};
+
+/* What the acknowledgements are: of the slowest subscriber and of the fastest. */
+struct progress {
+    bool subscribers; /* are there any? */
+    uint64_t slowest;
+    uint64_t fastest;
+};
+
+/* Goes on with what the segment and the state hold. */
+int board_open(struct board *board, const struct conf *conf, struct segment *segment,
+               struct state *state);
+
+/* Its readers are told why. */
+void board_close(struct board *board, enum ring_state state);
+
+/* The longest record that fits, and how long a source should make one that fills. */
+size_t board_longest(const struct board *board);
+size_t board_filling(const struct conf *conf);
+
+/* Is a record wanted now? */
+bool board_wants(const struct board *board, const struct progress *progress);
+
+/* Why this record cannot be published; NULL: it can. A static string. */
+const char *board_objection(const struct board *board, const char *bytes, size_t length);
+
+void board_publish(struct board *board, const char *bytes, size_t length);
+
+/*
+ * All who must have acknowledged all up to `progress->slowest`. True if an anonymous client has
+ * acknowledged the plain record at the last moment, too.
+ */
+bool board_release(struct board *board, const struct progress *progress);
+
+/* Are records written over that somebody has not read? */
+bool board_overwrites(const struct board *board);
+
+/* The newest record's number; 0: none yet. */
+uint64_t board_newest(const struct board *board);
+
+/* Number and position of the oldest record that a subscriber can still get, or of the next one. */
+uint64_t board_oldest(struct board *board);
+uint64_t board_position(struct board *board, uint64_t number);
+
+/* Of the records first…last: their bytes, and since when the last one has been published. */
+uint64_t board_bytes(const struct board *board, uint64_t first, uint64_t last);
+uint64_t board_usec(const struct board *board, uint64_t number);

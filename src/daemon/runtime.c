@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/runtime.h"
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Is it there already, and ours? */
+static bool is_own_directory(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid();
+}
+
+/* Ours alone, or -EPERM: in a directory for everybody, a stranger may have made it first. */
+static int private_directory(const char *path)
+{
+    if (mkdir(path, 0700) < 0 && errno != EEXIST) {
+        return -errno;
+    }
+    return is_own_directory(path) ? 0 : -EPERM;
+}
+
+/* The service's and root's is open to clients, who look for the daemon's socket there. */
+static int shared_directory(const char *path)
+{
+    if (mkdir(path, 0700) < 0) {
+        return errno == EEXIST ? 0 : -errno;
+    }
+    return chmod(path, 0755) < 0 ? -errno : 0; /* whatever the umask is */
+}
+
+int runtime_directory(char **ret)
+{
+    static const char shared[] = RUNSTATEDIR "/shmd";
+    const char *given = getenv("RUNTIME_DIRECTORY");
+    const char *user = getenv("XDG_RUNTIME_DIR");
+    CLEANUP(free_cleanup) char *path = NULL;
+    int r;
+
+    if (given && *given) {
+        r = asprintf(&path, "%.*s", (int)strcspn(given, ":"), given);
+    } else if (geteuid() == 0 || is_own_directory(shared)) {
+        r = asprintf(&path, "%s", shared);
+    } else if (user && *user) {
+        r = asprintf(&path, "%s/shmd", user);
+    } else {
+        r = asprintf(&path, "/tmp/shmd-%u", (unsigned)geteuid());
+    }
+    if (r < 0) {
+        path = NULL;
+        return -ENOMEM;
+    }
+    if (!given || !*given) {
+        r = strcmp(path, shared) == 0 ? shared_directory(path) : private_directory(path);
+        if (r < 0) {
+            return r;
+        }
+    }
+    *ret = take(path);
+    return 0;
+}

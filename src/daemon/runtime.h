@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The runtime directory: where the state and the socket are.
+ */
+#pragma once
+
+/*
+ * $RUNTIME_DIRECTORY (systemd); else /run/shmd, for root and for whomever it belongs to: so that a
+ * daemon by hand meets the service of its user; else one of the user's own. *ret is the
+ * caller's to free; -EPERM: it belongs to somebody else.
+ */
+int runtime_directory(char **ret);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A session: one subscriber, its connection, its page, and how far it has come.
+ *
+ * What the client writes into its page is a claim. It is copied once, judged against what the
+ * daemon itself knows, and only then becomes our `acknowledged`; a claim that cannot be true ends
+ * the session.
+ *
+ * The daemon's doorbell is an eventfd that the daemon never reads: it is watched edge-triggered, so
+ * each ring wakes, and a client that fills its counter deprives only itself of a bell. The client's
+ * doorbell is a pipe: its two ends are separate open files, so a client that changes the flags of
+ * its end (O_NONBLOCK is shared by all who hold an open file) cannot make the daemon block when it
+ * rings; and when the daemon dies, the client's end hangs up.
+ */
+#pragma once
+
+#include "base/cleanup.h"
+#include "daemon/acklog.h"
+#include "proto/message.h"
+#include "proto/page.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct sd_event_source;
+
+/* Who it is, in the kernel's word, and what it calls itself. */
+struct identity {
+    pid_t pid;
+    uid_t uid;
+    gid_t gid;
+    char name[ACK_NAME_SIZE]; /* claimed; printable ASCII */
+};
+
+struct session {
+    struct session *next;
+    struct sessions *sessions; /* whom it belongs to */
+    uint32_t id;
+    struct identity identity;
+
+    int socket;
+    int doorbell;        /* ours: an eventfd */
+    int client_doorbell; /* the end of a pipe that we write */
+    int page_fd;
+    struct sd_event_source *socket_source, *doorbell_source, *deadline_source;
+
+    /* From here on only once it is a subscriber; before, page is NULL. */
+    struct page *page;
+    uint64_t first;        /* the number of the first record that it gets */
+    uint64_t acknowledged; /* all up to this one are dealt with */
+    uint64_t lost;         /* of these, how many were written over unread */
+    bool asked;            /* it wanted to know the status */
+    uint64_t lost_usec;    /* when the log was told last of what it lost */
+    uint64_t lost_logged;  /* … and of these, how many the log knows of */
+    uint64_t
+        waiting_usec;   /* since when it owes an acknowledgement, or its last one; 0: owes none */
+    struct ack pending; /* acknowledged, and not yet handed to the log */
+};
+
+enum claim {
+    CLAIM_NOTHING,  /* nothing new */
+    CLAIM_PROGRESS, /* acknowledged more */
+    CLAIM_FALSE,    /* backwards, or beyond what was published */
+};
+
+/* Makes the page and the doorbells. On failure nothing has changed. */
+int session_equip(struct session *session);
+
+/*
+ * The descriptors for the WELCOME: page, the client's doorbell, the daemon's doorbell. The caller
+ * closes the second one, which is of no more use to us.
+ */
+int session_share(struct session *session, int ret_fds[MESSAGE_WELCOME_FDS]);
+
+/*
+ * Looks what the client claims; `published` is the newest record, and where records are written
+ * over
+ * (`lossy`) it may claim to have lost some. Updates the session on progress.
+ */
+enum claim session_look(struct session *session, uint64_t published, bool lossy);
+
+/* Tells the client that there is news: rings if it sleeps. */
+void session_notify(struct session *session);
+
+/* Says in the page how it ends, and wakes the client. */
+void session_end(struct session *session, enum page_state state);
+
+static inline bool session_subscribes(const struct session *session)
+{
+    return session->page != NULL;
+}
+
+/* Closes everything. The event sources go first. */
+struct session *session_free(struct session *session);
+
+DEFINE_CLEANUP(struct session, session_free)

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The socket, and who comes through it.
+ *
+ * A connection has a moment to say what it wants (HELLO or STATUS); whatever else it says ends it.
+ * How many there may be is bounded, in all and for each user, and one descriptor is held in
+ * reserve, so that there is always one to accept a connection with and refuse it. What a subscriber
+ * is to be told and how its end matters to others is the owner's to say: through the hooks.
+ */
+#pragma once
+
+#include "daemon/session.h"
+
+struct sd_event;
+
+#define SESSION_HELLO_USEC UINT64_C(2000000) /* for a connection to say what it wants */
+#define SESSIONS_MAX       2048              /* bounds the setting */
+
+/* Why a session ended, for the log. */
+enum session_reason {
+    SESSION_LEFT,      /* the client closed its connection, or died */
+    SESSION_EVICTED,   /* its lease ran out */
+    SESSION_MALFORMED, /* a message that is none */
+    SESSION_LIED,      /* a claim that cannot be true */
+    SESSION_SILENT,    /* said nothing in time */
+    SESSION_REFUSED,   /* not allowed, or too many */
+    SESSION_CLOSED,    /* the daemon or its segment goes */
+};
+
+struct sessions_hooks {
+    /* Fills `welcome` and the session's first record; a negative errno refuses it. */
+    int (*hello)(void *userdata, struct session *session, const struct message_hello *hello,
+                 struct message_welcome *welcome);
+    /* It has its WELCOME. */
+    void (*joined)(void *userdata, struct session *session);
+    /* Before it is freed; `error` is what it was refused with. */
+    void (*ended)(void *userdata, struct session *session, enum session_reason reason, int error);
+    /* The JSON document for this asker, the caller's to free; NULL without memory. */
+    char *(*report)(void *userdata, const struct session *session);
+    void *userdata;
+};
+
+struct sessions_limits {
+    size_t sessions;
+    size_t sessions_per_user;
+    const char *allowed; /* who may subscribe, see access.h; valid until the next configuration */
+};
+
+struct sessions {
+    struct session *first;
+    size_t count;
+    struct sd_event *event;
+    struct sd_event_source *listen_source;
+    int listen_fd;
+    int reserve_fd;
+    uint32_t last_id;
+    struct sessions_hooks hooks;
+    struct sessions_limits limits;
+};
+
+/* Listens on `fd`, a listening SOCK_SEQPACKET socket, and takes it over; -1: nobody can come. */
+int sessions_new(struct sd_event *event, int fd, const struct sessions_hooks *hooks,
+                 struct sessions **ret);
+
+void sessions_configure(struct sessions *sessions, const struct sessions_limits *limits);
+
+/* Ends one session: tells it through its page (a subscriber), calls the hook, frees it. */
+void sessions_drop(struct session *session, enum session_reason reason);
+
+/* Ends all subscribers' sessions with this state in their page. */
+void sessions_drop_all(struct sessions *sessions, enum page_state state);
+
+size_t sessions_subscribers(const struct sessions *sessions);
+
+struct sessions *sessions_free(struct sessions *sessions);
+
+DEFINE_CLEANUP(struct sessions, sessions_free)

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How the daemon is: one line for systemd, one JSON document for whoever asks through the socket.
+ * Both say the same.
+ */
+#pragma once
+
+#include "daemon/manager.h"
+
+/* Sends STATUS= if it has changed. */
+void status_notify(struct manager *manager);
+
+/*
+ * The caller's to free; NULL without memory. Everybody is told the totals and his own sessions;
+ * other users' sessions only root and the daemon's own user.
+ */
+char *status_json(const struct manager *manager, const struct session *asker);

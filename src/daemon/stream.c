@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/stream.h"
+#include "base/clock.h"
+
+static struct trace *trace_at(const struct stream *stream, uint64_t number)
+{
+    return &stream->traces[number & stream->mask];
+}
+
+static int traces_new(struct stream *stream)
+{
+    uint64_t count = 2;
+
+    /* One more than fit, for the end of the record before the oldest. */
+    while (count <= stream->writer.capacity / RING_LINE) {
+        count *= 2;
+    }
+    stream->traces = calloc(count, sizeof(*stream->traces));
+    stream->mask = count - 1;
+    return stream->traces ? 0 : -ENOMEM;
+}
+
+static void remember(struct stream *stream, uint64_t number, uint64_t end, uint64_t length,
+                     uint64_t usec)
+{
+    *trace_at(stream, number) = (struct trace){
+        .end = end,
+        .bytes = trace_at(stream, number - 1)->bytes + length,
+        .usec = usec,
+    };
+}
+
+/* Walks the records of a ring that an earlier daemon left. False: it is not what it should be. */
+static bool take_over(struct stream *stream, const struct segment *segment)
+{
+    struct ring_writer *writer = &stream->writer;
+    struct ring_reader reader;
+    const struct ring_record *record;
+    uint64_t last = state_number(stream->state->file);
+    uint64_t now = clock_usec();
+    uint64_t tail, head;
+
+    if (ring_attach(&reader, segment->map, segment->size) < 0 ||
+        reader.header->when_full != (uint32_t)stream->when_full ||
+        memcmp(reader.header->epoch, &stream->state->file->epoch, sizeof(sd_id128_t)) != 0) {
+        return false;
+    }
+    *writer = (struct ring_writer){
+        .header = (struct ring_header *)(void *)segment->map,
+        .data = segment->map + sizeof(struct ring_header),
+        .capacity = reader.capacity,
+        .number = state_number(stream->state->file) + 1,
+    };
+    if (traces_new(stream) < 0) {
+        return false;
+    }
+    /* Before a walk begins there: a tail that the writer could have stored, and not too far back.
+     */
+    tail = atomic_load_explicit(&reader.header->tail, memory_order_relaxed);
+    head = atomic_load_explicit(&reader.header->head, memory_order_relaxed);
+    if (tail % RING_LINE != 0 || head % RING_LINE != 0 || head - tail > writer->capacity) {
+        return false;
+    }
+    if (ring_seek_oldest(&reader) == 0) {
+        reader.number = writer->number;
+    }
+    writer->tail = tail; /* maybe a wrap marker, where somebody waits to be led on */
+    trace_at(stream, reader.number - 1)->end = tail;
+    while (ring_look(&reader, &record) == RING_RECORD) {
+        remember(stream, reader.number, reader.position + ring_footprint(record->length),
+                 record->length, now);
+        ring_advance(&reader, record->length);
+        /* Behind the last record there is always the place of the next number. */
+        if (reader.position + RING_LINE - writer->tail > writer->capacity) {
+            return false;
+        }
+    }
+    /* The state learns of a record right after it was committed. */
+    if (reader.number != last + 1 && reader.number != last + 2) {
+        return false;
+    }
+    writer->head = reader.position;
+    writer->number = reader.number;
+    stream_release(stream, stream->state->file->released);
+    return true;
+}
+
+int stream_open(struct stream *stream, const struct segment *segment, struct state *state,
+                enum ring_when_full when_full, bool *ret_kept)
+{
+    uint64_t last = state_number(state->file);
+    int r;
+
+    *stream = (struct stream){.when_full = when_full, .state = state};
+    *ret_kept = state->file->segment_id == segment->id && take_over(stream, segment);
+    if (*ret_kept) {
+        state_enter(state->file, stream_newest(stream), PHASE_EMPTY);
+    } else {
+        free(stream->traces);
+        stream->traces = NULL;
+        ring_format(&stream->writer, segment->map, segment->size, state->file->epoch.bytes,
+                    when_full, last + 1);
+        r = traces_new(stream);
+        if (r < 0) {
+            return r;
+        }
+    }
+    /*
+     * Who reads on in a session of the daemon before learns that it is over, before anything is
+     * written over that it has not acknowledged. Release: pairs with link_is_over().
+     */
+    atomic_fetch_add_explicit(&stream->writer.header->generation, 1, memory_order_release);
+    /* Release: pairs with a reader's acquire load; what was formatted is there. */
+    atomic_store_explicit(&stream->writer.header->state, RING_OPEN, memory_order_release);
+    return 0;
+}
+
+uint64_t stream_newest(const struct stream *stream)
+{
+    return stream->writer.number - 1;
+}
+
+bool stream_wants(const struct stream *stream, uint64_t fastest)
+{
+    const struct ring_writer *writer = &stream->writer;
+
+    if (stream->when_full == RING_WAIT) {
+        return ring_has_room(writer, ring_length_max(writer->capacity));
+    }
+    return writer->head - trace_at(stream, fastest)->end < writer->capacity / 2;
+}
+
+void stream_publish(struct stream *stream, const char *bytes, size_t length)
+{
+    struct ring_writer *writer = &stream->writer;
+    uint64_t number;
+
+    while (!ring_has_room(writer, length)) {
+        ring_drop_oldest(writer);
+    }
+    ring_move(ring_reserve(writer, length), bytes, length);
+    number = ring_commit(writer, length);
+    remember(stream, number, writer->head, length, clock_usec());
+    state_enter(stream->state->file, number, PHASE_EMPTY);
+}
+
+void stream_release(struct stream *stream, uint64_t number)
+{
+    struct ring_writer *writer = &stream->writer;
+    const struct ring_record *record;
+
+    while ((record = ring_oldest(writer)) &&
+           atomic_load_explicit(&record->number, memory_order_relaxed) <= number) {
+        ring_drop_oldest(writer);
+    }
+    if (number > stream->state->file->released) {
+        stream->state->file->released = number;
+    }
+}
+
+uint64_t stream_oldest(struct stream *stream)
+{
+    const struct ring_record *record = ring_oldest(&stream->writer);
+
+    return record ? atomic_load_explicit(&record->number, memory_order_relaxed)
+                  : stream->writer.number;
+}
+
+uint64_t stream_position(struct stream *stream, uint64_t number)
+{
+    if (number == stream->writer.number) {
+        return stream->writer.head;
+    }
+    return number == stream_oldest(stream) ? stream->writer.tail
+                                           : trace_at(stream, number - 1)->end;
+}
+
+uint64_t stream_bytes(const struct stream *stream, uint64_t first, uint64_t last)
+{
+    uint64_t newest = stream_newest(stream);
+    uint64_t known = newest > stream->mask ? newest - stream->mask : 0;
+
+    /* What was before is forgotten, and counts as nothing. */
+    if (last <= known) {
+        return 0;
+    }
+    return trace_at(stream, last)->bytes -
+           trace_at(stream, first - 1 > known ? first - 1 : known)->bytes;
+}
+
+uint64_t stream_usec(const struct stream *stream, uint64_t number)
+{
+    return trace_at(stream, number)->usec;
+}
+
+void stream_close(struct stream *stream, enum ring_state state)
+{
+    if (stream->writer.header) {
+        /* Release; pairs with a reader's acquire load: all records are there. */
+        atomic_store_explicit(&stream->writer.header->state, (uint32_t)state, memory_order_release);
+    }
+    free(stream->traces);
+    *stream = (struct stream){0};
+}

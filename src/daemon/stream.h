@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The daemon's side of a ring: what to write over and when, and what it remembers of each record.
+ *
+ * With `wait`, a record stays until every subscriber has acknowledged it. With `overwrite`, the
+ * fastest subscriber drives the source, and what the others have not read by then is lost to them.
+ * With no subscriber at all, the ring fills up once, and waits.
+ *
+ * The memory of a record, its end, size and time, is kept beside the ring: the log wants them when
+ * the record is acknowledged.
+ */
+#pragma once
+
+#include "daemon/state.h"
+#include "proto/ring.h"
+#include "segment/segment.h"
+
+struct trace {
+    uint64_t end;   /* the position behind it */
+    uint64_t bytes; /* of all records up to this one */
+    uint64_t usec;  /* when it was published */
+};
+
+struct stream {
+    struct ring_writer writer;
+    enum ring_when_full when_full;
+    struct state *state;
+    struct trace *traces; /* by number, as many as there may be records in the ring */
+    uint64_t mask;
+};
+
+/*
+ * Takes a ring over as it is, or makes an empty one: *ret_kept says which. The first record of an
+ * empty one follows the last one that the state knows. -ENOMEM.
+ */
+int stream_open(struct stream *stream, const struct segment *segment, struct state *state,
+                enum ring_when_full when_full, bool *ret_kept);
+
+/* Room for one more record of any size? `fastest`: what the fastest subscriber has acknowledged. */
+bool stream_wants(const struct stream *stream, uint64_t fastest);
+
+/* Publishes; stream_wants() was true. */
+void stream_publish(struct stream *stream, const char *bytes, size_t length);
+
+/* All records up to this one have been acknowledged by all who must (`wait`). */
+void stream_release(struct stream *stream, uint64_t number);
+
+/* Of the newest record; 0: none yet. */
+uint64_t stream_newest(const struct stream *stream);
+
+/* Of the oldest record that is held, or of the next one. */
+uint64_t stream_oldest(struct stream *stream);
+
+/* Where a record begins, or a wrap marker that leads to it; held, or the next one. */
+uint64_t stream_position(struct stream *stream, uint64_t number);
+
+/* Bytes of the records first…last, and when the last one was published. */
+uint64_t stream_bytes(const struct stream *stream, uint64_t first, uint64_t last);
+uint64_t stream_usec(const struct stream *stream, uint64_t number);
+
+void stream_close(struct stream *stream, enum ring_state state);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/link.h"
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+
+void link_close(struct link *link)
+{
+    if (link->segment) {
+        (void)shmdt(link->segment);
+    }
+    if (link->page) {
+        (void)munmap(link->page, PAGE_SIZE);
+    }
+    (void)fd_close(link->doorbell);
+    (void)fd_close(link->daemon_doorbell);
+    (void)fd_close(link->socket);
+    /* What the last WELCOME said remains what is known. */
+    *link = (struct link){
+        .socket = -1, .doorbell = -1, .daemon_doorbell = -1, .welcome = link->welcome};
+}
+
+static void link_close_cleanup(struct link *link)
+{
+    link_close(link);
+}
+
+/* Maps what the WELCOME names. */
+static int link_map(struct link *link, int page_fd)
+{
+    void *page = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, page_fd, 0);
+    void *segment;
+    int r;
+
+    if (page == MAP_FAILED) {
+        return -errno;
+    }
+    link->page = page;
+    segment = shmat(link->welcome.segment_id, NULL, SHM_RDONLY);
+    if (segment == (void *)-1) {
+        return errno == EINVAL || errno == EIDRM ? -EAGAIN : -errno;
+    }
+    link->segment = segment;
+    if (!link_is_ring(link)) {
+        return 0;
+    }
+    r = ring_attach(&link->reader, segment, link->welcome.segment_size);
+    if (r < 0) {
+        return r;
+    }
+    link->reader.position = link->welcome.position;
+    link->reader.number = link->welcome.first;
+    link->generation = atomic_load_explicit(&link->reader.header->generation, memory_order_acquire);
+    return 0;
+}
+
+int link_open(const struct shmd_options *options, const struct message_hello *hello,
+              struct link *ret)
+{
+    CLEANUP(link_close_cleanup) struct link link = LINK_CLOSED;
+    int fds[MESSAGE_WELCOME_FDS];
+    int r = connection_open(options, &link.socket);
+
+    if (r < 0) {
+        return r;
+    }
+    r = connection_hello(link.socket, hello, &link.welcome, fds);
+    if (r < 0) {
+        return r;
+    }
+    link.doorbell = fds[1];
+    link.daemon_doorbell = fds[2];
+    r = link_map(&link, fds[0]);
+    (void)fd_close(fds[0]);
+    if (r < 0) {
+        return r;
+    }
+    *ret = link;
+    link = LINK_CLOSED;
+    return 0;
+}

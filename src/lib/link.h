@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A link: what one session of a subscriber consists of. It is thrown away when the daemon goes, or
+ * when it says that another segment has come, and made anew.
+ */
+#pragma once
+
+#include "lib/connection.h"
+#include "proto/page.h"
+#include "proto/ring.h"
+
+struct link {
+    int socket, doorbell, daemon_doorbell;
+    struct page *page;
+    void *segment;
+    struct ring_reader reader;
+    uint32_t generation; /* of the ring, when the session began */
+    struct message_welcome welcome;
+};
+
+#define LINK_CLOSED                                                                                \
+    (struct link)                                                                                  \
+    {                                                                                              \
+        .socket = -1, .doorbell = -1, .daemon_doorbell = -1                                        \
+    }
+
+/* A new session. What the HELLO asks for is the caller's to say. */
+int link_open(const struct shmd_options *options, const struct message_hello *hello,
+              struct link *ret);
+
+/* What the last WELCOME said remains what is known. */
+void link_close(struct link *link);
+
+static inline bool link_is_ring(const struct link *link)
+{
+    return link->welcome.layout == MESSAGE_RING;
+}
+
+/* Does the daemon keep a record until we have acknowledged it? */
+static inline bool link_is_kept(const struct link *link)
+{
+    return !link_is_ring(link) || link->welcome.when_full == RING_WAIT;
+}
+
+/* Has the daemon of this session died, and another one taken the ring over? */
+static inline bool link_is_over(const struct link *link)
+{
+    /* Acquire: pairs with stream_open() in the daemon. */
+    return link_is_ring(link) && atomic_load_explicit(&link->reader.header->generation,
+                                                      memory_order_acquire) != link->generation;
+}
+
+static inline enum page_state link_state(const struct link *link)
+{
+    /* Acquire: pairs with the release store of session_end() in the daemon. */
+    return (enum page_state)atomic_load_explicit(&link->page->state, memory_order_acquire);
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Taking records and acknowledging them: memory only, as long as there is a session.
+ */
+#include "lib/subscriber.h"
+#include "proto/plain.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/shm.h>
+#include <unistd.h>
+
+/* Takes the record of a plain segment, whose page says its number, length and first byte. */
+static int plain_next(struct shmd_subscriber *subscriber, struct shmd_record *ret)
+{
+    struct link *link = &subscriber->link;
+    /* Acquire: pairs with the daemon's release store, behind which the record is published. */
+    uint64_t number = atomic_load_explicit(&link->page->published, memory_order_acquire);
+    uint32_t length = link->page->length;
+
+    if (number <= subscriber->returned) {
+        return -EAGAIN;
+    }
+    if (length == 0 || length >= link->welcome.segment_size) {
+        return -EPROTO;
+    }
+    /* Byte 0 may be an anonymous client's '*'. */
+    memcpy(subscriber->buffer, link->segment, length);
+    subscriber->buffer[0] = (char)link->page->first;
+    atomic_thread_fence(memory_order_acquire); /* the second look is later than the copy */
+    if (atomic_load_explicit(&link->page->published, memory_order_relaxed) != number) {
+        return -EAGAIN;
+    }
+    *ret = (struct shmd_record){.number = number, .data = subscriber->buffer, .length = length};
+    return 0;
+}
+
+/* It was overtaken: goes on with the oldest record that is whole. */
+static void catch_up(struct shmd_subscriber *subscriber)
+{
+    struct ring_reader *reader = &subscriber->link.reader;
+    uint64_t expected = reader->number;
+    uint64_t oldest = ring_seek_oldest(reader);
+
+    subscriber->lost += oldest - expected;
+    subscriber->lost_new += oldest - expected;
+}
+
+static int ring_next(struct shmd_subscriber *subscriber, struct shmd_record *ret)
+{
+    struct ring_reader *reader = &subscriber->link.reader;
+    const struct ring_record *record;
+    size_t length;
+
+    for (;;) {
+        uint64_t number = reader->number;
+        const char *data;
+
+        switch (ring_look(reader, &record)) {
+        case RING_NOTHING:
+            return -EAGAIN;
+        case RING_OVERTAKEN:
+            if (link_is_kept(&subscriber->link)) {
+                /* Evicted: the page says so. Or the daemon was killed, and another one goes on
+                 * without us: there will be another session. */
+                if (link_state(&subscriber->link) == PAGE_ACTIVE) {
+                    subscriber_disconnect(subscriber);
+                }
+                return -EAGAIN;
+            }
+            catch_up(subscriber);
+            continue;
+        case RING_RECORD:
+            break;
+        }
+        if (link_is_kept(&subscriber->link)) {
+            length = record->length;
+            data = record->bytes;
+        } else if (ring_copy(reader, record, subscriber->buffer, &length)) {
+            data = subscriber->buffer;
+        } else {
+            catch_up(subscriber);
+            continue;
+        }
+        ring_advance(reader, length);
+        *ret = (struct shmd_record){.number = number, .data = data, .length = length};
+        return 0;
+    }
+}
+
+int shmd_next(struct shmd_subscriber *subscriber, struct shmd_record *ret)
+{
+    int r;
+
+    /* Superseded, closing, or its daemon was replaced: there will be another session. */
+    if (subscriber->connected &&
+        (link_state(&subscriber->link) > PAGE_EVICTED || link_is_over(&subscriber->link))) {
+        subscriber_disconnect(subscriber);
+    }
+    if (!subscriber->connected) {
+        r = subscriber_reconnect(subscriber);
+        if (r < 0) {
+            return r;
+        }
+    }
+    r = link_is_ring(&subscriber->link) ? ring_next(subscriber, ret) : plain_next(subscriber, ret);
+    if (subscriber->connected && link_state(&subscriber->link) == PAGE_EVICTED) {
+        return -ETIME; /* what was just read may have been written over already */
+    }
+    if (r < 0) {
+        return r;
+    }
+    if (subscriber->retired) {
+        (void)shmdt(subscriber->retired);
+        subscriber->retired = NULL;
+    }
+    ret->lost = subscriber->lost_new;
+    subscriber->lost_new = 0;
+    subscriber->returned = ret->number;
+    return 0;
+}
+
+int shmd_acknowledge(struct shmd_subscriber *subscriber, uint64_t number)
+{
+    struct link *link = &subscriber->link;
+
+    if (number > subscriber->returned || number == 0) {
+        return -EINVAL;
+    }
+    if (!subscriber->connected) {
+        return -ENOTCONN;
+    }
+    if (number <= subscriber->acknowledged) {
+        return 0;
+    }
+    subscriber->acknowledged = number;
+    atomic_store_explicit(&link->page->lost, subscriber->lost, memory_order_relaxed);
+    /* Release: pairs with the daemon's acquire load; all our reading of the record is done. */
+    atomic_store_explicit(&link->page->acknowledged, number, memory_order_release);
+    if (page_must_ring(&link->page->daemon_sleeps)) {
+        static const uint64_t one = 1;
+
+        (void)!write(link->daemon_doorbell, &one, sizeof(one));
+    }
+    /* After the full fence of page_must_ring(): see session_end() in the daemon. */
+    switch (link_state(link)) {
+    case PAGE_ACTIVE:
+        return 0;
+    case PAGE_EVICTED:
+        return -ETIME;
+    default:
+        return -ENOTCONN;
+    }
+}

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# libshmd as a program of somebody else's meets it: installed, found through pkg-config, offering what
+# its map says and no more; and the example of libshmd(3), word for word, compiled and run.
+set -euo pipefail
+. "$(dirname "$0")/../peer.sh"
+
+# A make of its own, whatever started this.
+install_all() {
+    root=$TEST_DIR/root
+    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -C "$top_builddir" install DESTDIR="$root" \
+        >"$TEST_DIR/make.log" 2>&1 || fail "$(tail -n 20 "$TEST_DIR/make.log")"
+    pc=$(find "$root" -name shmd.pc)
+    [[ -n $pc ]] || fail 'no shmd.pc is installed'
+}
+
+# What shmd.pc says, for the directory that shmd was installed to instead of /. Its directories are
+# absolute; pkg-config prefixes them with the sysroot.
+ask_pkg_config() {
+    command -v pkg-config >/dev/null || skip 'pkg-config is not installed'
+    PKG_CONFIG_LIBDIR=$(dirname "$pc") PKG_CONFIG_SYSROOT_DIR=$root \
+        PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 pkg-config "$@" shmd
+}
+
+# The manual's text between the two comments, with roff's escapes undone.
+extract_example() {
+    sed -n '/^\.\\" example begin$/,/^\.\\" example end$/p' "$1" |
+        sed -e '/^\./d' -e 's/\\&//g' -e 's/\\-/-/g' -e "s/\\\\(aq/'/g" -e 's/\\(dq/"/g' \
+            -e 's/\\e/\\/g' -e 's/\\(rs/\\/g' -e 's/\\(ti/~/g' -e 's/\\(ha/^/g'
+}
+
+build_example() {
+    local flags compiler
+    [[ -f $top_srcdir/man/libshmd.3 ]] || fail 'no man/libshmd.3'
+    extract_example "$top_srcdir/man/libshmd.3" >"$TEST_DIR/example.c"
+    grep -q 'main(' "$TEST_DIR/example.c" || fail "no complete example in man/libshmd.3"
+    read -ra flags <<<"$(ask_pkg_config --cflags --libs)"
+    read -ra compiler <<<"${CC:-cc}"
+    "${compiler[@]}" -std=c99 -Wall -Wextra -Werror -o "$TEST_DIR/example" "$TEST_DIR/example.c" \
+        "${flags[@]}" -Wl,-rpath="$(ask_pkg_config --variable=libdir)"
+}
+
+test_pkg_config() {
+    install_all
+    assert_eq "$(ask_pkg_config --modversion)" "$("$shmd" --version | awk '{ print $2 }')"
+    [[ -f $(ask_pkg_config --variable=includedir)/shmd.h ]] || fail 'no shmd.h where shmd.pc says'
+    [[ -e $(ask_pkg_config --variable=libdir)/libshmd.so ]] || fail 'no libshmd.so where shmd.pc says'
+}
+
+# Whoever installs both finds the library that the header belongs to.
+test_exported_symbols_are_those_of_the_map() {
+    install_all
+    command -v nm >/dev/null || skip 'nm is not installed'
+    assert_eq "$(nm --dynamic --defined-only --extern-only "$(ask_pkg_config --variable=libdir)/libshmd.so" |
+        awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort)" \
+        "$(sed -nE 's/^ +(shmd_[a-z_]+);/\1/p' "$top_srcdir/src/lib/libshmd.map" | sort)" 'symbols'
+    # … and of the header.
+    assert_eq "$(grep -oE '\bshmd_[a-z_]+\(' "$top_srcdir/src/lib/shmd.h" | tr -d '(' | sort -u)" \
+        "$(sed -nE 's/^ +(shmd_[a-z_]+);/\1/p' "$top_srcdir/src/lib/libshmd.map" | sort)" 'functions'
+}
+
+# It needs nothing that a program which uses it would have to know of.
+test_library_needs_only_libc() {
+    install_all
+    ! grep -q __asan_init "$(ask_pkg_config --variable=libdir)/libshmd.so" ||
+        skip 'with AddressSanitizer it needs more'
+    assert_eq "$(readelf --dynamic "$(ask_pkg_config --variable=libdir)/libshmd.so" |
+        sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p' | grep -v '^ld-linux' | sort | tr '\n' ' ')" 'libc.so.6 '
+    assert_contains "$(readelf --dynamic "$(ask_pkg_config --variable=libdir)/libshmd.so")" \
+        'Library soname: [libshmd.so.0]'
+}
+
+# The example compiles without a warning, subscribes, and acknowledges the ten records that it reads.
+test_example_of_the_manual() {
+    install_all
+    build_example
+    start_daemon "$ring"
+    assert_exit 0 timeout 20 "$TEST_DIR/example" "$RUNTIME_DIRECTORY/shmd.sock"
+    assert_eq "$(grep -cE '^record [0-9]+: 26 bytes, 0 lost' <<<"$output")" 10 'records read'
+    wait_until '(($(acknowledged_records | wc -l) == 10))'
+    assert_contains "$(cat "$log")" 'calls itself example'
+}
+
+# … and says so if nobody is there.
+test_example_without_a_daemon() {
+    install_all
+    build_example
+    assert_exit 1 timeout 20 "$TEST_DIR/example" "$TEST_DIR/nobody.sock"
+    assert_contains "$output" 'No such file'
+}
+
+run_tests "$@"

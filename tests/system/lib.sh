@@ -1,0 +1,96 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+#
+# What the system tests have at hand: the machine that `run` has booted, with shmd installed as it
+# would be, two users, and the journal. All cases of a script share one boot; set_up puts the service
+# back to where a fresh installation stands.
+#
+# Some of it is for the scripts only:
+# shellcheck disable=SC2034
+
+top_srcdir=/shmd
+# shellcheck source=tests/tap.sh
+. "$top_srcdir/tests/tap.sh"
+# shellcheck source=tests/segments.sh
+. "$top_srcdir/tests/segments.sh"
+
+units=(shmd.socket 'shmd@*.socket' shmd.service 'shmd@*.service')
+
+# What would be done once on a machine: install, make users, read the catalog.
+prepare_machine() {
+    cp -a /shmd/stage/. /
+    systemd-sysusers
+    journalctl --update-catalog
+    useradd --uid 1000 alice
+    useradd --uid 1001 bob
+    systemctl daemon-reload
+    cp /etc/shmd.conf /etc/shmd.conf.installed
+}
+
+set_up() {
+    pkill -CONT -x systemd-journal || true
+    systemctl stop "${units[@]}"
+    rm -rf /etc/systemd/system/shmd*.service.d /etc/shmd /run/shmd
+    systemctl daemon-reload
+    systemctl reset-failed
+    ipcrm --all=shm
+    cp /etc/shmd.conf.installed /etc/shmd.conf
+    journalctl --sync
+    since=$(date +%s.%6N)
+}
+
+configure() {
+    printf '%s\n' "$@" >/etc/shmd.conf
+}
+
+main_pid() {
+    systemctl show --property=MainPID --value shmd
+}
+
+# entries [MATCH…]: this case's journal entries in the export format. (Not --after-cursor: that one
+# of systemd 252 leaves out the first entry that matches.)
+entries() {
+    journalctl --sync
+    journalctl --since="@$since" --output=export --quiet "$@"
+}
+
+# values FIELD [MATCH…]: one line for each entry that has the field
+values() {
+    entries "${@:2}" | sed -n "s/^$1=//p"
+}
+
+count_entries() {
+    entries "$@" | grep -c '^__CURSOR=' || true
+}
+
+# sum FIELD [MATCH…]: over the acknowledgements
+sum() {
+    values "$1" SHMD_EVENT=acknowledged "${@:2}" | awk '{ sum += $1 } END { printf "%.0f\n", sum }'
+}
+
+# How many records the entries cover in all.
+count_records() {
+    sum SHMD_RECORDS
+}
+
+assert_failed_with() {
+    assert_eq "$(systemctl show --property=ActiveState --value shmd)" failed 'ActiveState'
+    assert_eq "$(systemctl show --property=ExecMainStatus --value shmd)" "$1" 'ExecMainStatus'
+    assert_eq "$(systemctl show --property=NRestarts --value shmd)" 0 'NRestarts'
+}
+
+# as USER COMMAND…
+as() {
+    runuser -u "$1" -- "${@:2}"
+}
+
+# peer ACTION…: speaks the protocol itself, see tests/integration/peer.c; PEER_SOCKET names another
+# socket
+peer() {
+    timeout 50 /shmd/programs/peer "${PEER_SOCKET:-/run/shmd/shmd.sock}" "$@"
+}
+
+# peer_as USER ACTION…
+peer_as() {
+    as "$1" timeout 50 /shmd/programs/peer "${PEER_SOCKET:-/run/shmd/shmd.sock}" "${@:2}"
+}

@@ -1,0 +1,298 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Sessions with shmd as a service: the socket units, and what the journal says of subscribers. These
+# cases run as root in a container that `run` has booted for them.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+socket=/run/shmd/shmd.sock
+ring='layout = "ring"; size = 65536;'
+
+# spawn_follower USER NAME [PAUSE]: a subscriber on the library, until end_followers
+followers=()
+spawn_follower() {
+    as "$1" /shmd/programs/follower "$socket" "$2" "$TEST_DIR/enough" "${@:3}" >"$TEST_DIR/$2.out" &
+    followers+=("$!")
+    wait_until "grep -q ^segment '$TEST_DIR/$2.out'"
+}
+
+end_followers() {
+    local follower
+    touch "$TEST_DIR/enough"
+    for follower in "${followers[@]}"; do
+        wait "$follower" || fail "$(tail -n 3 "$TEST_DIR"/*.out)"
+    done
+}
+
+got() {
+    sed -nE 's/^got ([0-9]+) records.*/\1/p' "$TEST_DIR/$1.out"
+}
+
+# The first client starts the daemon, and is served.
+test_socket_activation() {
+    configure "$ring"
+    systemctl start shmd.socket
+    assert_eq "$(systemctl is-active shmd.service || true)" inactive
+    assert_eq "$(count_segments)" 0
+    assert_contains "$(peer_as alice hello=first take=3)" 'welcome layout 2' 'took 3 records'
+    assert_eq "$(systemctl is-active shmd.service)" active
+    assert_contains "$(peer_as bob hello=second take=3)" 'took 3 records'
+    assert_eq "$(stat -c '%F %a' "$socket")" 'socket 666'
+}
+
+# The directory belongs to the daemon's user and everybody can pass through, whoever comes first.
+test_directory() {
+    local first
+    for first in shmd.socket shmd.service; do
+        systemctl stop "${units[@]}"
+        rm -rf /run/shmd
+        systemctl start "$first"
+        assert_eq "$(stat -c %a /run/shmd)" 755 "mode after $first"
+        systemctl start shmd.service
+        assert_eq "$(stat -c %U:%G:%a /run/shmd)" shmd:shmd:755 "after $first"
+        assert_contains "$(peer_as alice hello=me take=1)" 'took 1 records'
+    done
+}
+
+# Both start together, and are enabled together.
+test_service_and_socket() {
+    systemctl start shmd.service
+    assert_eq "$(systemctl is-active shmd.socket)" active
+    systemctl enable shmd.service 2>/dev/null
+    assert_eq "$(systemctl is-enabled shmd.socket)" enabled
+    systemctl disable shmd.service shmd.socket 2>/dev/null
+    systemctl stop shmd.socket
+    assert_eq "$(systemctl is-active shmd.service || true)" inactive 'without its socket'
+    [[ ! -e $socket ]] || fail 'the socket is still there'
+    assert_eq "$(count_segments)" 0
+}
+
+# After a stop the next client starts it again: to stop it for good is to stop the socket.
+test_stop() {
+    systemctl start shmd.service
+    assert_contains "$(peer_as alice hello=me take=1)" 'took 1 records'
+    systemctl stop shmd.service 2>/dev/null
+    assert_eq "$(count_segments)" 0
+    [[ -S $socket ]] || fail 'the socket is gone'
+    assert_contains "$(peer_as alice hello=me take=1)" 'took 1 records'
+    assert_eq "$(systemctl is-active shmd.service)" active
+}
+
+# A restart does not break listening: nobody who comes meanwhile is turned away.
+test_restart_keeps_listening() {
+    local turned_away
+    configure "$ring"
+    systemctl start shmd.service
+    spawn_follower alice steady 200
+    while [[ ! -e $TEST_DIR/enough ]]; do
+        peer_as bob hello=visitor
+    done >"$TEST_DIR/visitors" 2>&1 &
+    for _ in {1..5}; do
+        systemctl restart shmd.service
+        sleep 0.2
+    done
+    wait_until '[[ $(peer status) == *"\"name\":\"steady\""* ]]'
+    end_followers
+    wait
+    turned_away=$(grep -v ^welcome "$TEST_DIR/visitors" || true)
+    # The last ones may have found a session cut short by the restart; none found nobody.
+    [[ $turned_away != *refused* && $turned_away != *'No such file'* ]] || fail "$turned_away"
+    assert_eq "$(grep -c ^segment "$TEST_DIR/steady.out")" 1 'segments'
+    diagnose "$(grep -c ^welcome "$TEST_DIR/visitors") visitors during 5 restarts; $(tail -n 1 "$TEST_DIR/steady.out")"
+}
+
+# What an entry says of a subscriber is the kernel's word, except for the name.
+test_fields_of_an_acknowledgement() {
+    local entry pid field
+    configure "$ring"
+    systemctl start shmd.socket
+    # shellcheck disable=SC2016
+    pid=$(as alice sh -c 'echo $$; exec /shmd/programs/peer "$0" hello=tester take=1 >/dev/null' "$socket")
+    wait_until '(($(count_entries SHMD_EVENT=acknowledged) == 1))'
+    entry=$(entries SHMD_EVENT=acknowledged)
+    for field in SHMD_EVENT=acknowledged SHMD_INSTANCE=shmd SHMD_KEY=0x0000162e \
+        "SHMD_SHMID=$(segment_id)" SHMD_ACK_SEQ=1 SHMD_RECORD_FIRST=1 SHMD_RECORD_LAST=1 \
+        SHMD_RECORDS=1 SHMD_BYTES=26 "SHMD_CLIENT_PID=$pid" SHMD_CLIENT_UID=1000 \
+        SHMD_CLIENT_GID=1000 SHMD_CLIENT_USER=alice SHMD_CLIENT_NAME=tester \
+        SHMD_CLIENT_VERIFIED=yes "_PID=$(main_pid)" "_UID=$(id -u shmd)" \
+        _SYSTEMD_UNIT=shmd.service \
+        "MESSAGE=alice (uid 1000, pid $pid) acknowledged record 1 (26 bytes) after "; do
+        assert_contains $'\n'"$entry" $'\n'"$field"
+    done
+}
+
+# Coming and going: who, and how.
+test_entries_of_sessions() {
+    local event
+    configure "$ring" 'lease_ms = 500;' 'allow = { subscribe = "alice"; };'
+    systemctl start shmd.socket
+    peer_as alice hello=good take=1 >/dev/null
+    peer_as alice hello=idle ended >/dev/null
+    peer_as alice hello=liar take=1 claim=+99999 ended >/dev/null
+    peer_as bob hello=bob >/dev/null
+    peer_as alice send=text ended >/dev/null
+    wait_until '(($(count_entries SHMD_EVENT=session-refused) == 3))'
+    assert_eq "$(values SHMD_CLIENT_NAME SHMD_EVENT=session-started | tr '\n' ' ')" 'good idle liar '
+    assert_eq "$(values SHMD_CLIENT_NAME SHMD_EVENT=session-ended)" good
+    assert_eq "$(values SHMD_CLIENT_NAME SHMD_EVENT=session-evicted)" idle
+    assert_eq "$(values SHMD_CLIENT_UID SHMD_EVENT=session-refused | tr '\n' ' ')" '1000 1001 1000 '
+    for event in started ended evicted refused; do
+        assert_eq "$(values SHMD_CLIENT_VERIFIED "SHMD_EVENT=session-$event" | sort -u)" yes
+        assert_contains "$(journalctl --since="@$since" -x "SHMD_EVENT=session-$event")" 'Subject: '
+    done
+}
+
+# P3: two users at full speed, and the journal accounts for each record that each has acknowledged.
+test_accounting() {
+    local user
+    configure "$ring"
+    systemctl start shmd.socket
+    spawn_follower alice alice
+    spawn_follower bob bob
+    sleep 3
+    end_followers
+    systemctl stop shmd.service 2>/dev/null
+    for user in alice bob; do
+        assert_eq "$(sum SHMD_RECORDS "SHMD_CLIENT_USER=$user")" "$(got "$user")" "records of $user"
+        assert_eq "$(sum SHMD_BYTES "SHMD_CLIENT_USER=$user")" "$((26 * $(got "$user")))" \
+            "bytes of $user"
+        diagnose "$user: $(got "$user") records, $(count_entries "SHMD_CLIENT_USER=$user") entries"
+    done
+    assert_eq "$(values SHMD_ACK_SEQ SHMD_EVENT=acknowledged | sort -n | uniq -d)" '' 'numbers twice'
+    assert_eq "$(values SHMD_ACK_SEQ SHMD_EVENT=acknowledged | sort -n | tail -n 1)" \
+        "$(count_entries SHMD_EVENT=acknowledged)" 'gaps'
+}
+
+# The report and the line in `systemctl status` say the same, and it is so.
+test_status() {
+    local report line field
+    configure "$ring" 'lease_ms = 86400000;'
+    systemctl start shmd.socket
+    peer_as alice hello=me take=7 crowd=3 await="$TEST_DIR/enough" >"$TEST_DIR/crowd" &
+    wait_until 'grep -q "a crowd" "$TEST_DIR/crowd"'
+    # The line is brought up to date every few seconds.
+    wait_until '[[ $(systemctl show --property=StatusText --value shmd) == *" 4 subscribers"* ]]'
+    report=$(peer status)
+    line=$(systemctl show --property=StatusText --value shmd)
+    diagnose "$line"
+    field() { sed -nE "s/.*\"$1\":\"?([^\",]*).*\"sessions\":.*/\1/p" <<<"$report"; }
+    assert_contains "$line" "$(field layout), key $(field key), segment $(field segment), epoch $(
+        field epoch | cut -c1-8): $(field records) records, $(field acknowledged) acknowledged, $(
+        field rejected) rejected, $(field subscribers) subscribers"
+    assert_eq "$(field segment)" "$(segment_id)"
+    assert_eq "$(field acknowledged)" "$(count_records)"
+    assert_eq "$(field epoch)" "$(values SHMD_EPOCH SHMD_EVENT=acknowledged | sort -u)"
+    assert_contains "$(systemctl status shmd)" "Status: \"$line\""
+}
+
+# The names in the configuration are looked up from inside the sandbox, too.
+test_groups_by_name() {
+    groupadd --force readers
+    configure "$ring" 'allow = { subscribe = "@readers"; };'
+    systemctl start shmd.socket
+    assert_contains "$(peer_as bob hello=me)" 'refused EPERM'
+    gpasswd --add bob readers
+    assert_contains "$(peer_as bob hello=me)" welcome
+    gpasswd --delete bob readers
+    assert_contains "$(peer_as alice hello=me)" 'refused EPERM'
+}
+
+# As many sessions as the default allows: the unit gives it the descriptors for them.
+test_as_many_sessions_as_configured() {
+    local crowd
+    configure "$ring" 'lease_ms = 86400000;'
+    systemctl start shmd.socket
+    for crowd in one two; do
+        peer hello=first crowd=127 await="$TEST_DIR/enough" >"$TEST_DIR/$crowd" &
+        wait_until 'grep -q "a crowd" "$TEST_DIR/$crowd"'
+    done
+    assert_eq "$(cat "$TEST_DIR"/{one,two} | grep -c ^welcome)" 256 'sessions'
+    assert_contains "$(peer answer)" 'too many sessions'
+    touch "$TEST_DIR/enough"
+    wait
+}
+
+# SIGKILL: the subscribers of two users go on by themselves, in the same segment.
+test_kill() {
+    local id pid
+    configure "$ring"
+    systemctl start shmd.socket
+    spawn_follower alice one
+    spawn_follower bob two
+    id=$(segment_id)
+    for _ in 1 2 3; do
+        sleep 0.5
+        pid=$(main_pid)
+        kill -KILL "$pid"
+        wait_until "[[ \$(main_pid) != $pid && \$(systemctl is-active shmd) == active ]]"
+        wait_until '[[ $(peer status) == *"\"subscribers\":2,"* ]]'
+    done
+    end_followers
+    assert_eq "$(segment_id)" "$id" 'segment'
+    assert_eq "$(cat "$TEST_DIR"/{one,two}.out | grep -c ^segment)" 2 'segments seen'
+    assert_eq "$(values SHMD_EPOCH SYSLOG_IDENTIFIER=shmd | sort -u | wc -l)" 1 'epochs'
+    diagnose "$(tail -qn 1 "$TEST_DIR"/{one,two}.out | tr '\n' ';')"
+}
+
+# A configuration that is refused: the client is not left hanging, there is no endless loop, and
+# once it is mended, one command brings both back.
+test_bad_configuration() {
+    local tries
+    configure 'size = 1;'
+    systemctl start shmd.socket
+    assert_contains "$(timeout 20 /shmd/programs/peer "$socket" hello=me 2>&1 || true)" closed
+    wait_until '[[ $(systemctl is-active shmd.socket) == failed ]]'
+    tries=$(count_entries SHMD_EVENT=configuration-refused)
+    sleep 2
+    assert_eq "$(count_entries SHMD_EVENT=configuration-refused)" "$tries" 'further attempts'
+    ((tries <= 20)) || fail "$tries attempts"
+    configure "$ring"
+    systemctl start shmd.service
+    assert_contains "$(peer_as alice hello=me take=1)" 'took 1 records'
+}
+
+# Instances have a socket each.
+test_template_instance() {
+    mkdir -p /etc/shmd
+    echo 'key = 6000; layout = "ring"; size = 8192;' >/etc/shmd/second.conf
+    systemctl start shmd.socket shmd@second.socket
+    assert_contains "$(PEER_SOCKET=/run/shmd/second.sock peer_as alice hello=me take=2)" \
+        'key 0x00001770' 'took 2 records'
+    assert_contains "$(peer_as alice hello=me take=2)" 'key 0x0000162e' 'took 2 records'
+    wait_until '(($(count_records) == 4))'
+    assert_eq "$(values SHMD_KEY SHMD_INSTANCE=second SHMD_EVENT=acknowledged | sort -u)" 0x00001770
+    assert_eq "$(values _SYSTEMD_UNIT SHMD_INSTANCE=second | sort -u)" shmd@second.service
+    systemctl stop shmd@second.socket
+    assert_eq "$(systemctl is-active shmd@second.service || true)" inactive
+    assert_contains "$(peer_as bob hello=me take=1)" 'took 1 records'
+}
+
+# The default configuration, where anybody may write: an anonymous client beside a subscriber.
+test_anonymous_beside_a_subscriber() {
+    systemctl start shmd.socket
+    spawn_follower alice slow 300000
+    segment_write 5678 0 '*'
+    wait_until '(($(count_entries SHMD_CLIENT_VERIFIED=no SHMD_EVENT=acknowledged) > 0))'
+    wait_until '(($(count_entries SHMD_CLIENT_USER=alice SHMD_EVENT=acknowledged) > 2))'
+    end_followers
+}
+
+test_verify_is_silent() {
+    assert_eq "$(systemd-analyze verify --man=no shmd.socket shmd@second.socket shmd.service \
+        shmd@second.service 2>&1 | grep -i shmd)" ''
+}
+
+test_exposure() {
+    local unit
+    for unit in shmd.service shmd@second.service; do
+        diagnose "$(systemd-analyze security "$unit" --no-pager | tail -n 1)"
+        systemd-analyze security "$unit" --no-pager --threshold=5 >"$TEST_DIR/security" ||
+            fail "$(grep '✗' "$TEST_DIR/security")"
+    done
+}
+
+if [[ -z ${SHMD_TEST_CASE:-} ]]; then
+    prepare_machine >&2
+fi
+run_tests "$@"

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A whole daemon in the thread of a test: its manager, with a segment, a socket and a journal of
+ * its own. The test takes the place of its loop: turn() is what the loop does once.
+ */
+#pragma once
+
+#include "daemon/manager.h"
+#include "daemon/subscribers.h"
+#include "mock.h"
+#include "peer.h"
+
+struct daemon {
+    char *directory;
+    char *conf_path;
+    char *socket_path;
+    struct manager *manager;
+};
+
+static inline bool daemon_start(struct daemon *daemon)
+{
+    CLEANUP(free_cleanup) char *message = NULL;
+    struct conf *conf = NULL;
+    int status;
+
+    return conf_load(daemon->conf_path, &conf, &message) == 0 &&
+           manager_new(conf, "unit", daemon->socket_path, &daemon->manager, &status) == 0;
+}
+
+/* With this configuration. Its standard error is the journal, which the test can look at. */
+static inline bool daemon_new(struct daemon *daemon, const char *conf)
+{
+    char stream[64];
+    struct stat st;
+
+    *daemon = (struct daemon){.directory = private_directory_new()};
+    mock_journal_reset();
+    (void)fstat(STDERR_FILENO, &st);
+    (void)snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
+                   (unsigned long long)st.st_ino);
+    return daemon->directory && chmod(daemon->directory, 0755) == 0 &&
+           asprintf(&daemon->conf_path, "%s/shmd.conf", daemon->directory) > 0 &&
+           asprintf(&daemon->socket_path, "%s/socket", daemon->directory) > 0 &&
+           file_write(daemon->conf_path, conf, strlen(conf)) &&
+           setenv("RUNTIME_DIRECTORY", daemon->directory, 1) == 0 &&
+           setenv("JOURNAL_STREAM", stream, 1) == 0 && daemon_start(daemon);
+}
+
+/* What comes of what there is to do now. */
+static inline void daemon_turn(struct daemon *daemon)
+{
+    bool worked = true;
+
+    while (worked) {
+        run_loop(daemon->manager->event);
+        worked = subscribers_work(daemon->manager);
+        worked = manager_refill(daemon->manager) || worked;
+    }
+}
+
+/* Stops and removes the segment; or, if it leaves, keeps all for daemon_start(). */
+static inline void daemon_stop(struct daemon *daemon, bool leave)
+{
+    if (daemon->manager) {
+        daemon->manager->leave = leave;
+    }
+    daemon->manager = manager_free(daemon->manager);
+}
+
+static inline void daemon_free(struct daemon *daemon)
+{
+    daemon_stop(daemon, false);
+    (void)private_directory_free(daemon->directory);
+    free(daemon->conf_path);
+    free(daemon->socket_path);
+}
+
+/* A subscriber from the oldest record on. */
+static inline int daemon_subscribe(struct daemon *daemon, struct peer *peer)
+{
+    struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
+
+    if (!peer_connect(peer, daemon->socket_path)) {
+        return -errno;
+    }
+    run_loop(daemon->manager->event);
+    return peer_subscribe(peer, daemon->manager->event, &hello);
+}
+
+/* Until all acknowledgements that were logged have arrived. */
+static inline void daemon_flush(struct daemon *daemon)
+{
+    struct log *log = daemon->manager->log;
+
+    (void)subscribers_flush(daemon->manager, true);
+    for (int i = 0; i < 2000; i++) {
+        bool done;
+
+        log_pause(log);
+        done = acklog_waiting(&daemon->manager->state->file->acklog) == 0;
+        log_resume(log);
+        if (done) {
+            return;
+        }
+        (void)usleep(1000);
+    }
+}
+
+/* Waits for the first entry of this event: its index, or -1. */
+static inline int daemon_logged(const char *event)
+{
+    int i = mock_journal_find(event);
+
+    for (int tries = 0; i < 0 && tries < 10000; tries++) {
+        (void)usleep(1000);
+        i = mock_journal_find(event);
+    }
+    return i;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Sleeping and waking: two threads that wait for each other all the time, so that one lost wake-up
+ * stops both. (All interleavings there are: tests/model/doorbell.pml.)
+ */
+#include "proto/page.h"
+
+#include "private.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/eventfd.h>
+
+#include <cmocka.h>
+
+#define ROUNDS       20000
+#define SILENCE_MSEC 20000 /* says "broken", never "slow" */
+
+static void who_sleeps_must_be_rung(void **state)
+{
+    _Atomic uint32_t sleeps = 0;
+
+    (void)state;
+    assert_false(page_must_ring(&sleeps));
+    page_announce_sleep(&sleeps);
+    assert_true(page_must_ring(&sleeps));
+    assert_true(page_must_ring(&sleeps)); /* until it wakes */
+    page_announce_awake(&sleeps);
+    assert_false(page_must_ring(&sleeps));
+}
+
+/* A hostile page may hold any value. */
+static void any_flag_but_zero_is_sleep(void **state)
+{
+    _Atomic uint32_t sleeps = 0xdeadbeef;
+
+    (void)state;
+    assert_true(page_must_ring(&sleeps));
+}
+
+/* Each side may write its own lines without touching the other's. */
+static void no_line_is_written_by_both(void **state)
+{
+    (void)state;
+    assert_int_equal(offsetof(struct page, published) / 64, 0);
+    assert_int_equal(offsetof(struct page, state) / 64, 0);
+    assert_int_equal(offsetof(struct page, daemon_sleeps) / 64, 1);
+    assert_int_equal(offsetof(struct page, acknowledged) / 64, 2);
+    assert_int_equal(offsetof(struct page, lost) / 64, 2);
+    assert_int_equal(offsetof(struct page, client_sleeps) / 64, 3);
+}
+
+struct side {
+    _Atomic uint64_t *mine, *theirs; /* news */
+    _Atomic uint32_t *my_sleep, *their_sleep;
+    int my_bell, their_bell;
+    bool broken;
+};
+
+/* Waits until the other's count is n. */
+static bool wait_for(struct side *side, uint64_t n)
+{
+    while (atomic_load_explicit(side->theirs, memory_order_acquire) < n) {
+        struct pollfd bell = {.fd = side->my_bell, .events = POLLIN};
+        uint64_t rings;
+
+        (void)!read(side->my_bell, &rings, sizeof(rings));
+        page_announce_sleep(side->my_sleep);
+        if (atomic_load_explicit(side->theirs, memory_order_acquire) < n &&
+            poll(&bell, 1, SILENCE_MSEC) == 0) {
+            return false;
+        }
+        page_announce_awake(side->my_sleep);
+    }
+    return true;
+}
+
+static void tell(struct side *side, uint64_t n)
+{
+    static const uint64_t one = 1;
+
+    atomic_store_explicit(side->mine, n, memory_order_release);
+    if (page_must_ring(side->their_sleep)) {
+        (void)!write(side->their_bell, &one, sizeof(one));
+    }
+}
+
+static void *answer(void *userdata)
+{
+    struct side *side = userdata;
+
+    for (uint64_t n = 1; n <= ROUNDS && !side->broken; n++) {
+        side->broken = !wait_for(side, n);
+        tell(side, n);
+    }
+    return NULL;
+}
+
+static void no_wake_up_is_lost(void **state)
+{
+    static struct page page;
+    int bells[] = {eventfd(0, EFD_NONBLOCK), eventfd(0, EFD_NONBLOCK)};
+    struct side daemon = {&page.published,
+                          &page.acknowledged,
+                          &page.daemon_sleeps,
+                          &page.client_sleeps,
+                          bells[0],
+                          bells[1],
+                          false};
+    struct side client = {&page.acknowledged,
+                          &page.published,
+                          &page.client_sleeps,
+                          &page.daemon_sleeps,
+                          bells[1],
+                          bells[0],
+                          false};
+    pthread_t thread;
+
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, answer, &client), 0);
+    for (uint64_t n = 1; n <= ROUNDS && !daemon.broken; n++) {
+        tell(&daemon, n);
+        daemon.broken = !wait_for(&daemon, n);
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_false(daemon.broken);
+    assert_false(client.broken);
+    (void)close(bells[0]);
+    (void)close(bells[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_sleeps_must_be_rung),
+        cmocka_unit_test(any_flag_but_zero_is_sleep),
+        cmocka_unit_test(no_line_is_written_by_both),
+        cmocka_unit_test(no_wake_up_is_lost),
+    };
+
+    (void)alarm(PRIVATE_SECONDS);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One session: what a client may claim in its page, and what it is told.
+ */
+#include "daemon/session.h"
+
+#include "private.h"
+
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    struct session *session;
+    int fds[MESSAGE_WELCOME_FDS]; /* what the client gets */
+    struct page *page;            /* where it maps it */
+};
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    f->session = calloc(1, sizeof(*f->session));
+    f->session->socket = f->session->doorbell = f->session->client_doorbell = f->session->page_fd =
+        -1;
+    if (session_equip(f->session) < 0 || session_share(f->session, f->fds) < 0) {
+        return -1;
+    }
+    f->fds[0] = dup(f->fds[0]);
+    f->fds[2] = dup(f->fds[2]);
+    f->page = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, f->fds[0], 0);
+    *state = f;
+    return f->page == MAP_FAILED ? -1 : 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)munmap(f->page, PAGE_SIZE);
+    for (size_t i = 0; i < MESSAGE_WELCOME_FDS; i++) {
+        (void)fd_close(f->fds[i]);
+    }
+    (void)session_free(f->session);
+    free(f);
+    return 0;
+}
+
+static void claim(struct fixture *f, uint64_t acknowledged, uint64_t lost)
+{
+    atomic_store(&f->page->lost, lost);
+    atomic_store(&f->page->acknowledged, acknowledged);
+}
+
+static bool is_rung(const struct fixture *f)
+{
+    struct pollfd bell = {.fd = f->fds[1], .events = POLLIN};
+
+    return poll(&bell, 1, 0) == 1 && (bell.revents & POLLIN);
+}
+
+/* --- the page --- */
+
+static void a_fresh_page_is_all_zeros(void **state)
+{
+    static const char zeros[PAGE_SIZE];
+    struct fixture *f = *state;
+
+    assert_memory_equal(f->page, zeros, PAGE_SIZE);
+}
+
+/* Nobody can make the daemon's mapping end in SIGBUS. */
+static void the_page_can_neither_shrink_nor_grow(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(ftruncate(f->fds[0], 0), -1);
+    assert_int_equal(ftruncate(f->fds[0], 2 * PAGE_SIZE), -1);
+    assert_int_equal(fcntl(f->fds[0], F_ADD_SEALS, F_SEAL_WRITE), -1);
+}
+
+/* A hole is zeros: a claim like another. */
+static void a_hole_in_the_page_goes_backwards(void **state)
+{
+    struct fixture *f = *state;
+
+    claim(f, 5, 0);
+    assert_int_equal(session_look(f->session, 5, false), CLAIM_PROGRESS);
+    assert_int_equal(fallocate(f->fds[0], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE_SIZE),
+                     0);
+    assert_int_equal(session_look(f->session, 5, false), CLAIM_FALSE);
+}
+
+/* --- claims --- */
+
+static void nothing_new_is_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(session_look(f->session, 10, true), CLAIM_NOTHING);
+    claim(f, 0, 7); /* what it lost counts with what it acknowledges */
+    assert_int_equal(session_look(f->session, 10, true), CLAIM_NOTHING);
+    assert_int_equal(f->session->lost, 0);
+}
+
+static void progress_is_added_up(void **state)
+{
+    struct fixture *f = *state;
+    const struct ack *pending = &f->session->pending;
+
+    claim(f, 3, 0);
+    assert_int_equal(session_look(f->session, 10, false), CLAIM_PROGRESS);
+    claim(f, 10, 0);
+    assert_int_equal(session_look(f->session, 10, false), CLAIM_PROGRESS);
+    assert_int_equal(session_look(f->session, 10, false), CLAIM_NOTHING);
+    assert_int_equal(f->session->acknowledged, 10);
+    assert_int_equal(pending->record_first, 1);
+    assert_int_equal(pending->record_last, 10);
+    assert_int_equal(pending->records, 10);
+}
+
+static void backwards_is_a_lie(void **state)
+{
+    struct fixture *f = *state;
+
+    claim(f, 5, 0);
+    assert_int_equal(session_look(f->session, 10, false), CLAIM_PROGRESS);
+    claim(f, 4, 0);
+    assert_int_equal(session_look(f->session, 10, false), CLAIM_FALSE);
+    claim(f, 0, 0);
+    assert_int_equal(session_look(f->session, 10, true), CLAIM_FALSE);
+    assert_int_equal(f->session->acknowledged, 5);
+    assert_int_equal(f->session->pending.records, 5);
+}
+
+static void beyond_what_was_published_is_a_lie(void **state)
+{
+    struct fixture *f = *state;
+
+    claim(f, 11, 0);
+    assert_int_equal(session_look(f->session, 10, false), CLAIM_FALSE);
+    claim(f, UINT64_MAX, UINT64_MAX);
+    assert_int_equal(session_look(f->session, 10, true), CLAIM_FALSE);
+    assert_int_equal(f->session->acknowledged, 0);
+    assert_int_equal(f->session->pending.records, 0);
+    assert_int_equal(f->session->lost, 0);
+}
+
+static void what_was_lost_is_not_counted_as_acknowledged(void **state)
+{
+    struct fixture *f = *state;
+
+    claim(f, 100, 60);
+    assert_int_equal(session_look(f->session, 100, true), CLAIM_PROGRESS);
+    assert_int_equal(f->session->pending.records, 40);
+    assert_int_equal(f->session->lost, 60);
+    claim(f, 110, 65);
+    assert_int_equal(session_look(f->session, 200, true), CLAIM_PROGRESS);
+    assert_int_equal(f->session->pending.records, 45);
+    assert_int_equal(f->session->lost, 65);
+}
+
+/* However it lies about losses, the sum is what it acknowledged. */
+static void lost_claims_are_bounded(void **state)
+{
+    static const uint64_t claims[] = {0, 5, 4, UINT64_MAX, 11, 1000, 0, 12, UINT64_MAX - 5, 13};
+    struct fixture *f = *state;
+    uint64_t acknowledged = 0;
+
+    for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {
+        acknowledged += 1 + i % 3;
+        claim(f, acknowledged, claims[i]);
+        assert_int_equal(session_look(f->session, 1000, true), CLAIM_PROGRESS);
+        assert_true(f->session->lost <= acknowledged);
+        assert_int_equal(f->session->pending.records + f->session->lost, acknowledged);
+    }
+}
+
+static void where_nothing_is_written_over_nothing_is_lost(void **state)
+{
+    struct fixture *f = *state;
+
+    claim(f, 10, 5);
+    assert_int_equal(session_look(f->session, 10, false), CLAIM_PROGRESS);
+    assert_int_equal(f->session->lost, 0);
+    assert_int_equal(f->session->pending.records, 10);
+}
+
+/* The daemon's own words are not what it goes by. */
+static void what_it_writes_into_our_lines_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    f->page->published = 99;
+    f->page->length = 99;
+    f->page->state = f->page->daemon_sleeps = 99;
+    assert_int_equal(session_look(f->session, 10, true), CLAIM_NOTHING);
+    claim(f, 11, 0);
+    assert_int_equal(session_look(f->session, 10, true), CLAIM_FALSE);
+}
+
+/* --- bells --- */
+
+static void who_sleeps_is_rung(void **state)
+{
+    struct fixture *f = *state;
+
+    session_notify(f->session);
+    assert_false(is_rung(f));
+    page_announce_sleep(&f->page->client_sleeps);
+    session_notify(f->session);
+    assert_true(is_rung(f));
+}
+
+/* It says that it sleeps, and never listens: that costs us nothing but a try. */
+static void a_bell_that_is_full_does_not_hold_us_up(void **state)
+{
+    struct fixture *f = *state;
+
+    f->page->client_sleeps = 77;
+    assert_int_equal(fcntl(f->fds[1], F_SETFL, 0), 0); /* its end, not ours */
+    for (int i = 0; i < 200000; i++) {
+        session_notify(f->session);
+    }
+    assert_true(is_rung(f));
+}
+
+static void a_bell_that_is_gone_does_no_harm(void **state)
+{
+    struct fixture *f = *state;
+
+    f->fds[1] = fd_close(f->fds[1]);
+    f->page->client_sleeps = 1;
+    session_notify(f->session);
+    session_end(f->session, PAGE_CLOSING);
+    assert_int_equal(f->page->state, PAGE_CLOSING);
+}
+
+static void the_end_is_told_awake_or_asleep(void **state)
+{
+    struct fixture *f = *state;
+
+    session_end(f->session, PAGE_EVICTED);
+    assert_int_equal(f->page->state, PAGE_EVICTED);
+    assert_true(is_rung(f));
+}
+
+/* When the daemon dies, the client's end hangs up. */
+static void the_bell_hangs_up_with_us(void **state)
+{
+    struct fixture *f = *state;
+    struct pollfd bell = {.fd = f->fds[1], .events = POLLIN};
+
+    f->session->client_doorbell = fd_close(f->session->client_doorbell);
+    assert_int_equal(poll(&bell, 1, 0), 1);
+    assert_true(bell.revents & POLLHUP);
+}
+
+static void our_bell_can_be_filled_and_still_be_watched(void **state)
+{
+    static const uint64_t most = UINT64_MAX - 1;
+    struct fixture *f = *state;
+    struct pollfd bell = {.fd = f->session->doorbell, .events = POLLIN};
+
+    assert_int_equal(write(f->fds[2], &most, sizeof(most)), sizeof(most));
+    assert_int_equal(write(f->fds[2], &most, sizeof(most)), -1); /* it never blocks */
+    assert_int_equal(errno, EAGAIN);
+    assert_int_equal(poll(&bell, 1, 0), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_fresh_page_is_all_zeros),
+        TEST(the_page_can_neither_shrink_nor_grow),
+        TEST(a_hole_in_the_page_goes_backwards),
+        TEST(nothing_new_is_nothing),
+        TEST(progress_is_added_up),
+        TEST(backwards_is_a_lie),
+        TEST(beyond_what_was_published_is_a_lie),
+        TEST(what_was_lost_is_not_counted_as_acknowledged),
+        TEST(lost_claims_are_bounded),
+        TEST(where_nothing_is_written_over_nothing_is_lost),
+        TEST(what_it_writes_into_our_lines_changes_nothing),
+        TEST(who_sleeps_is_rung),
+        TEST(a_bell_that_is_full_does_not_hold_us_up),
+        TEST(a_bell_that_is_gone_does_no_harm),
+        TEST(the_end_is_told_awake_or_asleep),
+        TEST(the_bell_hangs_up_with_us),
+        TEST(our_bell_can_be_filled_and_still_be_watched),
+    };
+
+    (void)alarm(PRIVATE_SECONDS);
+    (void)signal(SIGPIPE, SIG_IGN); /* as the daemon does */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

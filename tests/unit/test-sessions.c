@@ -1,0 +1,666 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The socket, and who comes through it: what is a message and what ends a session, who may and how
+ * many. The owner of the sessions is played by the test, which writes down what it is told.
+ */
+#include "daemon/sessions.h"
+
+#include "base/clock.h"
+#include "daemon/listen.h"
+#include "peer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/resource.h>
+
+#include <cmocka.h>
+
+#define REPORT "{\"a\":1}"
+#define ALICE  ((uid_t)4000000001)
+#define BOB    ((uid_t)4000000002)
+#define STAFF  ((gid_t)4000000003)
+
+struct fixture {
+    sd_event *event;
+    char *directory;
+    char path[100];
+    struct sessions *sessions;
+    struct sessions_limits limits;
+    int hello_error;
+
+    size_t joined, ended;
+    enum session_reason reason; /* of the last end */
+    int error;
+    bool subscribed;
+    char name[ACK_NAME_SIZE];
+};
+
+static int on_hello(void *userdata, struct session *session, const struct message_hello *hello,
+                    struct message_welcome *welcome)
+{
+    struct fixture *f = userdata;
+
+    (void)hello;
+    session->first = 42;
+    welcome->key = 5678;
+    return f->hello_error;
+}
+
+static void on_joined(void *userdata, struct session *session)
+{
+    struct fixture *f = userdata;
+
+    f->joined++;
+    memcpy(f->name, session->identity.name, sizeof(f->name));
+}
+
+static void on_ended(void *userdata, struct session *session, enum session_reason reason, int error)
+{
+    struct fixture *f = userdata;
+
+    f->ended++;
+    f->reason = reason;
+    f->error = error;
+    f->subscribed = session_subscribes(session);
+}
+
+static char *on_report(void *userdata, const struct session *session)
+{
+    (void)userdata;
+    (void)session;
+    return strdup(REPORT);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    struct sessions_hooks hooks = {on_hello, on_joined, on_ended, on_report, f};
+    bool bound;
+    int fd;
+
+    *state = f;
+    f->limits = (struct sessions_limits){.sessions = 10, .sessions_per_user = 5, .allowed = "*"};
+    f->directory = private_directory_new();
+    (void)chmod(f->directory, 0755);
+    (void)snprintf(f->path, sizeof(f->path), "%s/socket", f->directory);
+    if (sd_event_new(&f->event) < 0 || listen_open(f->path, &bound, &fd) < 0 || !bound ||
+        sessions_new(f->event, fd, &hooks, &f->sessions) < 0) {
+        return -1;
+    }
+    sessions_configure(f->sessions, &f->limits);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)sessions_free(f->sessions);
+    (void)sd_event_unref(f->event);
+    (void)private_directory_free(f->directory);
+    free(f);
+    return 0;
+}
+
+static void connect_peer(struct fixture *f, struct peer *peer)
+{
+    assert_true(peer_connect(peer, f->path));
+    run_loop(f->event);
+}
+
+static void need_root(void)
+{
+    if (geteuid() != 0) {
+        skip();
+    }
+}
+
+static void connect_as(struct fixture *f, struct peer *peer, uid_t uid)
+{
+    assert_true(peer_connect_as(peer, f->path, uid, uid, NULL, 0));
+    run_loop(f->event);
+}
+
+static int subscribe(struct fixture *f, struct peer *peer)
+{
+    struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
+
+    return peer_subscribe(peer, f->event, &hello);
+}
+
+/* --- the handshake --- */
+
+static void a_subscriber_is_welcome(void **state)
+{
+    struct fixture *f = *state;
+    struct peer peer;
+
+    connect_peer(f, &peer);
+    assert_int_equal(subscribe(f, &peer), 0);
+    assert_int_equal(f->joined, 1);
+    assert_string_equal(f->name, "peer");
+    assert_int_equal(peer.welcome.first, 42);
+    assert_int_equal(peer.welcome.key, 5678);
+    assert_int_equal(peer.page->acknowledged, 41);
+    assert_int_equal(peer.page->state, PAGE_ACTIVE);
+    assert_int_equal(sessions_subscribers(f->sessions), 1);
+    assert_int_equal(f->sessions->first->identity.pid, getpid());
+    peer_leave(&peer);
+    run_loop(f->event);
+    assert_int_equal(f->ended, 1);
+    assert_int_equal(f->reason, SESSION_LEFT);
+    assert_int_equal(f->sessions->count, 0);
+}
+
+static void a_name_is_printable_and_has_an_end(void **state)
+{
+    struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
+    struct fixture *f = *state;
+    struct peer peer;
+
+    memset(hello.name, 'x', sizeof(hello.name));
+    memcpy(hello.name, "a b\n\x1b[1m\x7f\xff\"\\", 12);
+    connect_peer(f, &peer);
+    assert_int_equal(peer_subscribe(&peer, f->event, &hello), 0);
+    assert_string_equal(f->name, "a_b__[1m__\"\\xxxxxxxxxxxxxxxxxxx");
+    peer_leave(&peer);
+}
+
+static void who_asks_is_told_as_often_as_he_likes(void **state)
+{
+    struct message question = message_head(MESSAGE_STATUS, sizeof(question));
+    struct fixture *f = *state;
+    struct peer peer;
+    char answer[100];
+
+    connect_peer(f, &peer);
+    for (int i = 0; i < 3; i++) {
+        assert_true(peer_say(&peer, &question, sizeof(question)));
+        run_loop(f->event);
+        assert_int_equal(peer_hear(&peer, answer, sizeof(answer)),
+                         sizeof(question) + strlen(REPORT));
+        assert_true(message_is(answer, sizeof(question) + strlen(REPORT), MESSAGE_REPORT,
+                               sizeof(question) + strlen(REPORT)));
+        assert_memory_equal(answer + sizeof(question), REPORT, strlen(REPORT));
+    }
+    assert_int_equal(subscribe(f, &peer), 0); /* and may still subscribe */
+    assert_true(peer_say(&peer, &question, sizeof(question)));
+    run_loop(f->event);
+    assert_true(peer_hear(&peer, answer, sizeof(answer)) > 0);
+    peer_leave(&peer);
+}
+
+/* Nobody who asks and does not listen is waited for. */
+static void who_does_not_listen_is_dropped(void **state)
+{
+    struct message question = message_head(MESSAGE_STATUS, sizeof(question));
+    struct fixture *f = *state;
+    struct peer peer;
+
+    connect_peer(f, &peer);
+    for (int i = 0; i < 100000 && f->ended == 0; i++) {
+        (void)peer_say(&peer, &question, sizeof(question));
+        run_loop(f->event);
+    }
+    assert_int_equal(f->ended, 1);
+    peer_leave(&peer);
+}
+
+static void who_says_nothing_is_dropped_in_time(void **state)
+{
+    struct fixture *f = *state;
+    struct peer peer;
+
+    connect_peer(f, &peer);
+    for (uint64_t end = clock_usec() + 10 * USEC_PER_SEC; f->ended == 0 && clock_usec() < end;) {
+        (void)sd_event_run(f->event, 100 * USEC_PER_MSEC);
+    }
+    assert_int_equal(f->reason, SESSION_SILENT);
+    assert_true(peer_is_dropped(&peer));
+    peer_leave(&peer);
+}
+
+/* The deadline is for HELLO: a subscriber need never say anything again. */
+static void a_subscriber_may_be_silent(void **state)
+{
+    struct fixture *f = *state;
+    struct peer peer;
+
+    connect_peer(f, &peer);
+    assert_int_equal(subscribe(f, &peer), 0);
+    (void)sd_event_run(f->event, SESSION_HELLO_USEC + USEC_PER_SEC / 2);
+    run_loop(f->event);
+    assert_int_equal(f->ended, 0);
+    peer_leave(&peer);
+}
+
+/* --- what ends a session --- */
+
+static void assert_ends(struct fixture *f, const void *bytes, size_t length)
+{
+    size_t before = f->ended;
+    struct peer peer;
+
+    connect_peer(f, &peer);
+    assert_true(peer_say(&peer, bytes, length));
+    run_loop(f->event);
+    assert_int_equal(f->ended, before + 1);
+    assert_int_equal(f->reason, SESSION_MALFORMED);
+    assert_true(peer_is_dropped(&peer));
+    peer_leave(&peer);
+}
+
+static void messages_that_are_none_end_it(void **state)
+{
+    struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
+    char longer[2 * sizeof(hello)] = {0};
+    struct fixture *f = *state;
+
+    memcpy(longer, &hello, sizeof(hello));
+    assert_ends(f, "", 0);
+    assert_ends(f, "x", 1);
+    assert_ends(f, &hello, sizeof(struct message));
+    assert_ends(f, &hello, sizeof(hello) - 1);
+    assert_ends(f, longer, sizeof(hello) + 1);
+    assert_ends(f, longer, sizeof(longer));
+    hello.head.version = 99;
+    assert_ends(f, &hello, sizeof(hello));
+    hello = peer_hello(MESSAGE_START_OLDEST);
+    hello.head.type = MESSAGE_WELCOME;
+    assert_ends(f, &hello, sizeof(hello));
+    hello.head.type = 0xffff;
+    assert_ends(f, &hello, sizeof(hello));
+}
+
+static void descriptors_end_it(void **state)
+{
+    struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec iov = {.iov_base = &hello, .iov_len = sizeof(hello)};
+    struct msghdr message = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    struct fixture *f = *state;
+    int before = open("/dev/null", O_RDONLY);
+    struct peer peer;
+    int after;
+
+    connect_peer(f, &peer);
+    control.header.cmsg_level = SOL_SOCKET;
+    control.header.cmsg_type = SCM_RIGHTS;
+    control.header.cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(&control.header), &before, sizeof(int));
+    assert_int_equal(sendmsg(peer.socket, &message, 0), sizeof(hello));
+    run_loop(f->event);
+    assert_int_equal(f->reason, SESSION_MALFORMED);
+    assert_int_equal(f->joined, 0);
+    peer_leave(&peer);
+    (void)close(before);
+    after = open("/dev/null", O_RDONLY);
+    assert_int_equal(after, before); /* none was kept */
+    (void)close(after);
+}
+
+static void a_second_hello_ends_it(void **state)
+{
+    struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
+    struct fixture *f = *state;
+    struct peer peer;
+
+    connect_peer(f, &peer);
+    assert_int_equal(subscribe(f, &peer), 0);
+    assert_true(peer_say(&peer, &hello, sizeof(hello)));
+    run_loop(f->event);
+    assert_int_equal(f->ended, 1);
+    assert_int_equal(f->reason, SESSION_MALFORMED);
+    assert_int_equal(peer.page->state, PAGE_EVICTED);
+    assert_true(peer_is_dropped(&peer));
+    peer_leave(&peer);
+}
+
+static void half_a_hangup_ends_it(void **state)
+{
+    struct fixture *f = *state;
+    struct peer peer;
+
+    connect_peer(f, &peer);
+    assert_int_equal(subscribe(f, &peer), 0);
+    (void)shutdown(peer.socket, SHUT_WR);
+    run_loop(f->event);
+    assert_int_equal(f->ended, 1);
+    peer_leave(&peer);
+}
+
+static void an_impossible_wish_is_refused(void **state)
+{
+    struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
+    struct fixture *f = *state;
+    struct peer peer;
+
+    hello.role = 99;
+    connect_peer(f, &peer);
+    assert_int_equal(peer_subscribe(&peer, f->event, &hello), -EPROTO);
+    peer_leave(&peer);
+    hello = peer_hello((enum message_start)99);
+    connect_peer(f, &peer);
+    assert_int_equal(peer_subscribe(&peer, f->event, &hello), -EPROTO);
+    assert_int_equal(f->reason, SESSION_REFUSED);
+    assert_int_equal(f->error, -EPROTO);
+    assert_int_equal(f->joined, 0);
+    peer_leave(&peer);
+}
+
+static void the_owner_may_refuse(void **state)
+{
+    struct fixture *f = *state;
+    struct peer peer;
+
+    f->hello_error = -ENOMEM;
+    connect_peer(f, &peer);
+    assert_int_equal(subscribe(f, &peer), -ENOMEM);
+    assert_true(peer_is_dropped(&peer));
+    assert_int_equal(f->sessions->count, 0);
+    peer_leave(&peer);
+}
+
+static void each_subscriber_is_told_of_the_end(void **state)
+{
+    struct fixture *f = *state;
+    struct peer peers[3], silent;
+
+    for (size_t i = 0; i < 3; i++) {
+        connect_peer(f, &peers[i]);
+        assert_int_equal(subscribe(f, &peers[i]), 0);
+    }
+    connect_peer(f, &silent);
+    sessions_drop_all(f->sessions, PAGE_SUPERSEDED);
+    assert_int_equal(f->ended, 4);
+    assert_int_equal(f->reason, SESSION_CLOSED);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(peers[i].page->state, PAGE_SUPERSEDED);
+        assert_true(peer_is_dropped(&peers[i]));
+        peer_leave(&peers[i]);
+    }
+    peer_leave(&silent);
+}
+
+/* --- who may, and how many --- */
+
+static void the_list_decides(void **state)
+{
+    static const gid_t groups[] = {12345, STAFF};
+    struct fixture *f = *state;
+    struct peer peer;
+
+    need_root();
+    f->limits.allowed = "4000000001 @4000000003";
+    sessions_configure(f->sessions, &f->limits);
+    connect_as(f, &peer, ALICE);
+    assert_int_equal(subscribe(f, &peer), 0);
+    assert_int_equal(f->sessions->first->identity.uid, ALICE);
+    peer_leave(&peer);
+    connect_as(f, &peer, BOB);
+    assert_int_equal(subscribe(f, &peer), -EPERM);
+    assert_int_equal(f->reason, SESSION_REFUSED);
+    assert_true(peer_is_dropped(&peer));
+    peer_leave(&peer);
+    assert_true(peer_connect_as(&peer, f->path, BOB, BOB, groups, 2));
+    run_loop(f->event);
+    assert_int_equal(subscribe(f, &peer), 0);
+    peer_leave(&peer);
+    connect_peer(f, &peer); /* root always may */
+    assert_int_equal(subscribe(f, &peer), 0);
+    peer_leave(&peer);
+}
+
+/* A process is in its own group, too, whether or not that is among the others. */
+static void the_first_group_counts(void **state)
+{
+    struct fixture *f = *state;
+    struct peer peer;
+
+    need_root();
+    f->limits.allowed = "@4000000003";
+    sessions_configure(f->sessions, &f->limits);
+    assert_true(peer_connect_as(&peer, f->path, BOB, STAFF, NULL, 0));
+    run_loop(f->event);
+    assert_int_equal(subscribe(f, &peer), 0);
+    peer_leave(&peer);
+}
+
+static void who_is_in_many_groups_is_in_each_of_them(void **state)
+{
+    struct fixture *f = *state;
+    struct peer peer;
+    gid_t groups[1000];
+
+    need_root();
+    f->limits.allowed = "@4000000003";
+    sessions_configure(f->sessions, &f->limits);
+    for (size_t i = 0; i < 1000; i++) {
+        groups[i] = (gid_t)(10000 + i);
+    }
+    groups[999] = STAFF;
+    assert_true(peer_connect_as(&peer, f->path, BOB, BOB, groups, 1000));
+    run_loop(f->event);
+    assert_int_equal(subscribe(f, &peer), 0);
+    peer_leave(&peer);
+}
+
+static void a_user_has_his_share(void **state)
+{
+    struct fixture *f = *state;
+    struct peer peers[6], bob;
+
+    need_root();
+    for (size_t i = 0; i < 6; i++) {
+        connect_as(f, &peers[i], ALICE);
+        assert_int_equal(peer_welcomed(&peers[i]), i < 5 ? -EAGAIN : -EUSERS);
+    }
+    assert_int_equal(f->sessions->count, 5);
+    assert_int_equal(f->reason, SESSION_REFUSED);
+    assert_int_equal(f->error, -EUSERS);
+    connect_as(f, &bob, BOB);
+    assert_int_equal(subscribe(f, &bob), 0); /* nobody is kept out by that */
+    peer_leave(&peers[0]);
+    run_loop(f->event);
+    connect_as(f, &peers[0], ALICE); /* there is room again */
+    assert_int_equal(subscribe(f, &peers[0]), 0);
+    for (size_t i = 0; i < 6; i++) {
+        peer_leave(&peers[i]);
+    }
+    peer_leave(&bob);
+}
+
+static void there_is_a_limit_in_all(void **state)
+{
+    struct fixture *f = *state;
+    struct peer peers[11];
+
+    f->limits.sessions_per_user = 10;
+    sessions_configure(f->sessions, &f->limits);
+    for (size_t i = 0; i < 11; i++) {
+        connect_peer(f, &peers[i]);
+        assert_int_equal(subscribe(f, &peers[i]), i < 10 ? 0 : -EUSERS);
+    }
+    assert_int_equal(f->sessions->count, 10);
+    for (size_t i = 0; i < 11; i++) {
+        peer_leave(&peers[i]);
+    }
+}
+
+/* Without a descriptor left, whoever comes is turned away, and the loop has nothing to do. */
+static void without_descriptors_nobody_waits_for_ever(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit old, none;
+    struct peer peers[3];
+
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(peer_connect(&peers[i], f->path));
+    }
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    none = old;
+    none.rlim_cur = (rlim_t)peers[2].socket + 1;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    run_loop(f->event);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(peer_is_dropped(&peers[i]));
+        peer_leave(&peers[i]);
+    }
+    assert_int_equal(f->sessions->count, 0);
+    assert_true(f->sessions->reserve_fd >= 0);
+    connect_peer(f, &peers[0]);
+    assert_int_equal(subscribe(f, &peers[0]), 0);
+    peer_leave(&peers[0]);
+}
+
+/* The descriptors end while a subscriber is being made. */
+static void without_descriptors_for_a_session_it_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit old, few;
+    struct peer peer;
+
+    for (rlim_t more = 1; more <= 4; more++) { /* page, two bells */
+        int r;
+
+        connect_peer(f, &peer);
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+        few = old;
+        few.rlim_cur = (rlim_t)f->sessions->first->socket + more;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        r = subscribe(f, &peer);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+        assert_true(r == -EMFILE || r == -EPROTO);
+        peer_leave(&peer);
+        run_loop(f->event);
+        assert_int_equal(f->sessions->count, 0);
+    }
+}
+
+/* --- the socket --- */
+
+static void a_socket_that_is_served_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct peer peer;
+    bool bound;
+    int fd;
+
+    assert_int_equal(listen_open(f->path, &bound, &fd), -EADDRINUSE);
+    run_loop(f->event);
+    connect_peer(f, &peer);
+    assert_int_equal(subscribe(f, &peer), 0);
+    peer_leave(&peer);
+}
+
+static void on_alarm(int number)
+{
+    (void)number;
+}
+
+/* Its daemon hangs, and nobody more can wait for it. */
+static void a_socket_that_is_served_badly_does_not_hold_us_up(void **state)
+{
+    struct fixture *f = *state;
+    struct sigaction interrupt = {.sa_handler = on_alarm}, old;
+    struct peer peers[200];
+    size_t count = 0;
+    bool bound;
+    int fd;
+
+    while (count < 200 && peer_connect(&peers[count], f->path)) {
+        count++;
+    }
+    assert_true(count < 200);
+    (void)fd_close(peers[count].socket);
+    (void)sigaction(SIGALRM, &interrupt, &old); /* what would hang is interrupted */
+    (void)alarm(5);
+    assert_int_equal(listen_open(f->path, &bound, &fd), -EADDRINUSE);
+    (void)sigaction(SIGALRM, &old, NULL);
+    (void)alarm(PRIVATE_SECONDS);
+    while (count > 0) {
+        peer_leave(&peers[--count]);
+    }
+}
+
+static void a_socket_that_a_dead_daemon_left_is_replaced(void **state)
+{
+    struct fixture *f = *state;
+    bool bound = false;
+    int fd = -1;
+
+    f->sessions = sessions_free(f->sessions);
+    assert_int_equal(listen_open(f->path, &bound, &fd), 0);
+    assert_true(bound);
+    (void)close(fd);
+}
+
+/* --socket names a file by mistake. */
+static void what_is_no_socket_is_not_removed(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(free_cleanup) char *path = NULL;
+    bool bound;
+    int fd;
+
+    assert_true(asprintf(&path, "%s/precious", f->directory) > 0);
+    assert_true(file_write(path, "data", 4));
+    assert_true(listen_open(path, &bound, &fd) < 0);
+    assert_int_equal(access(path, R_OK), 0);
+}
+
+static void a_path_that_is_too_long_is_refused(void **state)
+{
+    char path[200];
+    bool bound;
+    int fd;
+
+    (void)state;
+    memset(path, 'x', sizeof(path));
+    path[sizeof(path) - 1] = '\0';
+    assert_int_equal(listen_open(path, &bound, &fd), -ENAMETOOLONG);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_subscriber_is_welcome),
+        TEST(a_name_is_printable_and_has_an_end),
+        TEST(who_asks_is_told_as_often_as_he_likes),
+        TEST(who_does_not_listen_is_dropped),
+        TEST(who_says_nothing_is_dropped_in_time),
+        TEST(a_subscriber_may_be_silent),
+        TEST(messages_that_are_none_end_it),
+        TEST(descriptors_end_it),
+        TEST(a_second_hello_ends_it),
+        TEST(half_a_hangup_ends_it),
+        TEST(an_impossible_wish_is_refused),
+        TEST(the_owner_may_refuse),
+        TEST(each_subscriber_is_told_of_the_end),
+        TEST(the_list_decides),
+        TEST(the_first_group_counts),
+        TEST(who_is_in_many_groups_is_in_each_of_them),
+        TEST(a_user_has_his_share),
+        TEST(there_is_a_limit_in_all),
+        TEST(without_descriptors_nobody_waits_for_ever),
+        TEST(without_descriptors_for_a_session_it_is_refused),
+        TEST(a_socket_that_is_served_is_left_alone),
+        TEST(a_socket_that_is_served_badly_does_not_hold_us_up),
+        TEST(a_socket_that_a_dead_daemon_left_is_replaced),
+        TEST(what_is_no_socket_is_not_removed),
+        TEST(a_path_that_is_too_long_is_refused),
+    };
+
+    (void)alarm(PRIVATE_SECONDS);
+    (void)signal(SIGPIPE, SIG_IGN); /* as the daemon does */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The status: what it says, and who is told what.
+ */
+#include "daemon/status.h"
+
+#include "daemon.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define RING  "layout = \"ring\"; mode = \"0644\"; size = 4096; spin_us = 0; "
+#define ALICE ((uid_t)4000000001)
+
+struct fixture {
+    struct daemon daemon;
+    struct peer peer;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    f->peer = (struct peer){.socket = -1, .fds = {-1, -1, -1}};
+    *state = f;
+    if (!daemon_new(&f->daemon, RING)) {
+        return -1;
+    }
+    daemon_turn(&f->daemon);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    peer_leave(&f->peer);
+    daemon_free(&f->daemon);
+    free(f);
+    return 0;
+}
+
+/* As this user is told; freed by the caller. */
+static char *ask(const struct fixture *f, uid_t uid)
+{
+    struct session asker = {.identity = {.uid = uid}};
+    char *json = status_json(f->daemon.manager, &asker);
+
+    assert_non_null(json);
+    return json;
+}
+
+static bool says(const struct fixture *f, uid_t uid, const char *part)
+{
+    CLEANUP(free_cleanup) char *json = ask(f, uid);
+
+    return strstr(json, part) != NULL;
+}
+
+static void it_says_how_the_daemon_is(void **state)
+{
+    struct fixture *f = *state;
+    const struct manager *manager = f->daemon.manager;
+    CLEANUP(free_cleanup) char *expected = NULL;
+    CLEANUP(free_cleanup) char *json = ask(f, 0);
+
+    assert_true(asprintf(&expected,
+                         "{\"instance\":\"unit\",\"layout\":\"ring\",\"when_full\":\"wait\","
+                         "\"key\":\"0x0000162e\",\"segment\":%d,\"size\":4096,\"mode\":\"0644\","
+                         "\"epoch\":\"%s\",\"records\":%" PRIu64 ",\"acknowledged\":0,"
+                         "\"rejected\":0,\"subscribers\":0,\"sessions\":[]}",
+                         manager->segment.id, SD_ID128_TO_STRING(manager->state->file->epoch),
+                         board_newest(&manager->board)) > 0);
+    assert_string_equal(json, expected);
+}
+
+static void it_says_how_a_subscriber_is(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(free_cleanup) char *expected = NULL;
+    uint64_t newest;
+
+    assert_int_equal(daemon_subscribe(&f->daemon, &f->peer), 0);
+    peer_acknowledge(&f->peer, 5);
+    daemon_turn(&f->daemon);
+    newest = board_newest(&f->daemon.manager->board);
+    assert_true(asprintf(&expected,
+                         "\"acknowledged\":5,\"rejected\":0,\"subscribers\":1,\"sessions\":[{"
+                         "\"pid\":%d,\"uid\":%u,\"gid\":%u,\"name\":\"peer\",\"acknowledged\":5,"
+                         "\"behind\":%" PRIu64 ",\"lost\":0,\"lease_left_ms\":",
+                         (int)getpid(), (unsigned)geteuid(), (unsigned)getegid(), newest - 5) > 0);
+    daemon_flush(&f->daemon);
+    assert_true(says(f, 0, expected));
+}
+
+/* "Anyone is told the totals and its own sessions; others' only root and the daemon's own user". */
+static void others_are_shown_to_root_only(void **state)
+{
+    struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
+    struct fixture *f = *state;
+
+    if (geteuid() != 0) {
+        skip();
+    }
+    assert_true(peer_connect_as(&f->peer, f->daemon.socket_path, ALICE, ALICE, NULL, 0));
+    run_loop(f->daemon.manager->event);
+    assert_int_equal(peer_subscribe(&f->peer, f->daemon.manager->event, &hello), 0);
+    assert_true(says(f, 0, "\"name\":\"peer\""));
+    assert_true(says(f, geteuid(), "\"name\":\"peer\""));
+    assert_true(says(f, ALICE, "\"name\":\"peer\""));
+    assert_false(says(f, ALICE + 1, "peer"));
+    assert_true(says(f, ALICE + 1, "\"subscribers\":1,\"sessions\":[]"));
+}
+
+static void who_only_asks_is_no_subscriber(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_true(peer_connect(&f->peer, f->daemon.socket_path));
+    run_loop(f->daemon.manager->event);
+    assert_true(says(f, 0, "\"subscribers\":0,\"sessions\":[]"));
+}
+
+/* What a client calls itself ends no string and no object. */
+static void names_are_escaped(void **state)
+{
+    struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
+    struct fixture *f = *state;
+
+    memcpy(hello.name, "\"}],\\\n\x01\xc3\xa9", 10);
+    assert_true(peer_connect(&f->peer, f->daemon.socket_path));
+    run_loop(f->daemon.manager->event);
+    assert_int_equal(peer_subscribe(&f->peer, f->daemon.manager->event, &hello), 0);
+    assert_true(says(f, 0, "\"name\":\"\\\"}],\\\\____\""));
+}
+
+/* As many sessions as there may be: the answer is still one message, and still JSON. */
+static void a_crowd_fits_into_the_answer(void **state)
+{
+    struct fixture *f = *state;
+    struct sessions *sessions = f->daemon.manager->sessions;
+    struct session *crowd = calloc(SESSIONS_MAX, sizeof(*crowd));
+    struct page page = {0};
+    CLEANUP(free_cleanup) char *json = NULL;
+
+    for (size_t i = 0; i < SESSIONS_MAX; i++) {
+        crowd[i] = (struct session){.next = i ? &crowd[i - 1] : NULL, .page = &page};
+        crowd[i].identity.pid = INT32_MAX;
+        crowd[i].identity.uid = crowd[i].identity.gid = UINT32_MAX;
+        memset(crowd[i].identity.name, '"', ACK_NAME_SIZE - 1);
+        crowd[i].acknowledged = crowd[i].lost = UINT64_MAX;
+    }
+    sessions->first = &crowd[SESSIONS_MAX - 1];
+    json = ask(f, 0);
+    sessions->first = NULL;
+    free(crowd);
+    assert_true(strlen(json) > 100000);
+    assert_true(strlen(json) <= MESSAGE_REPORT_MAX);
+    assert_string_equal(json + strlen(json) - 3, "}]}");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(it_says_how_the_daemon_is),
+        TEST(it_says_how_a_subscriber_is),
+        TEST(others_are_shown_to_root_only),
+        TEST(who_only_asks_is_no_subscriber),
+        TEST(names_are_escaped),
+        TEST(a_crowd_fits_into_the_answer),
+    };
+
+    private_ipc_or_skip();
+    (void)alarm(PRIVATE_SECONDS);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
