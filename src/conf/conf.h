@@ -79,6 +79,5 @@ DEFINE_CLEANUP(struct conf, conf_free)
 int conf_refuse(const struct conf *conf, const char *setting, char **ret_message,
                 const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* Writes the effective configuration in the file's own format, with the table's help as comments.
- */
+/* Writes the effective configuration in the file's own format, with the help as comments. */
 void conf_dump(const struct conf *conf, FILE *file);

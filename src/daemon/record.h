@@ -20,8 +20,7 @@
 #include "proto/plain.h"
 #include "segment/segment.h"
 
-/* How much of the segment one look compares with the image; a larger one is gone through in turns.
- */
+/* How much of the segment one look compares with the image; the rest has its turn later. */
 #define RECORD_SLICE ((size_t)64 * 1024)
 
 struct record {

@@ -67,8 +67,7 @@ static int signals_new(struct manager *manager)
     return 0;
 }
 
-/* The poll timer is a periodic timerfd, which is cheaper than setting a timer anew for each look.
- */
+/* The poll timer is a periodic timerfd: cheaper than setting a timer anew for each look. */
 static int timers_new(struct manager *manager)
 {
     uint64_t watchdog;

@@ -54,8 +54,7 @@ static bool take_over(struct stream *stream, const struct segment *segment)
     if (traces_new(stream) < 0) {
         return false;
     }
-    /* Before a walk begins there: a tail that the writer could have stored, and not too far back.
-     */
+    /* Before a walk begins there: could the writer have stored that tail? */
     tail = atomic_load_explicit(&reader.header->tail, memory_order_relaxed);
     head = atomic_load_explicit(&reader.header->head, memory_order_relaxed);
     if (tail % RING_LINE != 0 || head % RING_LINE != 0 || head - tail > writer->capacity) {

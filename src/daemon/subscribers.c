@@ -9,9 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LOST_USEC USEC_PER_SEC /* between two entries about what one subscriber lost */
-#define FLUSH_USEC                                                                                 \
-    (10 * USEC_PER_MSEC) /* until what the log's budget did not cover is tried again */
+#define LOST_USEC  USEC_PER_SEC         /* between two entries about what one subscriber lost */
+#define FLUSH_USEC (10 * USEC_PER_MSEC) /* until the log's budget is asked again */
 
 /* --- what the log is told --- */
 

@@ -44,8 +44,7 @@ static int send_message(int socket, const void *message, size_t length)
     return 0;
 }
 
-/* Receives one message, and up to MESSAGE_WELCOME_FDS descriptors; the others of *ret_fds are -1.
- */
+/* Receives one message, and its descriptors; those of ret_fds that did not come are -1. */
 static ssize_t receive(int socket, void *buffer, size_t size, int ret_fds[MESSAGE_WELCOME_FDS])
 {
     union {

@@ -304,8 +304,7 @@ static inline bool ring_overtaken(const struct ring_reader *reader, uint64_t pos
     return atomic_load_explicit(&reader->header->tail, memory_order_relaxed) > position;
 }
 
-/* Checks the header of a segment of `size` bytes. -EPROTO: no ring that we know; -EAGAIN: not yet.
- */
+/* Checks the header of a segment of `size` bytes. -EPROTO: not a ring of ours; -EAGAIN: not yet. */
 static inline int ring_attach(struct ring_reader *reader, const void *segment, size_t size)
 {
     const struct ring_header *header = segment;
