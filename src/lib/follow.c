@@ -144,7 +144,7 @@ int follower_skip(struct follower *follower)
 ssize_t follower_oldest_length(const struct follower *follower)
 {
     struct ring_reader reader = follower->reader;
-    const struct ring_record *record;
+    const struct ring_record *record = NULL;
     uint64_t skipped = 0;
     int r = seek(follower, &reader, &skipped);
 

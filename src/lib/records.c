@@ -49,7 +49,7 @@ static void catch_up(struct shmd_subscriber *subscriber)
 static int ring_next(struct shmd_subscriber *subscriber, struct shmd_record *ret)
 {
     struct ring_reader *reader = &subscriber->link.reader;
-    const struct ring_record *record;
+    const struct ring_record *record = NULL;
     size_t length;
 
     for (;;) {
