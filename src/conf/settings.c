@@ -37,7 +37,7 @@ const struct setting settings[] = {
     {"group", SETTING_TEXT, FIELD(group), 0, "", 0, 0, NULL,
      "Group of the segment, a name or number; empty: the daemon's own group."},
     {"poll_interval_ms", SETTING_NUMBER, FIELD(poll_interval_ms), 10, NULL, 1, MINUTE_MSEC, NULL,
-     "How often to look for an acknowledgement where others may write, in ms; idle: a quarter as "
+     "How often to look for an acknowledgement where others may write, in ms; idle: an eighth as "
      "often."},
     {"lease_ms", SETTING_NUMBER, FIELD(lease_ms), 10000, NULL, 10, UINT64_C(86400000), NULL,
      "How long a subscriber may owe an acknowledgement before it is evicted, in ms."},

@@ -18,7 +18,7 @@
 #define REFILLS_MAX  256                 /* records published before anybody is told */
 #define EVENTS_USEC  (2 * USEC_PER_MSEC) /* how long the loop's events may wait for work */
 #define IDLE_USEC    USEC_PER_SEC        /* without an acknowledgement, we look less often, … */
-#define IDLE_FACTOR  4                   /* … by this much */
+#define IDLE_FACTOR  8                   /* … by this much */
 
 struct segment_spec manager_spec(const struct conf *conf)
 {

@@ -37,7 +37,7 @@ test_fields_of_an_acknowledgement() {
     local entry pid field
     systemctl start shmd
     # shellcheck disable=SC2016
-    pid=$(runuser -u alice -- sh -c 'echo $$; exec shm-client >/dev/null')
+    pid=$(runuser -u alice -- sh -c 'echo $$; exec shm-client --anonymous >/dev/null')
     wait_until '(($(count_entries SHMD_EVENT=acknowledged) == 1))'
     entry=$(entries SHMD_EVENT=acknowledged)
     for field in SHMD_EVENT=acknowledged SHMD_INSTANCE=shmd SHMD_KEY=0x0000162e \
@@ -228,6 +228,8 @@ test_stop_leaves_nothing() {
     assert_eq "$(count_segments)" 0 'segments'
     assert_eq "$(systemctl show --property=Result --value shmd)" success
     assert_eq "$(find /run/shmd -type f 2>/dev/null)" '' 'files in /run/shmd'
+    # The socket would start it again.
+    systemctl stop shmd.socket
     assert_exit 3 runuser -u alice -- shm-client --timeout 1
 }
 
