@@ -117,7 +117,7 @@ end_followers() {
     local follower
     touch "$TEST_DIR/enough"
     for follower in "${followers[@]}"; do
-        wait "${follower#*:}" || fail "${follower%:*}: $(said "${follower%:*}")"
+        wait "${follower#*:}" || fail "${follower%:*}: $(said "${follower%:*}" | grep -v '^at ' | tail -n 20)"
         diagnose "$(said "${follower%:*}" | tail -n 1)"
     done
 }

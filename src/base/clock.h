@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * One clock for everything that is measured: CLOCK_MONOTONIC in microseconds. It is the same for
- * all processes of a machine and goes on across a restart of the daemon.
+ * all processes of a machine and goes on across a restart of the daemon. The time of day is for
+ * people, and for the journal.
  */
 #pragma once
 
@@ -16,6 +17,15 @@ static inline uint64_t clock_usec(void)
     struct timespec now;
 
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* The time of day: since 1970. */
+static inline uint64_t clock_usec_since_1970(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
     return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
 }
 

@@ -3,6 +3,7 @@
  * shm-client: command line, daemon or segment, verb.
  */
 #include "client/anonymous.h"
+#include "client/audit.h"
 #include "client/options.h"
 #include "client/output.h"
 #include "client/session.h"
@@ -92,6 +93,8 @@ int main(int argc, char **argv)
         return (int)output_end();
     case VERB_STATUS:
         return (int)status_show(&options);
+    case VERB_AUDIT:
+        return (int)audit_show(&options);
     case VERB_READ:
     case VERB_FOLLOW:
     case VERB_PEEK:

@@ -5,6 +5,7 @@
  */
 #include "client/options.h"
 #include "client/output.h"
+#include "client/when.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -14,6 +15,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,7 +33,9 @@ static const struct option long_options[] = {
     {"output", required_argument, NULL, 'o'},   {"from", required_argument, NULL, 'F'},
     {"name", required_argument, NULL, 'N'},     {"anonymous", no_argument, NULL, 'X'},
     {"no-ack", no_argument, NULL, 'A'},         {"json", no_argument, NULL, 'J'},
-    {"watch", no_argument, NULL, 'W'},          {"help", no_argument, NULL, 'h'},
+    {"watch", no_argument, NULL, 'W'},          {"since", required_argument, NULL, 'S'},
+    {"until", required_argument, NULL, 'U'},    {"directory", required_argument, NULL, 'D'},
+    {"user", required_argument, NULL, 'P'},     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},        {NULL, 0, NULL, 0},
 };
 
@@ -40,10 +44,9 @@ static const struct {
     enum verb verb;
     const char *takes;
 } verbs[] = {
-    {"read", VERB_READ, "kcisntoFNXA"},
-    {"follow", VERB_FOLLOW, "kcisntoFNXA"},
-    {"peek", VERB_PEEK, "kcintoF"},
-    {"status", VERB_STATUS, "kcisoJW"},
+    {"read", VERB_READ, "kcisntoFNXA"}, {"follow", VERB_FOLLOW, "kcisntoFNXA"},
+    {"peek", VERB_PEEK, "kcintoF"},     {"status", VERB_STATUS, "kcisoJW"},
+    {"audit", VERB_AUDIT, "ioJSUDP"}, /* of the journal, not of a segment */
 };
 
 static const struct {
@@ -112,6 +115,29 @@ static int name_take(struct options *options, const char *value)
     return 0;
 }
 
+static int when_take(const char *option, const char *value, uint64_t *ret_usec)
+{
+    return when_parse(value, clock_usec_since_1970(), ret_usec) < 0
+               ? refuse_value(option, value, WHEN_EXPECTED)
+               : 0;
+}
+
+static int user_take(struct options *options, const char *value)
+{
+    const struct passwd *user = getpwnam(value);
+    uint64_t uid;
+
+    if (user) {
+        options->user = user->pw_uid;
+    } else if (parse_u64_range(value, 0, UINT32_MAX - 1, &uid) == 0) {
+        options->user = (uid_t)uid;
+    } else {
+        return refuse_value("user", value, "the name or the number of a user");
+    }
+    options->user_given = true;
+    return 0;
+}
+
 /* An option that is not like the table says; `argument` is the one that getopt_long() looked at. */
 static int option_refuse(int problem, const char *argument)
 {
@@ -167,6 +193,15 @@ static int option_take(struct options *options, int option, const char *value)
     case 'W':
         options->watch = true;
         return 0;
+    case 'S':
+        return when_take("since", value, &options->since_usec);
+    case 'U':
+        return when_take("until", value, &options->until_usec);
+    case 'D':
+        options->directory = value;
+        return 0;
+    case 'P':
+        return user_take(options, value);
     default: /* 'J', the only one left */
         options->format = FORMAT_JSON;
         return 0;
@@ -189,9 +224,13 @@ static int verb_judge(size_t verb, const bool *given, const struct options *opti
         output_error("--anonymous and --no-ack use no session: they go with no --socket or --name");
         return -EINVAL;
     }
-    if (verbs[verb].verb == VERB_STATUS && options->format != FORMAT_TEXT &&
-        options->format != FORMAT_JSON) {
-        output_error("status has no such --output: give it text or json");
+    if ((verbs[verb].verb == VERB_STATUS || verbs[verb].verb == VERB_AUDIT) &&
+        options->format != FORMAT_TEXT && options->format != FORMAT_JSON) {
+        output_error("%s has no such --output: give it text or json", verbs[verb].name);
+        return -EINVAL;
+    }
+    if (options->since_usec > options->until_usec) {
+        output_error("--since lies behind --until: exchange them");
         return -EINVAL;
     }
     return 0;
@@ -199,7 +238,7 @@ static int verb_judge(size_t verb, const bool *given, const struct options *opti
 
 int options_parse(int argc, char **argv, struct options *ret)
 {
-    struct options options = {.name = "shm-client", .acknowledge = true};
+    struct options options = {.name = "shm-client", .acknowledge = true, .until_usec = UINT64_MAX};
     bool given[UCHAR_MAX + 1] = {false};
     size_t verb = 0;
     int option;

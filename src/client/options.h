@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define OPTIONS_NAME_MAX 31 /* bytes of --name: what the protocol has room for */
 
@@ -14,6 +15,7 @@ enum verb {
     VERB_FOLLOW,
     VERB_PEEK,
     VERB_STATUS,
+    VERB_AUDIT,
     VERB_HELP, /* these two are options to the user */
     VERB_VERSION,
 };
@@ -45,6 +47,13 @@ struct options {
     bool acknowledge;
     bool anonymous; /* no session */
     bool watch;
+
+    /* Of audit. */
+    const char *directory; /* of journal files; NULL: this machine's journal */
+    uint64_t since_usec;   /* since 1970 */
+    uint64_t until_usec;
+    bool user_given;
+    uid_t user; /* as which the daemon runs */
 };
 
 /* What --help prints. */

@@ -12,11 +12,14 @@
  * delivered again. We know it by its number, and only acknowledge it.
  */
 #include "client/session.h"
+#include "base/clock.h"
 #include "client/reading.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+
+#define LATE_USEC (2 * USEC_PER_SEC) /* for a daemon that is being restarted */
 
 struct session {
     struct reading reading;
@@ -151,13 +154,27 @@ static enum exit_status settle(struct session *session)
     }
     session->owes = false;
     if (session->has_ahead && session->ahead.number <= session->returned) {
-        r = -ENOTCONN; /* the next record is from another session, in which it means nothing */
+        r = -EINVAL; /* the next record is from another epoch, in which it means nothing */
     } else {
         r = shmd_acknowledge(session->subscriber, session->returned);
     }
-    /* Without that session they will be delivered again, and acknowledged then. */
-    session->postponed = r == -ENOTCONN || r == -EINVAL;
+    session->postponed = r == SHMD_LATER || r == -EINVAL;
     return r < 0 && !session->postponed ? failed(session, r) : EXIT_DONE;
+}
+
+/* Gives the daemon a while to be back, and to be told. */
+static void settle_late(struct session *session)
+{
+    struct shmd_subscription subscription;
+    struct shmd_record record;
+    uint64_t until = clock_usec() + LATE_USEC;
+
+    while (session->postponed && clock_usec() < until) {
+        (void)shmd_wait(session->subscriber, LATE_USEC / 10);
+        (void)shmd_next(session->subscriber, &record); /* which connects */
+        shmd_describe(session->subscriber, &subscription);
+        session->postponed = !subscription.connected;
+    }
 }
 
 static enum exit_status gone(struct session *session)
@@ -210,6 +227,9 @@ static enum exit_status read_all(struct session *session)
     }
     if (status == EXIT_DONE) {
         status = settle(session);
+    }
+    if (status == EXIT_DONE) {
+        settle_late(session);
     }
     return status == EXIT_DONE && session->postponed ? gone(session) : status;
 }

@@ -39,7 +39,11 @@ static void describe_client(const struct ack *ack, const char *user, char *text,
     if (ack->pid > 0) {
         (void)snprintf(pid, sizeof(pid), "%" PRId32, ack->pid);
     }
-    if (ack->verified) {
+    if (ack->verified && ack->uid == ACK_SEVERAL) {
+        (void)snprintf(text, size, "several users");
+    } else if (ack->verified && ack->session == 0) {
+        (void)snprintf(text, size, "%s (uid %" PRIu32 ", several processes)", user, ack->uid);
+    } else if (ack->verified) {
         (void)snprintf(text, size, "%s (uid %" PRIu32 ", pid %s)", user, ack->uid, pid);
     } else if (ack->records == 1) {
         (void)snprintf(text, size, "anonymous client (pid %s, unverified)", pid);
@@ -82,11 +86,19 @@ struct entry *ackentry_new(const struct ack *ack, uint64_t sequence, const char 
     if (ack->pid > 0) {
         entry_add(entry, "SHMD_CLIENT_PID=%" PRId32, ack->pid);
     }
-    if (ack->verified) {
+    if (ack->verified && ack->uid != ACK_SEVERAL) {
         entry_add(entry, "SHMD_CLIENT_UID=%" PRIu32, ack->uid);
         entry_add(entry, "SHMD_CLIENT_GID=%" PRIu32, ack->gid);
         entry_add(entry, "SHMD_CLIENT_USER=%s", user);
+    }
+    if (ack->verified && ack->session) {
+        uint64_t lost = ack->record_last - ack->record_first + 1 - ack->records;
+
+        entry_add(entry, "SHMD_SESSION=%" PRIu32, ack->session);
         entry_add(entry, "SHMD_CLIENT_NAME=%.*s", ACK_NAME_SIZE, ack->name);
+        if (lost > 0) {
+            entry_add(entry, "SHMD_LOST=%" PRIu64, lost);
+        }
     }
     entry_add(entry, "SHMD_CLIENT_VERIFIED=%s", ack->verified ? "yes" : "no");
     entry_add(entry, "SHMD_LATENCY_USEC=%" PRIu64, ack->latency_usec);

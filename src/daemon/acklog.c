@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define CROWDED (ACKLOG_ENTRIES / 4 * 3) /* with one entry for each session: too many of them */
+
 static uint64_t head(const struct acklog *acklog)
 {
     return acklog->commit >> 1;
@@ -37,40 +39,58 @@ const struct ack *acklog_newest(const struct acklog *acklog)
     return head(acklog) ? at(acklog, head(acklog) - 1) : NULL;
 }
 
+/* Whose entries become one. */
+enum merging {
+    OF_ONE_SESSION,
+    OF_ONE_USER,
+    OF_ALL_USERS,
+    MERGINGS,
+};
+
 /* Anonymous clients cannot be told apart: together they are one client. */
-static bool same_client(const struct ack *a, const struct ack *b)
+static bool belong_together(const struct ack *a, const struct ack *b, enum merging merging)
 {
     if (!a->verified || !b->verified) {
         return !a->verified && !b->verified;
     }
-    return a->pid == b->pid && a->uid == b->uid && a->gid == b->gid &&
-           memcmp(a->name, b->name, sizeof(a->name)) == 0;
+    return merging == OF_ALL_USERS ||
+           (a->uid == b->uid && (merging == OF_ONE_USER || a->session == b->session));
 }
 
 static void merge(struct ack *into, const struct ack *later)
 {
-    uint64_t first = into->record_first;
-    uint64_t records = into->records + later->records;
-    uint64_t bytes = into->bytes + later->bytes;
+    struct ack both = *later;
 
-    *into = *later;
-    into->record_first = first;
-    into->records = records;
-    into->bytes = bytes;
+    both.records += into->records;
+    both.bytes += into->bytes;
+    both.record_first =
+        into->record_first < later->record_first ? into->record_first : later->record_first;
+    both.record_last =
+        into->record_last > later->record_last ? into->record_last : later->record_last;
+    if (both.session != into->session) {
+        both.session = 0;
+        both.pid = 0;
+        memset(both.name, 0, sizeof(both.name));
+    }
+    if (both.uid != into->uid) {
+        both.uid = both.gid = ACK_SEVERAL;
+    }
+    *into = both;
 }
 
-/* Copies the queue into the other array, one entry for each client behind the one at the tail. */
-static void compact(struct acklog *acklog)
+/*
+ * Copies the queue into the other array, where what belongs together behind the entry at the tail
+ * becomes one; returns the head that it has there.
+ */
+static uint64_t compact(const struct acklog *acklog, struct ack *entries, enum merging merging)
 {
-    uint64_t other = !(acklog->commit & 1);
-    struct ack *entries = acklog->entries[other];
     uint64_t end = acklog->tail;
 
     for (uint64_t from = acklog->tail; from < head(acklog); from++) {
         const struct ack *ack = at(acklog, from);
         uint64_t into = acklog->tail + 1;
 
-        while (into < end && !same_client(&entries[into % ACKLOG_ENTRIES], ack)) {
+        while (into < end && !belong_together(&entries[into % ACKLOG_ENTRIES], ack, merging)) {
             into++;
         }
         if (into < end) {
@@ -80,17 +100,34 @@ static void compact(struct acklog *acklog)
             end++;
         }
     }
-    commit(acklog, end, other);
+    return end;
 }
 
 void acklog_push(struct acklog *acklog, size_t limit, const struct ack *ack)
 {
-    if (acklog_waiting(acklog) >= limit) {
-        compact(acklog);
+    uint64_t array = acklog->commit & 1;
+    uint64_t end = head(acklog);
+    struct ack pushed = *ack;
+
+    pushed.total = acklog_total(acklog) + ack->records;
+    if (end - acklog->tail >= limit) {
+        array = !array;
+        end = compact(acklog, acklog->entries[array], OF_ONE_SESSION);
+        for (int merging = OF_ONE_USER; merging < MERGINGS && end - acklog->tail >= CROWDED;
+             merging++) {
+            end = compact(acklog, acklog->entries[array], (enum merging)merging);
+        }
     }
-    /* There is room: at most one entry for each client and the one at the tail are left. */
-    acklog->entries[acklog->commit & 1][head(acklog) % ACKLOG_ENTRIES] = *ack;
-    commit(acklog, head(acklog) + 1, acklog->commit & 1);
+    /* There is room: at most the one at the tail and two others are left, or fewer than CROWDED. */
+    acklog->entries[array][end % ACKLOG_ENTRIES] = pushed;
+    commit(acklog, end + 1, array);
+}
+
+uint64_t acklog_total(const struct acklog *acklog)
+{
+    const struct ack *newest = acklog_newest(acklog);
+
+    return newest ? newest->total : 0;
 }
 
 bool acklog_peek(const struct acklog *acklog, struct ack *ret, uint64_t *ret_sequence)

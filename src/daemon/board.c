@@ -7,7 +7,6 @@
 int board_open(struct board *board, const struct conf *conf, struct segment *segment,
                struct state *state)
 {
-    bool kept;
     int r = 0;
 
     *board = (struct board){
@@ -18,11 +17,12 @@ int board_open(struct board *board, const struct conf *conf, struct segment *seg
     if (board->layout == LAYOUT_PLAIN) {
         record_resume(&board->record);
     } else {
-        r = stream_open(&board->stream, segment, state, (enum ring_when_full)conf->when_full,
-                        &kept);
-        state->file->segment_id = segment->id;
-        state->file->key = segment->key;
+        r = stream_open(&board->stream, segment, state, (enum ring_when_full)conf->when_full);
     }
+    state->file->layout = (uint32_t)conf->layout;
+    state->file->when_full = (uint32_t)conf->when_full;
+    state->file->key = segment->key;
+    state->file->segment_id = segment->id;
     return r;
 }
 
@@ -77,22 +77,27 @@ void board_publish(struct board *board, const char *bytes, size_t length)
     }
 }
 
-bool board_release(struct board *board, const struct progress *progress)
+void board_release(struct board *board, const struct progress *progress)
 {
-    if (!progress->subscribers) {
-        return false;
-    }
-    if (board->layout == LAYOUT_RING) {
+    if (board->layout == LAYOUT_RING && progress->subscribers) {
         stream_release(&board->stream, progress->slowest);
-        return false;
     }
-    return record_waits(&board->record) && progress->slowest >= board_newest(board) &&
-           record_done(&board->record);
+}
+
+bool board_is_done(const struct board *board, const struct progress *progress)
+{
+    return board->layout == LAYOUT_PLAIN && progress->subscribers && record_waits(&board->record) &&
+           progress->slowest >= board_newest(board);
 }
 
 bool board_overwrites(const struct board *board)
 {
     return board->layout == LAYOUT_RING && board->stream.when_full == RING_OVERWRITE;
+}
+
+bool board_has_passed(const struct board *board)
+{
+    return board->layout == LAYOUT_RING && stream_has_passed(&board->stream);
 }
 
 uint64_t board_newest(const struct board *board)

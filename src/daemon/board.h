@@ -51,14 +51,17 @@ const char *board_objection(const struct board *board, const char *bytes, size_t
 
 void board_publish(struct board *board, const char *bytes, size_t length);
 
-/*
- * All who must have acknowledged all up to `progress->slowest`. True if an anonymous client has
- * acknowledged the plain record at the last moment, too.
- */
-bool board_release(struct board *board, const struct progress *progress);
+/* Ring: what all have acknowledged may be written over. */
+void board_release(struct board *board, const struct progress *progress);
+
+/* Plain: have all acknowledged the record that stands there? */
+bool board_is_done(const struct board *board, const struct progress *progress);
 
 /* Are records written over that somebody has not read? */
 bool board_overwrites(const struct board *board);
+
+/* … and has that happened, so that a reader can find out by itself what it lost? */
+bool board_has_passed(const struct board *board);
 
 /* The newest record's number; 0: none yet. */
 uint64_t board_newest(const struct board *board);

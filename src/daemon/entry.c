@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#define SD_JOURNAL_SUPPRESS_LOCATION /* our own events are found by MESSAGE_ID, not by line */
-
 #include "daemon/entry.h"
+#include "daemon/journal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <systemd/sd-journal.h>
 
 static const struct {
     const char *name;
@@ -109,35 +107,42 @@ struct entry *entry_new(enum event event, const char *format, ...)
     entry_add(entry, "MESSAGE_ID=%s", event_message_id(event));
     entry_add(entry, "PRIORITY=%d", event_priority(event));
     entry_add(entry, "SHMD_EVENT=%s", event_name(event));
+    entry_add(entry, "SYSLOG_IDENTIFIER=shmd");
     return entry;
 }
 
 /* One line, whatever the message holds. */
-static void line_send(const struct iovec *message)
+size_t entry_line(const struct entry *entry, char line[ENTRY_LINE_MAX])
 {
     static const char prefix[] = "MESSAGE=";
+    static const char who[] = "shmd: ";
+    const struct iovec *message = &entry->fields[0];
     const char *text = message->iov_base;
-    char line[2048] = "shmd: ";
-    size_t used = strlen(line);
+    size_t used = strlen(who);
 
-    for (size_t i = strlen(prefix); i < message->iov_len && used < sizeof(line) - 1; i++) {
+    memcpy(line, who, used);
+    for (size_t i = strlen(prefix); i < message->iov_len && used < ENTRY_LINE_MAX - 1; i++) {
         line[used++] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i];
     }
     line[used++] = '\n';
-    /* One write: lines of several processes do not mix. */
-    (void)!write(STDERR_FILENO, line, used);
+    return used;
 }
 
 int entry_send(const struct entry *entry, enum sink sink)
 {
+    struct mmsghdr note;
+
     if (!entry || entry->count == 0) {
         return 0;
     }
     if (sink == SINK_STDERR) {
-        line_send(&entry->fields[0]);
+        char line[ENTRY_LINE_MAX];
+
+        /* One write: lines of several processes do not mix. */
+        (void)!write(STDERR_FILENO, line, entry_line(entry, line));
         return 0;
     }
-    return sd_journal_sendv(entry->fields, (int)entry->count);
+    return journal_send(entry->fields, entry->count, &note);
 }
 
 struct entry *entry_free(struct entry *entry)

@@ -15,6 +15,7 @@
 #include <sys/uio.h>
 
 #define ENTRY_FIELDS_MAX 32
+#define ENTRY_LINE_MAX   2048
 
 enum sink {
     SINK_STDERR,
@@ -44,6 +45,9 @@ void entry_add(struct entry *entry, const char *format, ...) __attribute__((form
 
 /* A field with any bytes. */
 void entry_add_data(struct entry *entry, const char *name, const void *data, size_t length);
+
+/* Its message as one line, with its newline; returns the length. */
+size_t entry_line(const struct entry *entry, char line[ENTRY_LINE_MAX]);
 
 /* May block for as long as the journal does not read. Negative errno: not sent, try again. */
 int entry_send(const struct entry *entry, enum sink sink);

@@ -3,11 +3,11 @@
 #include "base/cleanup.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <systemd/sd-daemon.h>
 
 #define BACKLOG 128
 
@@ -21,18 +21,12 @@ static bool is_served(const struct sockaddr_un *address)
     return connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN;
 }
 
-int listen_open(const char *path, bool *ret_bound, int *ret)
+int listen_open(const char *path, int *ret)
 {
     CLEANUP(fd_close_cleanup) int fd = -1;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct stat st;
 
-    if (sd_listen_fds(true) > 0 &&
-        sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_SEQPACKET, 1, NULL, 0) > 0) {
-        *ret = SD_LISTEN_FDS_START;
-        *ret_bound = false;
-        return 0;
-    }
     if (strlen(path) >= sizeof(address.sun_path)) {
         return -ENAMETOOLONG;
     }
@@ -53,7 +47,6 @@ int listen_open(const char *path, bool *ret_bound, int *ret)
         return -errno;
     }
     *ret = fd;
-    *ret_bound = true;
     fd = -1;
     return 0;
 }

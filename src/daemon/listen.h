@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The socket that clients connect to.
+ * The socket that clients connect to, where systemd does not hold it for us.
  */
 #pragma once
 
-#include <stdbool.h>
-
 /*
- * The socket that systemd passed, or else one bound to `path` (*ret_bound): the caller's to close,
- * and to remove. -EADDRINUSE: somebody else listens there; -EEXIST:
- * something that is no socket has that name.
+ * A socket bound to `path`, which is the caller's to close and to remove. -EADDRINUSE: somebody
+ * else listens there; -EEXIST: something that is no socket has that name.
  */
-int listen_open(const char *path, bool *ret_bound, int *ret);
+int listen_open(const char *path, int *ret);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/log.h"
 #include "base/clock.h"
+#include "base/step.h"
 #include "daemon/ackentry.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 
-#define RETRY_USEC (USEC_PER_SEC / 10)
+#define RETRY_USEC    (USEC_PER_SEC / 10)
+#define LEFT_OUT_USEC USEC_PER_SEC /* between two rounds of entries about what was left out */
 
 struct log {
     enum sink sink;
@@ -19,7 +21,6 @@ struct log {
 
     /* Of the daemon's thread. */
     int level;
-    uint64_t budget_usec; /* until when the entries made so far have used the budget up */
 
     /* What follows, and the queue in the state, is guarded by the mutex. */
     pthread_mutex_t mutex;
@@ -31,15 +32,26 @@ struct log {
     struct entry *first, *last; /* events that wait */
     size_t waiting;
     uint64_t left_out[EVENTS_COUNT];
+    bool leaves_out;        /* there are some */
+    uint64_t left_out_usec; /* when that was logged last */
 };
+
+/* Sends an event, or (its sequence is not 0) an acknowledgement. */
+static int send_once(const struct log *log, const struct entry *entry, uint64_t sequence)
+{
+    if (sequence == 0) {
+        return entry_send(entry, log->sink);
+    }
+    return outbox_send(&log->state->file->outbox, entry, sequence, log->sink);
+}
 
 /*
  * Sends one entry, for as long as it takes: an error of the journal's socket passes when journald
  * is back. Called without the mutex. False: the log is being closed before it was sent.
  */
-static bool send_surely(struct log *log, const struct entry *entry)
+static bool send_surely(struct log *log, const struct entry *entry, uint64_t sequence)
 {
-    while (entry_send(entry, log->sink) < 0) {
+    while (send_once(log, entry, sequence) < 0) {
         struct timespec pause = clock_timespec(RETRY_USEC);
         bool closing;
 
@@ -73,10 +85,13 @@ static struct entry *event_take(struct log *log)
         log->waiting--;
         return entry;
     }
+    if (!log->leaves_out || (!log->closing && clock_usec() - log->left_out_usec < LEFT_OUT_USEC)) {
+        return NULL;
+    }
     for (size_t i = 0; i < EVENTS_COUNT; i++) {
         if (log->left_out[i] > 0) {
             entry = entry_new(EVENT_ENTRIES_LEFT_OUT,
-                              "%" PRIu64 " more entries '%s' came while the journal did not answer",
+                              "%" PRIu64 " more entries '%s' came than were to be logged",
                               log->left_out[i], event_name((enum event)i));
             entry_add(entry, "SHMD_LEFT_OUT=%" PRIu64, log->left_out[i]);
             entry_add(entry, "SHMD_LEFT_OUT_EVENT=%s", event_name((enum event)i));
@@ -86,7 +101,21 @@ static struct entry *event_take(struct log *log)
             return entry;
         }
     }
+    log->leaves_out = false;
+    log->left_out_usec = clock_usec();
     return NULL;
+}
+
+/* Until something changes, or until what was left out may be told. */
+static void wait_for_change(struct log *log)
+{
+    struct timespec deadline = clock_timespec(log->left_out_usec + LEFT_OUT_USEC);
+
+    if (log->leaves_out) {
+        (void)pthread_cond_clockwait(&log->changed, &log->mutex, CLOCK_MONOTONIC, &deadline);
+    } else {
+        (void)pthread_cond_wait(&log->changed, &log->mutex);
+    }
 }
 
 /* Sends the next acknowledgement; false if there is none, or no sending. */
@@ -103,10 +132,11 @@ static bool ack_send(struct log *log)
     (void)pthread_mutex_unlock(&log->mutex);
     entry = ackentry_new(&ack, sequence, users_name(&log->users, ack.uid));
     entry_describe(entry, log->instance, log->epoch);
-    sent = entry && send_surely(log, entry);
+    sent = entry && send_surely(log, entry, sequence);
     (void)pthread_mutex_lock(&log->mutex);
     if (sent) {
         acklog_pop(&log->state->file->acklog);
+        STEP("log.popped");
     }
     return sent;
 }
@@ -120,7 +150,7 @@ static bool event_send(struct log *log)
         return false;
     }
     (void)pthread_mutex_unlock(&log->mutex);
-    sent = send_surely(log, entry);
+    sent = send_surely(log, entry, 0);
     (void)pthread_mutex_lock(&log->mutex);
     if (!sent) { /* it still waits: log_close() says so */
         entry->next = log->first;
@@ -143,7 +173,7 @@ static void *run(void *argument)
         if (log->closing) {
             break;
         }
-        (void)pthread_cond_wait(&log->changed, &log->mutex);
+        wait_for_change(log);
     }
     (void)pthread_mutex_unlock(&log->mutex);
     return NULL;
@@ -205,6 +235,7 @@ void log_event(struct log *log, struct entry *entry)
     describe_segment(log, entry);
     if (log->waiting == EVENTS_WAITING_MAX) {
         log->left_out[entry->event]++;
+        log->leaves_out = true;
         (void)entry_free(entry);
     } else {
         if (log->first) {
@@ -219,36 +250,22 @@ void log_event(struct log *log, struct entry *entry)
     (void)pthread_mutex_unlock(&log->mutex);
 }
 
-bool log_budget_take(struct log *log)
+void log_left_out(struct log *log, enum event event)
 {
-    uint64_t now = clock_usec();
-
-    /* Each entry uses up its share of time; a second's worth may be saved. */
-    if (log->budget_usec + USEC_PER_SEC < now) {
-        log->budget_usec = now - USEC_PER_SEC;
-    }
-    if (log->budget_usec > now) {
-        return false;
-    }
-    log->budget_usec += USEC_PER_SEC / LOG_ACKS_PER_SECOND;
-    return true;
+    (void)pthread_mutex_lock(&log->mutex);
+    log->left_out[event]++;
+    log->leaves_out = true;
+    (void)pthread_cond_signal(&log->changed);
+    (void)pthread_mutex_unlock(&log->mutex);
 }
 
 void log_acknowledgement(struct log *log, const struct ack *ack)
 {
     (void)pthread_mutex_lock(&log->mutex);
+    STEP("log.push");
     acklog_push(&log->state->file->acklog, log->ack_limit, ack);
+    STEP("log.pushed");
     (void)pthread_cond_signal(&log->changed);
-    (void)pthread_mutex_unlock(&log->mutex);
-}
-
-void log_pause(struct log *log)
-{
-    (void)pthread_mutex_lock(&log->mutex);
-}
-
-void log_resume(struct log *log)
-{
     (void)pthread_mutex_unlock(&log->mutex);
 }
 

@@ -16,15 +16,14 @@
 #include "daemon/entry.h"
 #include "daemon/state.h"
 
-#define EVENTS_WAITING_MAX  1024
-#define LOG_ACKS_PER_SECOND 5000
+#define EVENTS_WAITING_MAX 1024
 
 struct log;
 
 struct log_options {
     const char *instance;
     enum sink sink;
-    struct state *state; /* outlives the log; call log_pause() before it is resized */
+    struct state *state; /* outlives the log */
 };
 
 int log_new(const struct log_options *options, struct log **ret);
@@ -38,18 +37,11 @@ void log_segment(struct log *log, uint32_t key, int id);
 /* Queues an entry, with what every entry has; takes it over (NULL is taken, too). */
 void log_event(struct log *log, struct entry *entry);
 
-/*
- * May one more entry about an acknowledgement be made now? Up to LOG_ACKS_PER_SECOND may; who is
- * told no, adds to the records that the entry will cover, and asks again later.
- */
-bool log_budget_take(struct log *log);
+/* Counts an entry that is not made: how many there were is logged, at most once a second. */
+void log_left_out(struct log *log, enum event event);
 
 /* Queues an acknowledgement. Once this returns, no death of the daemon can lose it. */
 void log_acknowledgement(struct log *log, const struct ack *ack);
-
-/* Keeps the thread off the state until log_resume(): it is about to move in memory. */
-void log_pause(struct log *log);
-void log_resume(struct log *log);
 
 /*
  * Sends what waits, for at most `timeout_usec`, and ends. True if everything was sent; what was not

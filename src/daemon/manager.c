@@ -2,7 +2,9 @@
 #include "daemon/manager.h"
 #include "base/clock.h"
 #include "base/relax.h"
+#include "base/step.h"
 #include "daemon/access.h"
+#include "daemon/membership.h"
 #include "daemon/report.h"
 #include "daemon/status.h"
 #include "daemon/subscribers.h"
@@ -116,14 +118,12 @@ static pid_t last_pid(const struct manager *manager)
 static void log_anonymous(struct manager *manager)
 {
     struct ack ack = record_ack(&manager->board.record, last_pid(manager));
-    const struct ack *newest = acklog_newest(&manager->state->file->acklog);
 
     manager->active_usec = clock_usec();
-    /* Killed between the log and record_done(), an earlier daemon has logged it already. */
-    if (manager->looked || !newest || newest->verified || newest->record_last < ack.record_last) {
+    if (ack.record_last != manager->anonymous_logged) {
         log_acknowledgement(manager->log, &ack);
-        manager->state->file->acknowledged++;
     }
+    manager->anonymous_logged = 0;
 }
 
 bool manager_refill(struct manager *manager)
@@ -134,8 +134,13 @@ bool manager_refill(struct manager *manager)
         (void)manager_look(manager); /* a '*' on what is about to be refilled counts, too */
     }
     manager->fastest = progress.fastest;
-    if (board_release(&manager->board, &progress)) {
-        log_anonymous(manager);
+    board_release(&manager->board, &progress);
+    if (board_is_done(&manager->board, &progress)) {
+        if (!record_withdraw(&manager->board.record)) {
+            log_anonymous(manager);
+        }
+        STEP("record.withdrawn");
+        record_done(&manager->board.record);
     }
     for (int i = 0; i < REFILLS_MAX && board_wants(&manager->board, &progress); i++) {
         if (!refill_wanted(&manager->refill)) {
@@ -178,7 +183,7 @@ static void acknowledge_anonymous(struct manager *manager)
     if (progress.subscribers && progress.slowest < board_newest(&manager->board)) {
         record_restore_first(record);
     } else {
-        (void)record_done(record);
+        record_done(record);
     }
 }
 
@@ -196,14 +201,12 @@ bool manager_look(struct manager *manager)
     if (found.acknowledged) {
         acknowledge_anonymous(manager);
     }
-    manager->looked = true;
     return found.acknowledged;
 }
 
 void manager_give_up_segment(struct manager *manager)
 {
-    (void)subscribers_work(manager);
-    sessions_drop_all(manager->sessions, PAGE_SUPERSEDED);
+    membership_send_away(manager);
     board_close(&manager->board, RING_SUPERSEDED);
     segment_detach(&manager->segment);
 }
@@ -213,8 +216,6 @@ int manager_change_segment(struct manager *manager, const struct conf *conf,
 {
     manager_give_up_segment(manager);
     manager->segment = *segment;
-    manager->state->file->layout = (uint32_t)conf->layout;
-    manager->state->file->when_full = (uint32_t)conf->when_full;
     manager->fastest = state_number(manager->state->file);
     return board_open(&manager->board, conf, &manager->segment, manager->state);
 }

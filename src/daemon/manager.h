@@ -14,12 +14,21 @@
 
 #include "conf/conf.h"
 #include "daemon/board.h"
+#include "daemon/budget.h"
 #include "daemon/log.h"
 #include "daemon/refill.h"
 #include "daemon/sessions.h"
 #include "source/source.h"
 
 #include <systemd/sd-event.h>
+
+#define LEASE_ACCOUNTS 256 /* users share one where their numbers meet */
+
+/* How often a user's subscribers were evicted lately, see lease.h. */
+struct lease_account {
+    unsigned evictions;
+    uint64_t usec; /* the last one */
+};
 
 struct manager {
     struct conf *conf;
@@ -29,9 +38,10 @@ struct manager {
     sd_event_source *poll_source;  /* looks at the segment; NULL where nobody may write it */
     sd_event_source *tick_source;  /* watchdog, health */
     sd_event_source *ask_source;   /* the pause after a failed refill */
-    sd_event_source *flush_source; /* acknowledgements that the log's budget did not cover */
+    sd_event_source *flush_source; /* acknowledgements that are logged as ranges, later */
     sd_event_source *lease_source; /* the next lease that may run out */
-    bool lease_armed;
+    uint64_t lease_armed;          /* for when; UINT64_MAX: it is off */
+    struct lease_account lease_accounts[LEASE_ACCOUNTS];
     int poll_fd;
 
     struct log *log;
@@ -43,20 +53,22 @@ struct manager {
     bool bound; /* … by us, and ours to remove */
     struct source *source;
     struct refill refill;
+    struct budget budget;         /* of entries about acknowledgements */
+    struct budget session_budget; /* … and about sessions */
 
-    uint64_t spin_usec;   /* how long to look for news before sleeping */
-    uint64_t fastest;     /* the most that any subscriber has acknowledged */
-    bool looked;          /* at the segment, since the start */
-    uint32_t flush_from;  /* the session whose turn it is to be logged */
-    bool published;       /* something was published that nobody has been told of yet */
-    bool fresh;           /* a new epoch began with this start */
-    bool started;         /* … which came to its end */
-    bool leave;           /* stop, but leave the segment to the next daemon */
-    uint64_t tick_usec;   /* period */
-    uint64_t health_usec; /* when it was looked at last */
-    uint64_t active_usec; /* when somebody acknowledged last */
-    bool idle;            /* … which is a while ago */
-    uint64_t scribbles;   /* since the last entry about them */
+    uint64_t spin_usec;        /* how long to look for news before sleeping */
+    uint64_t fastest;          /* the most that any subscriber has acknowledged */
+    uint64_t anonymous_logged; /* the record whose '*' an earlier daemon has logged, not more */
+    bool published;            /* something was published that nobody has been told of yet */
+    bool fresh;                /* a new epoch began with this start */
+    bool started;              /* … which came to its end */
+    int exit_status;           /* where the segment cannot be had any more */
+    bool leave;                /* stop, but leave the segment to the next daemon */
+    uint64_t tick_usec;        /* period */
+    uint64_t health_usec;      /* when it was looked at last */
+    uint64_t active_usec;      /* when somebody acknowledged last */
+    bool idle;                 /* … which is a while ago */
+    uint64_t scribbles;        /* since the last entry about them */
     uint64_t scribble_usec;
     char status[256];
 };

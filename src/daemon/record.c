@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/record.h"
 #include "base/clock.h"
+#include "base/step.h"
 
 #include <string.h>
 
@@ -13,9 +14,11 @@ static void publish(struct record *record)
 {
     struct state_file *file = record->state->file;
 
-    plain_publish(record->segment->map, record->state->image, file->extent);
-    file->extent = file->record_length + 1;
     file->published_usec = clock_usec();
+    STEP("record.publish");
+    plain_publish(record->segment->map, record->state->image, file->extent);
+    STEP("record.published");
+    file->extent = file->record_length + 1;
     state_enter(file, state_number(file), PHASE_PUBLISHED);
 }
 
@@ -35,7 +38,9 @@ void record_publish(struct record *record, const char *bytes, size_t length)
     if (file->extent < length + 1) {
         file->extent = length + 1;
     }
+    plain_prepare(record->segment->map, image);
     state_enter(file, state_number(file) + 1, PHASE_FILLED);
+    STEP("record.filled");
     publish(record);
 }
 
@@ -44,15 +49,20 @@ void record_resume(struct record *record)
     struct state_file *file = record->state->file;
     bool same = file->segment_id == record->segment->id;
 
+    bool published = same && plain_is_published(record->segment->map, record->state->image);
+
     record->compared = 0;
-    file->key = record->segment->key;
     if (!same) {
         file->extent = record->segment->size;
+        /* What stands there is no record of ours: nobody reads half of it. */
+        (void)plain_withdraw(record->segment->map, record->state->image);
+        plain_prepare(record->segment->map, record->state->image);
     }
-    if (state_phase(file) == PHASE_FILLED || (state_phase(file) == PHASE_PUBLISHED && !same)) {
+    if (state_phase(file) != PHASE_EMPTY && published) {
+        state_enter(file, state_number(file), PHASE_PUBLISHED);
+    } else if (state_phase(file) != PHASE_EMPTY) {
         publish(record);
     }
-    file->segment_id = record->segment->id;
 }
 
 /* Compares and restores bytes from…from+length-1, which do not include byte 0. */
@@ -111,6 +121,9 @@ void record_describe(const struct record *record, struct page *page)
     }
     page->length = (uint32_t)file->record_length;
     page->first = (unsigned char)record->state->image[0];
+    if (file->record_length <= PAGE_RECORD_MAX) {
+        memcpy(page->record, record->state->image, file->record_length);
+    }
     /* Release: pairs with the subscriber's acquire load; segment and page are written. */
     atomic_store_explicit(&page->published, state_number(file), memory_order_release);
 }
@@ -137,16 +150,25 @@ struct ack record_ack(const struct record *record, pid_t pid)
     };
 }
 
-bool record_done(struct record *record)
+uint64_t record_logged(const struct record *record)
 {
-    struct state_file *file = record->state->file;
+    const struct state_file *file = record->state->file;
+    const struct ack *newest = acklog_newest(&file->acklog);
 
-    state_enter(file, state_number(file), PHASE_EMPTY);
-    /*
-     * If it was not a '*' that ended it, one is put there: nobody is to read it any more, nor half
-     * of the next one. Release: pairs with plain_first() of a client; acquire: with
-     * plain_acknowledge().
-     */
-    return __atomic_exchange_n(record->segment->map, PLAIN_ACKNOWLEDGED, __ATOMIC_ACQ_REL) ==
-           PLAIN_ACKNOWLEDGED;
+    return newest && !newest->verified && record_waits(record) &&
+                   newest->record_last == state_number(file) &&
+                   plain_first(record->segment->map) == PLAIN_ACKNOWLEDGED
+               ? newest->record_last
+               : 0;
+}
+
+bool record_withdraw(struct record *record)
+{
+    return plain_withdraw(record->segment->map, record->state->image);
+}
+
+void record_done(struct record *record)
+{
+    state_enter(record->state->file, state_number(record->state->file), PHASE_EMPTY);
+    STEP("record.done");
 }

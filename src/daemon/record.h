@@ -10,7 +10,9 @@
  *
  *      EMPTY ──fill──▶ FILLED ──publish──▶ PUBLISHED ──'*'──▶ EMPTY
  *
- * Killed in FILLED, the next daemon publishes again; killed in PUBLISHED, it looks for the '*'.
+ * Killed in FILLED, the next daemon looks whether it was published (byte 1 tells, see
+ * proto/plain.h), and publishes it if not; killed in PUBLISHED, it looks for the '*', and publishes
+ * again what was just being withdrawn.
  */
 #pragma once
 
@@ -56,8 +58,12 @@ void record_restore_first(struct record *record);
 /* What is to be logged of the record that was acknowledged; `pid` wrote it, as far as is known. */
 struct ack record_ack(const struct record *record, pid_t pid);
 
-/*
- * The acknowledgements are in the queue: the record is done with, and nobody reads it any more.
- * True if a '*' stood there.
- */
-bool record_done(struct record *record);
+/* The record that an earlier daemon has logged an anonymous acknowledgement of, whose '*' still
+ * stands there; 0: none. */
+uint64_t record_logged(const struct record *record);
+
+/* All subscribers are done with it: nobody reads it any more. False if a '*' stood there. */
+bool record_withdraw(struct record *record);
+
+/* The acknowledgements are in the queue: the record is done with. */
+void record_done(struct record *record);

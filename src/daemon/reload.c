@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "daemon/manager.h"
 #include "daemon/report.h"
-#include "daemon/subscribers.h"
+#include "daemon/membership.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -23,16 +23,6 @@ static bool needs_replacement(const struct manager *manager, const struct conf *
     /* Whoever is attached would keep the rights that are to be taken away. */
     return segment_query(manager->segment.id, &stat) == 0 && stat.attached > 1 &&
            segment_narrows(spec, &stat);
-}
-
-static int resize_state(struct manager *manager, size_t size)
-{
-    int r;
-
-    log_pause(manager->log);
-    r = state_resize(manager->state, size);
-    log_resume(manager->log);
-    return r;
 }
 
 /* Under another key, the new segment can be made while the old one still stands. */
@@ -73,6 +63,7 @@ static int acquire_in_place(struct manager *manager, const struct segment_spec *
     r = segment_acquire(spec, ret, ret_origin, &holder);
     if (r < 0) {
         *ret_message = describe_failure(spec, r, &holder);
+        manager->exit_status = report_failed(manager, spec, r, &holder);
         manager_give_up_segment(manager);
         return -EIDRM;
     }
@@ -105,7 +96,7 @@ static int replace_segment(struct manager *manager, struct conf *conf,
         }
     }
     if (r == 0 && image_size != manager->state->file->image_size) {
-        r = resize_state(manager, image_size);
+        r = state_resize(manager->state, image_size);
         if (r < 0) {
             *ret_message = describe_state_failure(manager->state->path, r);
         }
@@ -183,7 +174,7 @@ static int reload(struct manager *manager, char **ret_message)
         manager->conf = take(conf);
         (void)conf_free(old);
         log_configure(manager->log, (int)manager->conf->log_level, manager->conf->log_queue);
-        subscribers_configure(manager);
+        membership_configure(manager);
         r = manager_poll(manager);
     }
     if (manager->segment.map) {
@@ -205,5 +196,5 @@ int manager_reload(struct manager *manager)
         report_reload(manager, EVENT_RELOAD_DONE, "reload done");
     }
     (void)sd_notify(false, "READY=1");
-    return manager->segment.map ? 0 : sd_event_exit(manager->event, EXIT_FAILURE);
+    return manager->segment.map ? 0 : sd_event_exit(manager->event, manager->exit_status);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#define SESSION_COST       10 /* acknowledgements that an entry about a session is worth */
 #define REJECTED_BYTES_MAX ((size_t)4096)      /* of a rejected record, in its entry */
 #define SCRIBBLE_PAUSE     (10 * USEC_PER_SEC) /* between two entries about it */
 
@@ -50,7 +51,8 @@ void report_stopped(struct manager *manager)
 {
     log_event(manager->log,
               entry_new(EVENT_STOPPED, "stopped: %" PRIu64 " records, %" PRIu64 " acknowledged%s",
-                        state_number(manager->state->file), manager->state->file->acknowledged,
+                        state_number(manager->state->file),
+                        acklog_total(&manager->state->file->acklog),
                         manager->leave || manager->conf->keep ? "; the segment is kept" : ""));
 }
 
@@ -229,12 +231,38 @@ static struct entry *session_entry(enum event event, const struct session *sessi
     return entry;
 }
 
+/* Who comes and goes all the time fills no journal, either. */
+static void log_session_event(struct manager *manager, const struct session *session,
+                              struct entry *entry)
+{
+    uint64_t now = clock_usec();
+
+    budget_charge(&manager->session_budget, session->identity.uid, now, SESSION_COST);
+    if (entry && budget_in_debt(&manager->session_budget, session->identity.uid, now)) {
+        log_left_out(manager->log, entry->event);
+        (void)entry_free(entry);
+    } else {
+        log_event(manager->log, entry);
+    }
+}
+
 void report_session_started(struct manager *manager, const struct session *session)
 {
-    char what[64];
+    char what[128], resumes[48] = "";
+    struct entry *entry;
 
-    (void)snprintf(what, sizeof(what), "subscribed from record %" PRIu64, session->first);
-    log_event(manager->log, session_entry(EVENT_SESSION_STARTED, session, what));
+    if (session->resumes) {
+        (void)snprintf(resumes, sizeof(resumes), ", going on from session %" PRIu32,
+                       session->resumes);
+    }
+    (void)snprintf(what, sizeof(what), "subscribed from record %" PRIu64 "%s", session->first,
+                   resumes);
+    entry = session_entry(EVENT_SESSION_STARTED, session, what);
+    entry_add(entry, "SHMD_RECORD_FIRST=%" PRIu64, session->first);
+    if (session->resumes) {
+        entry_add(entry, "SHMD_RESUMES=%" PRIu32, session->resumes);
+    }
+    log_session_event(manager, session, entry);
 }
 
 void report_session_ended(struct manager *manager, const struct session *session,
@@ -245,6 +273,7 @@ void report_session_ended(struct manager *manager, const struct session *session
         const char *what;
     } reasons[] = {
         [SESSION_LEFT] = {EVENT_SESSION_ENDED, "left"},
+        [SESSION_RESUMED] = {EVENT_SESSION_ENDED, "goes on in another session"},
         [SESSION_EVICTED] = {EVENT_SESSION_EVICTED,
                              "evicted: it acknowledged nothing for as long as its lease"},
         [SESSION_MALFORMED] = {EVENT_SESSION_REFUSED, "ended: it sent a message that is none"},
@@ -252,8 +281,7 @@ void report_session_ended(struct manager *manager, const struct session *session
                           "ended: it acknowledged backwards, or what was never published"},
         [SESSION_SILENT] = {EVENT_SESSION_REFUSED, "ended: it said nothing"},
         [SESSION_REFUSED] = {EVENT_SESSION_REFUSED, "refused"},
-        [SESSION_CLOSED] = {EVENT_SESSION_ENDED,
-                            "closed: the daemon stops, or has another segment"},
+        [SESSION_CLOSED] = {EVENT_SESSION_ENDED, "closed: the daemon stops"},
     };
     char what[128];
     struct entry *entry;
@@ -261,17 +289,21 @@ void report_session_ended(struct manager *manager, const struct session *session
     if (reason == SESSION_LEFT && !session_subscribes(session)) {
         return; /* it only asked for the status */
     }
-    (void)snprintf(what, sizeof(what), "%s%s%s", reasons[reason].what, error ? ": " : "",
+    (void)snprintf(what, sizeof(what), "%s%s%s",
+                   reason == SESSION_EVICTED && session_is_away(session)
+                       ? "evicted: it did not come back within its lease"
+                       : reasons[reason].what,
+                   error ? ": " : "",
                    error == -EPERM    ? "this user may not subscribe"
                    : error == -EUSERS ? "too many sessions"
                    : error            ? strerror(-error)
                                       : "");
     entry = session_entry(reasons[reason].event, session, what);
-    if (session_subscribes(session)) {
+    if (session->cursor) {
         entry_add(entry, "SHMD_RECORD_LAST=%" PRIu64, session->acknowledged);
         entry_add(entry, "SHMD_LOST=%" PRIu64, session->lost);
     }
-    log_event(manager->log, entry);
+    log_session_event(manager, session, entry);
 }
 
 void report_session_lost(struct manager *manager, struct session *session)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <systemd/sd-event.h>
 
 /* A page whose size nobody can change any more: no SIGBUS for either side. */
@@ -25,6 +26,21 @@ static int page_new(int *ret_fd, struct page **ret)
     *ret_fd = fd;
     fd = -1;
     return 0;
+}
+
+void session_restore_page(struct session *session)
+{
+    struct stat st;
+    int seals = F_SEAL_SHRINK | F_SEAL_GROW;
+    void *memory;
+
+    if (fstat(session->page_fd, &st) < 0 || st.st_size != PAGE_SIZE ||
+        (fcntl(session->page_fd, F_GET_SEALS) & seals) != seals) {
+        return;
+    }
+    memory = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, session->page_fd, 0);
+    session->page = memory == MAP_FAILED ? NULL : memory;
+    session->page_fd = fd_close(session->page_fd);
 }
 
 int session_equip(struct session *session)
@@ -68,20 +84,20 @@ enum claim session_look(struct session *session, uint64_t published, bool lossy)
     if (acknowledged == session->acknowledged) {
         return CLAIM_NOTHING;
     }
-    lost = atomic_load_explicit(&page->lost, memory_order_relaxed);
     if (acknowledged < session->acknowledged || acknowledged > published) {
         return CLAIM_FALSE;
     }
-    /* What it lost may be read too early, as part of what comes next; never more than there is. */
+    if (lossy && !page_lost_at(page, acknowledged, &lost)) {
+        if (atomic_load_explicit(&page->acknowledged, memory_order_relaxed) != acknowledged) {
+            return CLAIM_NOTHING; /* it is faster than we look: there is another look to come */
+        }
+        lost = session->lost;
+    }
+    /* Not what is claimed, if that cannot be. */
     if (!lossy || lost < session->lost ||
         lost - session->lost > acknowledged - session->acknowledged) {
         lost = session->lost;
     }
-    session->pending.records += acknowledged - session->acknowledged - (lost - session->lost);
-    if (session->pending.record_first == 0) {
-        session->pending.record_first = session->acknowledged + 1;
-    }
-    session->pending.record_last = acknowledged;
     session->acknowledged = acknowledged;
     session->lost = lost;
     return CLAIM_PROGRESS;
@@ -107,21 +123,26 @@ void session_end(struct session *session, enum page_state state)
     (void)!write(session->client_doorbell, "", 1);
 }
 
-struct session *session_free(struct session *session)
+void session_detach(struct session *session)
 {
-    if (!session) {
-        return NULL;
-    }
-    (void)sd_event_source_disable_unref(session->socket_source);
-    (void)sd_event_source_disable_unref(session->doorbell_source);
-    (void)sd_event_source_disable_unref(session->deadline_source);
+    session->socket_source = sd_event_source_disable_unref(session->socket_source);
+    session->doorbell_source = sd_event_source_disable_unref(session->doorbell_source);
+    session->deadline_source = sd_event_source_disable_unref(session->deadline_source);
     if (session->page) {
         (void)munmap(session->page, PAGE_SIZE);
+        session->page = NULL;
     }
-    (void)fd_close(session->page_fd);
-    (void)fd_close(session->doorbell);
-    (void)fd_close(session->client_doorbell);
-    (void)fd_close(session->socket);
+    session->page_fd = fd_close(session->page_fd);
+    session->doorbell = fd_close(session->doorbell);
+    session->client_doorbell = fd_close(session->client_doorbell);
+    session->socket = fd_close(session->socket);
+}
+
+struct session *session_free(struct session *session)
+{
+    if (session) {
+        session_detach(session);
+    }
     free(session);
     return NULL;
 }

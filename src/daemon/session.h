@@ -15,7 +15,7 @@
 #pragma once
 
 #include "base/cleanup.h"
-#include "daemon/acklog.h"
+#include "daemon/cursor.h"
 #include "proto/message.h"
 #include "proto/page.h"
 
@@ -46,15 +46,19 @@ struct session {
 
     /* From here on only once it is a subscriber; before, page is NULL. */
     struct page *page;
+    struct cursor *cursor; /* in the state; what it does not cover yet, the log is to be told */
     uint64_t first;        /* the number of the first record that it gets */
+    uint32_t resumes;      /* the session that it goes on from; 0: none */
+    uint64_t told;         /* plain: the record that its page tells of */
     uint64_t acknowledged; /* all up to this one are dealt with */
     uint64_t lost;         /* of these, how many were written over unread */
     bool asked;            /* it wanted to know the status */
     uint64_t lost_usec;    /* when the log was told last of what it lost */
     uint64_t lost_logged;  /* … and of these, how many the log knows of */
-    uint64_t
-        waiting_usec;   /* since when it owes an acknowledgement, or its last one; 0: owes none */
-    struct ack pending; /* acknowledged, and not yet handed to the log */
+    uint64_t lease_usec;   /* how long it may owe */
+    uint64_t waiting_usec; /* since when it owes an acknowledgement, or its last one; 0: not */
+    uint64_t bytes;        /* acknowledged, and not yet handed to the log */
+    uint64_t latency_usec; /* of the last one of these */
 };
 
 enum claim {
@@ -65,6 +69,10 @@ enum claim {
 
 /* Makes the page and the doorbells. On failure nothing has changed. */
 int session_equip(struct session *session);
+
+/* Maps the page of an earlier daemon's session from its descriptor, if that is what it should be.
+ */
+void session_restore_page(struct session *session);
 
 /*
  * The descriptors for the WELCOME: page, the client's doorbell, the daemon's doorbell. The caller
@@ -85,10 +93,20 @@ void session_notify(struct session *session);
 /* Says in the page how it ends, and wakes the client. */
 void session_end(struct session *session, enum page_state state);
 
+/* Is it a subscriber, and there? */
 static inline bool session_subscribes(const struct session *session)
 {
     return session->page != NULL;
 }
+
+/* Is it a subscriber that is expected back, after a restart or with another segment? */
+static inline bool session_is_away(const struct session *session)
+{
+    return session->cursor && !session->page;
+}
+
+/* Makes it one that is away: its connection is closed, its cursor stays. */
+void session_detach(struct session *session);
 
 /* Closes everything. The event sources go first. */
 struct session *session_free(struct session *session);

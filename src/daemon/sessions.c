@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/sessions.h"
-#include "daemon/access.h"
+#include "base/step.h"
+#include "daemon/fdstore.h"
+#include "daemon/handshake.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <systemd/sd-event.h>
 
-#define GROUPS_MAX    65536 /* of a client: the kernel's limit */
+#define ANYBODY       ((uid_t)-1)
 #define CONNECT_BURST 100   /* connections accepted in … */
 #define CONNECT_USEC  10000 /* … this many microseconds, at most */
 
@@ -27,12 +28,17 @@ static void unlink_session(struct session *session)
     session->sessions->count--;
 }
 
-static void end(struct session *session, enum session_reason reason, int error)
+void sessions_end(struct session *session, enum session_reason reason, int error)
 {
     struct sessions *sessions = session->sessions;
+    bool kept = session_subscribes(session);
 
     unlink_session(session);
     sessions->hooks.ended(sessions->hooks.userdata, session, reason, error);
+    STEP("session.ended");
+    if (kept) {
+        fdstore_forget(session->id);
+    }
     (void)session_free(session);
 }
 
@@ -41,7 +47,7 @@ void sessions_drop(struct session *session, enum session_reason reason)
     if (session_subscribes(session)) {
         session_end(session, reason == SESSION_CLOSED ? PAGE_CLOSING : PAGE_EVICTED);
     }
-    end(session, reason, 0);
+    sessions_end(session, reason, 0);
 }
 
 void sessions_drop_all(struct sessions *sessions, enum page_state state)
@@ -53,217 +59,100 @@ void sessions_drop_all(struct sessions *sessions, enum page_state state)
         if (session_subscribes(session)) {
             session_end(session, state);
         }
-        end(session, SESSION_CLOSED, 0);
+        sessions_end(session, SESSION_CLOSED, 0);
     }
 }
 
-/* --- the handshake --- */
-
-static void refuse(struct session *session, int error)
-{
-    struct message_refused message = {
-        .head = message_head(MESSAGE_REFUSED, sizeof(message)),
-        .error = error,
-    };
-
-    (void)snprintf(message.text, sizeof(message.text), "%s",
-                   error == -EPERM    ? "this user may not subscribe"
-                   : error == -EUSERS ? "too many sessions"
-                                      : strerror(-error));
-    (void)send(session->socket, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL);
-    /* What it has said lies there unread, and would reset the connection before it reads ours. */
-    (void)shutdown(session->socket, SHUT_RD);
-    while (recv(session->socket, &message, sizeof(message), MSG_DONTWAIT) > 0) {
-    }
-    end(session, SESSION_REFUSED, error);
-}
-
-static int send_with_fds(int socket, const void *bytes, size_t length, const int *fds, size_t count)
-{
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int) * MESSAGE_WELCOME_FDS)];
-    } control = {0};
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
-    struct msghdr message = {
-        .msg_iov = &iov,
-        .msg_iovlen = 1,
-        .msg_control = &control,
-        .msg_controllen = CMSG_SPACE(sizeof(int) * count),
-    };
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int) * count);
-    memcpy(CMSG_DATA(header), fds, sizeof(int) * count);
-    return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
-/* What it calls itself, without anything that could fool a reader of the log. */
-static void claim_name(struct session *session, const char name[MESSAGE_NAME_SIZE])
-{
-    char *own = session->identity.name;
-
-    _Static_assert(ACK_NAME_SIZE == MESSAGE_NAME_SIZE, "copied as it is");
-    for (size_t i = 0; i < MESSAGE_NAME_SIZE - 1 && name[i]; i++) {
-        own[i] = name[i] > ' ' && name[i] < 0x7f ? name[i] : '_';
-    }
-}
-
-static bool may_subscribe(const struct session *session)
-{
-    CLEANUP(free_cleanup) gid_t *groups = malloc(sizeof(gid_t) * (GROUPS_MAX + 1));
-    socklen_t length = sizeof(gid_t) * GROUPS_MAX;
-
-    if (!groups) {
-        return false;
-    }
-    groups[0] = session->identity.gid; /* the primary one is not among the others */
-    if (getsockopt(session->socket, SOL_SOCKET, SO_PEERGROUPS, groups + 1, &length) < 0) {
-        length = 0;
-    }
-    return access_allowed(session->sessions->limits.allowed, session->identity.uid, groups,
-                          1 + length / sizeof(gid_t));
-}
-
-static int on_doorbell(sd_event_source *s, int fd, uint32_t events, void *userdata)
-{
-    /* It has woken the loop, which looks at all pages: that is all it is for. */
-    (void)s;
-    (void)fd;
-    (void)events;
-    (void)userdata;
-    return 0;
-}
-
-/* Makes a subscriber of it. */
-static int welcome(struct session *session, const struct message_hello *hello)
+void sessions_send_away(struct session *session, enum page_state state)
 {
     struct sessions *sessions = session->sessions;
-    struct message_welcome answer = {.head = message_head(MESSAGE_WELCOME, sizeof(answer))};
-    int fds[MESSAGE_WELCOME_FDS];
-    int r;
 
-    if (hello->role != MESSAGE_SUBSCRIBER ||
-        (hello->start != MESSAGE_START_NEXT && hello->start != MESSAGE_START_OLDEST)) {
-        return -EPROTO;
-    }
-    if (!may_subscribe(session)) {
-        return -EPERM;
-    }
-    claim_name(session, hello->name);
-    r = session_equip(session);
-    if (r < 0) {
-        return r;
-    }
-    r = sessions->hooks.hello(sessions->hooks.userdata, session, hello, &answer);
-    if (r < 0) {
-        return r;
-    }
-    answer.session = session->id;
-    answer.first = session->first;
-    session->acknowledged = session->first - 1;
-    atomic_store_explicit(&session->page->acknowledged, session->acknowledged,
-                          memory_order_relaxed); /* the message is later */
-    r = sd_event_add_io(sessions->event, &session->doorbell_source, session->doorbell,
-                        EPOLLIN | EPOLLET, on_doorbell, session);
-    if (r < 0) {
-        return r;
-    }
-    r = session_share(session, fds);
-    if (r < 0) {
-        return r;
-    }
-    r = send_with_fds(session->socket, &answer, sizeof(answer), fds, MESSAGE_WELCOME_FDS);
-    (void)fd_close(fds[1]);
-    session->page_fd = fd_close(session->page_fd); /* it is mapped */
-    if (r < 0) {
-        return r;
-    }
-    session->deadline_source = sd_event_source_disable_unref(session->deadline_source);
-    sessions->hooks.joined(sessions->hooks.userdata, session);
-    return 0;
+    session_end(session, state);
+    sessions->hooks.leaving(sessions->hooks.userdata, session);
+    STEP("session.away");
+    fdstore_forget(session->id);
+    session_detach(session);
 }
 
-static void report(struct session *session)
+struct session *sessions_find(const struct sessions *sessions, uint32_t id)
 {
-    struct sessions *sessions = session->sessions;
-    CLEANUP(free_cleanup)
-    char *json = sessions->hooks.report(sessions->hooks.userdata, session);
-    size_t length = json ? strlen(json) : 0;
-    struct message head = message_head(MESSAGE_REPORT, sizeof(head) + length);
-    struct iovec parts[] = {
-        {.iov_base = &head, .iov_len = sizeof(head)},
-        {.iov_base = json, .iov_len = length},
-    };
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    struct session *session = sessions->first;
 
-    session->asked = true;
-    /* An asker that does not read what it asked for gets no more. */
-    if (!json || length > MESSAGE_REPORT_MAX ||
-        sendmsg(session->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
-        end(session, SESSION_LEFT, 0);
+    while (session && session->id != id) {
+        session = session->next;
     }
-}
-
-static int on_message(sd_event_source *s, int fd, uint32_t events, void *userdata)
-{
-    struct session *session = userdata;
-    struct message_hello hello;
-    struct iovec iov = {.iov_base = &hello, .iov_len = sizeof(hello)};
-    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
-    ssize_t length = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-
-    (void)s;
-    if (length < 0 && (errno == EAGAIN || errno == EINTR)) {
-        return 0;
-    }
-    if (length < 0 || (length == 0 && (events & EPOLLHUP))) {
-        end(session, SESSION_LEFT, 0);
-    } else if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
-        sessions_drop(session, SESSION_MALFORMED);
-    } else if (message_is(&hello, (size_t)length, MESSAGE_STATUS, sizeof(struct message))) {
-        report(session);
-    } else if (message_is(&hello, (size_t)length, MESSAGE_HELLO, sizeof(hello)) &&
-               !session_subscribes(session)) {
-        int r = welcome(session, &hello);
-
-        if (r < 0) {
-            refuse(session, r);
-        }
-    } else {
-        sessions_drop(session, SESSION_MALFORMED);
-    }
-    return 0;
-}
-
-static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata)
-{
-    struct session *session = userdata;
-
-    (void)s;
-    (void)usec;
-    sessions_drop(session, session->asked ? SESSION_LEFT : SESSION_SILENT);
-    return 0;
+    return session;
 }
 
 /* --- accepting --- */
 
-static size_t sessions_of(const struct sessions *sessions, uid_t uid)
+/* Those who are away do not count; of one user, or (ANYBODY) of all. */
+static size_t count(const struct sessions *sessions, uid_t uid)
 {
-    size_t count = 0;
+    size_t found = 0;
 
     for (const struct session *session = sessions->first; session; session = session->next) {
-        count += session->identity.uid == uid;
+        found += !session_is_away(session) && (uid == ANYBODY || session->identity.uid == uid);
     }
-    return count;
+    return found;
+}
+
+/* The oldest of those who have not said yet what they want: the newest one is first in the list. */
+static struct session *find_silent(const struct sessions *sessions)
+{
+    struct session *found = NULL;
+
+    for (struct session *session = sessions->first; session; session = session->next) {
+        found = session->deadline_source ? session : found;
+    }
+    return found;
+}
+
+/*
+ * Is there room for one more? Somebody may have to go who holds a place and has said nothing yet:
+ * so nobody can keep others out by that.
+ */
+static bool make_room(struct sessions *sessions, const struct session *session)
+{
+    uid_t uid = session->identity.uid;
+    struct session *silent;
+
+    if (uid != 0 && count(sessions, uid) > sessions->limits.sessions_per_user) {
+        return false;
+    }
+    if (count(sessions, ANYBODY) <= sessions->limits.sessions) {
+        return true;
+    }
+    silent = find_silent(sessions);
+    if (!silent || silent == session) {
+        return false;
+    }
+    sessions_drop(silent, SESSION_SILENT);
+    return true;
+}
+
+static void link_session(struct session *session)
+{
+    session->next = session->sessions->first;
+    session->sessions->first = session;
+    session->sessions->count++;
+}
+
+static struct session *session_new(struct sessions *sessions)
+{
+    struct session *session = calloc(1, sizeof(*session));
+
+    if (session) {
+        session->socket = session->doorbell = session->client_doorbell = session->page_fd = -1;
+        session->sessions = sessions;
+    }
+    return session;
 }
 
 /* Takes the connection over, whatever happens. */
 static int session_accept(struct sessions *sessions, int fd)
 {
-    CLEANUP(session_free_cleanup) struct session *session = calloc(1, sizeof(*session));
+    CLEANUP(session_free_cleanup) struct session *session = session_new(sessions);
     struct ucred peer = {0};
     socklen_t length = sizeof(peer);
     int r;
@@ -273,32 +162,60 @@ static int session_accept(struct sessions *sessions, int fd)
         return -ENOMEM;
     }
     session->socket = fd;
-    session->doorbell = session->client_doorbell = session->page_fd = -1;
-    session->sessions = sessions;
-    session->id = ++sessions->last_id;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0) {
         return -errno;
     }
     session->identity = (struct identity){.pid = peer.pid, .uid = peer.uid, .gid = peer.gid};
-    r = sd_event_add_io(sessions->event, &session->socket_source, fd, EPOLLIN, on_message, session);
+    *sessions->last_id += *sessions->last_id == UINT32_MAX ? 2 : 1; /* 0 is no number */
+    session->id = *sessions->last_id;
+    r = handshake_begin(session);
     if (r < 0) {
         return r;
     }
-    r = sd_event_add_time_relative(sessions->event, &session->deadline_source, CLOCK_MONOTONIC,
-                                   SESSION_HELLO_USEC, 0, on_deadline, session);
-    if (r < 0) {
-        return r;
-    }
-    session->next = sessions->first;
-    sessions->first = session;
-    sessions->count++;
-    if (sessions->count > sessions->limits.sessions ||
-        (session->identity.uid != 0 &&
-         sessions_of(sessions, session->identity.uid) > sessions->limits.sessions_per_user)) {
-        refuse(take(session), -EUSERS);
+    link_session(session);
+    if (!make_room(sessions, session)) {
+        handshake_refuse(take(session), -EUSERS);
         return 0;
     }
     (void)take(session);
+    return 0;
+}
+
+int sessions_restore(struct sessions *sessions, struct cursor *cursor, const int fds[KEPT_FDS],
+                     struct session **ret)
+{
+    CLEANUP(session_free_cleanup) struct session *session = session_new(sessions);
+    int r = 0;
+
+    if (!session) {
+        for (size_t i = 0; i < KEPT_FDS; i++) {
+            (void)fd_close(fds[i]);
+        }
+        return -ENOMEM;
+    }
+    session->socket = fds[KEPT_SOCKET];
+    session->page_fd = fds[KEPT_PAGE];
+    session->doorbell = fds[KEPT_DOORBELL];
+    session->client_doorbell = fds[KEPT_CLIENT_DOORBELL];
+    session->id = cursor->session;
+    session->cursor = cursor;
+    session->identity =
+        (struct identity){.pid = cursor->pid, .uid = cursor->uid, .gid = cursor->gid};
+    memcpy(session->identity.name, cursor->name, sizeof(cursor->name) - 1);
+    session->acknowledged = cursor->logged;
+    session->lost = session->lost_logged = cursor->lost;
+    session_restore_page(session);
+    if (!session->page) { /* the rest is of no use, and its client has to see that */
+        fdstore_forget(session->id);
+        session_detach(session);
+    } else if (session->socket >= 0 && session->doorbell >= 0) {
+        r = handshake_resume(session);
+    }
+    if (r < 0) {
+        return r;
+    }
+    *ret = session;
+    link_session(take(session));
     return 0;
 }
 
@@ -327,7 +244,7 @@ static int on_connect(sd_event_source *s, int fd, uint32_t events, void *userdat
 }
 
 int sessions_new(struct sd_event *event, int fd, const struct sessions_hooks *hooks,
-                 struct sessions **ret)
+                 uint32_t *last_id, struct sessions **ret)
 {
     CLEANUP(sessions_free_cleanup) struct sessions *sessions = calloc(1, sizeof(*sessions));
 
@@ -337,6 +254,7 @@ int sessions_new(struct sd_event *event, int fd, const struct sessions_hooks *ho
     }
     sessions->event = event;
     sessions->hooks = *hooks;
+    sessions->last_id = last_id;
     sessions->listen_fd = fd;
     sessions->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (sessions->reserve_fd < 0) {
@@ -368,15 +286,20 @@ size_t sessions_subscribers(const struct sessions *sessions)
     size_t count = 0;
 
     for (const struct session *session = sessions->first; session; session = session->next) {
-        count += session_subscribes(session);
+        count += session_subscribes(session) || session_is_away(session);
     }
     return count;
 }
 
 struct sessions *sessions_free(struct sessions *sessions)
 {
+    struct session *session;
+
+    while (sessions && (session = sessions->first)) {
+        unlink_session(session);
+        (void)session_free(session);
+    }
     if (sessions) {
-        sessions_drop_all(sessions, PAGE_CLOSING);
         (void)sd_event_source_disable_unref(sessions->listen_source);
         (void)fd_close(sessions->listen_fd);
         (void)fd_close(sessions->reserve_fd);

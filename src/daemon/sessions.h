@@ -2,29 +2,30 @@
  *
  * The socket, and who comes through it.
  *
- * A connection has a moment to say what it wants (HELLO or STATUS); whatever else it says ends it.
- * How many there may be is bounded, in all and for each user, and one descriptor is held in
- * reserve, so that there is always one to accept a connection with and refuse it. What a subscriber
- * is to be told and how its end matters to others is the owner's to say: through the hooks.
+ * A connection has a moment to say what it wants (handshake.h). How many there may be is bounded,
+ * in all and for each user, and one descriptor is held in reserve, so that there is always one to
+ * accept a connection with and refuse it. What a subscriber is to be told and how its end matters
+ * to others is the owner's to say: through the hooks.
  */
 #pragma once
 
+#include "daemon/fdstore.h"
 #include "daemon/session.h"
 
 struct sd_event;
 
 #define SESSION_HELLO_USEC UINT64_C(2000000) /* for a connection to say what it wants */
-#define SESSIONS_MAX       2048              /* bounds the setting */
 
 /* Why a session ended, for the log. */
 enum session_reason {
     SESSION_LEFT,      /* the client closed its connection, or died */
+    SESSION_RESUMED,   /* … and goes on in another one */
     SESSION_EVICTED,   /* its lease ran out */
     SESSION_MALFORMED, /* a message that is none */
     SESSION_LIED,      /* a claim that cannot be true */
     SESSION_SILENT,    /* said nothing in time */
     SESSION_REFUSED,   /* not allowed, or too many */
-    SESSION_CLOSED,    /* the daemon or its segment goes */
+    SESSION_CLOSED,    /* the daemon goes */
 };
 
 struct sessions_hooks {
@@ -33,6 +34,8 @@ struct sessions_hooks {
                  struct message_welcome *welcome);
     /* It has its WELCOME. */
     void (*joined)(void *userdata, struct session *session);
+    /* Its connection is about to be closed, but it is expected back. */
+    void (*leaving)(void *userdata, struct session *session);
     /* Before it is freed; `error` is what it was refused with. */
     void (*ended)(void *userdata, struct session *session, enum session_reason reason, int error);
     /* The JSON document for this asker, the caller's to free; NULL without memory. */
@@ -53,25 +56,49 @@ struct sessions {
     struct sd_event_source *listen_source;
     int listen_fd;
     int reserve_fd;
-    uint32_t last_id;
+    uint32_t *last_id;
     struct sessions_hooks hooks;
     struct sessions_limits limits;
 };
 
-/* Listens on `fd`, a listening SOCK_SEQPACKET socket, and takes it over; -1: nobody can come. */
+/*
+ * Listens on `fd`, a listening SOCK_SEQPACKET socket, and takes it over; -1: nobody can come.
+ * `last_id`, the number that was given to the last session, outlives the sessions.
+ */
 int sessions_new(struct sd_event *event, int fd, const struct sessions_hooks *hooks,
-                 struct sessions **ret);
+                 uint32_t *last_id, struct sessions **ret);
 
 void sessions_configure(struct sessions *sessions, const struct sessions_limits *limits);
+
+/*
+ * Makes a session of an earlier daemon anew, from its cursor and from what was kept of its
+ * descriptors, which it takes over. Without its page, it is away; without its socket only, the
+ * client has gone, and the page tells how far it had come.
+ */
+int sessions_restore(struct sessions *sessions, struct cursor *cursor, const int fds[KEPT_FDS],
+                     struct session **ret);
+
+/* NULL if there is none with this number. */
+struct session *sessions_find(const struct sessions *sessions, uint32_t id);
 
 /* Ends one session: tells it through its page (a subscriber), calls the hook, frees it. */
 void sessions_drop(struct session *session, enum session_reason reason);
 
-/* Ends all subscribers' sessions with this state in their page. */
+/* Ends all sessions with this state in the subscribers' pages. */
 void sessions_drop_all(struct sessions *sessions, enum page_state state);
 
+/* Tells a subscriber through its page to connect again, and keeps what it must not lose. */
+void sessions_send_away(struct session *session, enum page_state state);
+
+/* Subscribers, with those who are away. */
 size_t sessions_subscribers(const struct sessions *sessions);
 
+/* Closes what is ours. What systemd keeps of the sessions stays, for the next daemon. */
 struct sessions *sessions_free(struct sessions *sessions);
 
 DEFINE_CLEANUP(struct sessions, sessions_free)
+
+/* --- for handshake.c --- */
+
+/* Calls the hook and frees it. */
+void sessions_end(struct session *session, enum session_reason reason, int error);

@@ -10,7 +10,7 @@
 #include "daemon/manager.h"
 #include "daemon/reload.h"
 #include "daemon/report.h"
-#include "daemon/subscribers.h"
+#include "daemon/membership.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -160,9 +160,7 @@ static int segment_open(struct manager *manager, int *ret_status)
         (void)segment_retire(spec.key, SEGMENT_ANY);
     }
     if (file->image_size != state_image_size(manager->conf)) {
-        log_pause(manager->log);
         r = state_resize(manager->state, state_image_size(manager->conf));
-        log_resume(manager->log);
         if (r < 0) {
             report_start_failed(manager, describe_state_failure(manager->state->path, r));
             return r;
@@ -181,8 +179,7 @@ static int segment_open(struct manager *manager, int *ret_status)
         *ret_status = report_failed(manager, &spec, r, NULL);
         return r;
     }
-    manager->state->file->layout = (uint32_t)manager->conf->layout;
-    manager->state->file->when_full = (uint32_t)manager->conf->when_full;
+    manager->anonymous_logged = record_logged(&manager->board.record);
     manager->fastest = board_oldest(&manager->board) - 1; /* nobody drives it on over a restart */
     return 0;
 }
@@ -198,7 +195,7 @@ static int socket_open(struct manager *manager, const char *path, int *ret_statu
         manager->socket_path = NULL;
         return -ENOMEM;
     }
-    r = subscribers_open(manager);
+    r = membership_open(manager);
     if (r < 0) {
         *ret_status = EX_OSERR;
         log_event(manager->log, entry_new(EVENT_START_FAILED, "no socket %s: %s",
@@ -221,6 +218,7 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
     }
     manager->conf = conf;
     manager->instance = instance;
+    manager->exit_status = EXIT_FAILURE;
     manager->poll_fd = -1;
     manager->segment.id = -1;
     r = sd_event_default(&manager->event);
@@ -275,7 +273,7 @@ struct manager *manager_free(struct manager *manager)
     }
     forget = manager->started ? !manager->leave && !manager->conf->keep : manager->fresh;
     if (manager->sessions) {
-        subscribers_close(manager);
+        membership_close(manager, forget);
     }
     if (manager->segment.map) {
         board_close(&manager->board, forget ? RING_CLOSED : RING_OPEN);

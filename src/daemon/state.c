@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #define STATE_MAGIC      UINT64_C(0x7374617473686d64) /* "shmdstat" */
-#define STATE_VERSION    1
+#define STATE_VERSION    2
 #define PAGE             ((size_t)4096)
 #define IMAGE_OFFSET     ((sizeof(struct state_file) + PAGE - 1) / PAGE * PAGE)
 #define INITIAL_IPC_NS   0xEFFFFFFFU /* the kernel's number for the initial IPC namespace */
@@ -123,26 +123,43 @@ static int inherit(const char *directory, const char *conf_path, const char *pat
 static void unmap(struct state *state)
 {
     if (state->file) {
-        (void)munmap(state->file, state->mapped);
+        (void)munmap(state->file, IMAGE_OFFSET);
+    }
+    if (state->image) {
+        (void)munmap(state->image, state->image_mapped);
     }
     state->file = NULL;
     state->image = NULL;
 }
 
-/* Maps the file, which is as long as an image of this size needs. */
-static int map(struct state *state, size_t image_size)
+/* NULL: errno says why. */
+static void *map_part(const struct state *state, size_t offset, size_t length)
 {
-    size_t length = IMAGE_OFFSET + image_size;
-    void *memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, state->fd, 0);
+    void *memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, state->fd, (off_t)offset);
 
-    if (memory == MAP_FAILED) {
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* Maps the image, which the file is long enough for, in the place of the one before. */
+static int map_image(struct state *state, size_t image_size)
+{
+    char *image = map_part(state, IMAGE_OFFSET, image_size);
+
+    if (!image) {
         return -errno;
     }
-    unmap(state);
-    state->file = memory;
-    state->image = (char *)memory + IMAGE_OFFSET;
-    state->mapped = length;
+    if (state->image) {
+        (void)munmap(state->image, state->image_mapped);
+    }
+    state->image = image;
+    state->image_mapped = image_size;
     return 0;
+}
+
+static int map(struct state *state, size_t image_size)
+{
+    state->file = map_part(state, 0, IMAGE_OFFSET);
+    return state->file ? map_image(state, image_size) : -errno;
 }
 
 static sd_id128_t boot_id(void)
@@ -165,7 +182,7 @@ static bool trustworthy(int fd)
            sd_id128_equal(file->boot, boot_id()) && !sd_id128_is_null(file->epoch) &&
            file->image_size >= IMAGE_SIZE_MIN && (uint64_t)st.st_size >= IMAGE_OFFSET &&
            file->image_size <= (uint64_t)st.st_size - IMAGE_OFFSET &&
-           file->record_length < file->image_size && file->extent > 0 &&
+           file->record_length < file->image_size && file->extent >= IMAGE_SIZE_MIN &&
            file->extent <= file->image_size && state_phase(file) <= PHASE_PUBLISHED &&
            acklog_valid(&file->acklog) && memchr(file->conf_path, '\0', sizeof(file->conf_path));
 }
@@ -260,6 +277,8 @@ int state_open(const struct conf *conf, struct state **ret, enum history *ret_hi
         return r;
     }
     (void)snprintf(state->file->conf_path, sizeof(state->file->conf_path), "%s", conf->path);
+    outbox_settle(&state->file->outbox, &state->file->acklog);
+    cursors_settle(&state->file->cursors, &state->file->acklog);
     *ret = take(state);
     *ret_history = history;
     return 0;
@@ -309,7 +328,7 @@ int state_resize(struct state *state, size_t image_size)
     int r = image_size > old_size ? stretch(state->fd, image_size) : 0;
 
     if (r == 0) {
-        r = map(state, image_size);
+        r = map_image(state, image_size);
     }
     if (r < 0) {
         return r;

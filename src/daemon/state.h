@@ -2,11 +2,11 @@
  *
  * What the daemon must not forget when it is killed, in a file that it maps:
  *
- *      ┌────────────┬───────────┬────────────────────────────┬──────────────────┐
- *      │ who we are │ record in │ acknowledgements that wait │ image: our own   │
- *      │ epoch, key │ progress  │ for the journal            │ copy of the      │
- *      │            │           │                            │ segment          │
- *      └────────────┴───────────┴────────────────────────────┴──────────────────┘
+ *      ┌────────────┬───────────┬────────────────────────────┬─────────┬────────────────┐
+ *      │ who we are │ record in │ acknowledgements that wait │ cursors │ image: our own │
+ *      │ epoch, key │ progress  │ for the journal            │         │ copy of the    │
+ *      │            │           │                            │         │ segment        │
+ *      └────────────┴───────────┴────────────────────────────┴─────────┴────────────────┘
  *
  * Stores into the mapping are in the kernel's hands at once, so SIGKILL loses none of them. Each
  * step of the daemon ends with one store of one word that makes it count (`progress`, `commit`),
@@ -21,6 +21,8 @@
 
 #include "base/cleanup.h"
 #include "daemon/acklog.h"
+#include "daemon/cursor.h"
+#include "daemon/outbox.h"
 
 #include <limits.h>
 #include <sys/types.h>
@@ -48,21 +50,22 @@ struct state_file {
     uint64_t extent;     /* bytes of the segment, from its begin, that may not be NUL */
     uint64_t record_length;
     uint64_t published_usec;
-    uint64_t acknowledged; /* records, for the curious */
     uint64_t rejected;
     uint64_t released;  /* ring: every subscriber has acknowledged up to this one */
     int64_t segment_id; /* -1: none yet */
     char conf_path[PATH_MAX];
     struct acklog acklog;
+    struct outbox outbox;
+    struct cursors cursors;
 };
 
 struct state {
     int fd;
     char *path;
     char *directory;
-    struct state_file *file;
+    struct state_file *file; /* stays where it is */
     char *image;
-    size_t mapped;
+    size_t image_mapped;
 };
 
 static inline enum phase state_phase(const struct state_file *file)
@@ -105,7 +108,7 @@ int state_rekey(struct state *state, uint32_t key);
 
 /*
  * Makes an image of another size, all NUL: the record in it is given up. On failure nothing has
- * changed. `file` and `image` may have moved.
+ * changed. `image` may have moved.
  */
 int state_resize(struct state *state, size_t image_size);
 

@@ -22,16 +22,17 @@ void status_notify(struct manager *manager)
                    " acknowledged, %" PRIu64 " rejected, %zu subscribers",
                    layout_name(manager), manager->segment.key, manager->segment.id,
                    SD_ID128_TO_STRING(file->epoch), board_newest(&manager->board),
-                   file->acknowledged, file->rejected, sessions_subscribers(manager->sessions));
+                   acklog_total(&file->acklog), file->rejected,
+                   sessions_subscribers(manager->sessions));
     if (strcmp(status, manager->status) != 0) {
         memcpy(manager->status, status, sizeof(status));
         (void)sd_notifyf(false, "STATUS=%s", status);
     }
 }
 
-static uint64_t lease_left(const struct manager *manager, const struct session *session)
+static uint64_t lease_left(const struct session *session)
 {
-    uint64_t lease = manager->conf->lease_ms * USEC_PER_MSEC;
+    uint64_t lease = session->lease_usec;
     uint64_t used = session->waiting_usec ? clock_usec() - session->waiting_usec : 0;
 
     return (used < lease ? lease - used : 0) / USEC_PER_MSEC;
@@ -46,10 +47,10 @@ static void write_session(const struct manager *manager, const struct session *s
     text_write_json(file, session->identity.name, strlen(session->identity.name));
     (void)fprintf(file,
                   ",\"acknowledged\":%" PRIu64 ",\"behind\":%" PRIu64 ",\"lost\":%" PRIu64
-                  ",\"lease_left_ms\":%" PRIu64 "}",
+                  ",\"lease_left_ms\":%" PRIu64 ",\"away\":%s}",
                   session->acknowledged,
                   newest > session->acknowledged ? newest - session->acknowledged : 0,
-                  session->lost, lease_left(manager, session));
+                  session->lost, lease_left(session), session_is_away(session) ? "true" : "false");
 }
 
 char *status_json(const struct manager *manager, const struct session *asker)
@@ -75,11 +76,11 @@ char *status_json(const struct manager *manager, const struct session *asker)
                   layout_name(manager), manager->conf->when_full ? "overwrite" : "wait",
                   manager->segment.key, manager->segment.id, manager->segment.size,
                   (unsigned)manager->conf->mode, SD_ID128_TO_STRING(state->epoch),
-                  board_newest(&manager->board), state->acknowledged, state->rejected,
+                  board_newest(&manager->board), acklog_total(&state->acklog), state->rejected,
                   sessions_subscribers(manager->sessions));
     for (const struct session *session = manager->sessions->first; session;
          session = session->next) {
-        if (session_subscribes(session) && (all || session->identity.uid == uid) &&
+        if (session->cursor && (all || session->identity.uid == uid) &&
             (size_t)ftell(file) < MESSAGE_REPORT_MAX - 512) {
             (void)fputs(separator, file);
             write_session(manager, session, file);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/stream.h"
 #include "base/clock.h"
+#include "base/step.h"
 
 static struct trace *trace_at(const struct stream *stream, uint64_t number)
 {
@@ -49,15 +50,16 @@ static bool take_over(struct stream *stream, const struct segment *segment)
         .header = (struct ring_header *)(void *)segment->map,
         .data = segment->map + sizeof(struct ring_header),
         .capacity = reader.capacity,
-        .number = state_number(stream->state->file) + 1,
+        .number = last + 1,
     };
     if (traces_new(stream) < 0) {
         return false;
     }
-    /* Before a walk begins there: could the writer have stored that tail? */
+    /* Before a walk begins there: could a writer have stored that tail, in any daemon's life? */
     tail = atomic_load_explicit(&reader.header->tail, memory_order_relaxed);
     head = atomic_load_explicit(&reader.header->head, memory_order_relaxed);
-    if (tail % RING_LINE != 0 || head % RING_LINE != 0 || head - tail > writer->capacity) {
+    if (tail % RING_LINE != 0 || head % RING_LINE != 0 || tail > head ||
+        head - tail > writer->capacity || head > INT64_MAX) {
         return false;
     }
     if (ring_seek_oldest(&reader) == 0) {
@@ -85,14 +87,13 @@ static bool take_over(struct stream *stream, const struct segment *segment)
 }
 
 int stream_open(struct stream *stream, const struct segment *segment, struct state *state,
-                enum ring_when_full when_full, bool *ret_kept)
+                enum ring_when_full when_full)
 {
     uint64_t last = state_number(state->file);
     int r;
 
     *stream = (struct stream){.when_full = when_full, .state = state};
-    *ret_kept = state->file->segment_id == segment->id && take_over(stream, segment);
-    if (*ret_kept) {
+    if (state->file->segment_id == segment->id && take_over(stream, segment)) {
         state_enter(state->file, stream_newest(stream), PHASE_EMPTY);
     } else {
         free(stream->traces);
@@ -105,8 +106,8 @@ int stream_open(struct stream *stream, const struct segment *segment, struct sta
         }
     }
     /*
-     * Who reads on in a session of the daemon before learns that it is over, before anything is
-     * written over that it has not acknowledged. Release: pairs with link_is_over().
+     * Who reads on in a session of the daemon before looks whether it still has it, before anything
+     * is written over that it has not acknowledged. Release: pairs with link_is_over().
      */
     atomic_fetch_add_explicit(&stream->writer.header->generation, 1, memory_order_release);
     /* Release: pairs with a reader's acquire load; what was formatted is there. */
@@ -138,7 +139,9 @@ void stream_publish(struct stream *stream, const char *bytes, size_t length)
         ring_drop_oldest(writer);
     }
     ring_move(ring_reserve(writer, length), bytes, length);
+    STEP("ring.filled");
     number = ring_commit(writer, length);
+    STEP("ring.committed");
     remember(stream, number, writer->head, length, clock_usec());
     state_enter(stream->state->file, number, PHASE_EMPTY);
 }
@@ -165,10 +168,19 @@ uint64_t stream_oldest(struct stream *stream)
                   : stream->writer.number;
 }
 
+bool stream_has_passed(const struct stream *stream)
+{
+    return stream->when_full == RING_OVERWRITE &&
+           atomic_load_explicit(&stream->writer.header->tail, memory_order_relaxed) > 0;
+}
+
 uint64_t stream_position(struct stream *stream, uint64_t number)
 {
     if (number == stream->writer.number) {
         return stream->writer.head;
+    }
+    if (number < stream_oldest(stream)) {
+        return 0; /* see stream_has_passed() */
     }
     return number == stream_oldest(stream) ? stream->writer.tail
                                            : trace_at(stream, number - 1)->end;

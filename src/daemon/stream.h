@@ -30,11 +30,11 @@ struct stream {
 };
 
 /*
- * Takes a ring over as it is, or makes an empty one: *ret_kept says which. The first record of an
- * empty one follows the last one that the state knows. -ENOMEM.
+ * Takes a ring over as it is, or makes an empty one, whose first record follows the last one that
+ * the state knows. -ENOMEM.
  */
 int stream_open(struct stream *stream, const struct segment *segment, struct state *state,
-                enum ring_when_full when_full, bool *ret_kept);
+                enum ring_when_full when_full);
 
 /* Room for one more record of any size? `fastest`: what the fastest subscriber has acknowledged. */
 bool stream_wants(const struct stream *stream, uint64_t fastest);
@@ -51,7 +51,10 @@ uint64_t stream_newest(const struct stream *stream);
 /* Of the oldest record that is held, or of the next one. */
 uint64_t stream_oldest(struct stream *stream);
 
-/* Where a record begins, or a wrap marker that leads to it; held, or the next one. */
+/* Has something been written over, so that who begins at position 0 learns what it lost? */
+bool stream_has_passed(const struct stream *stream);
+
+/* Where a record begins, or a wrap marker that leads to it; 0: it is not held any more. */
 uint64_t stream_position(struct stream *stream, uint64_t number);
 
 /* Bytes of the records first…last, and when the last one was published. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where sessions and board meet: who gets what, who owes what, and what becomes of it.
+ * Where sessions and board meet: who gets what, who owes what, and what the log is told of it.
  *
  * All work is done by looking: subscribers_work() looks at every page, and does what follows from
  * what it finds. It is called until there is nothing more to do; then everybody is told that the
@@ -10,14 +10,7 @@
 
 #include "daemon/manager.h"
 
-/* Opens the socket and the sessions. A failure is logged. */
 int subscribers_open(struct manager *manager);
-
-/* Ends all sessions; a socket that we bound is removed. */
-void subscribers_close(struct manager *manager);
-
-/* After a start and a reload. */
-void subscribers_configure(struct manager *manager);
 
 /* One round of work: true if there was any. */
 bool subscribers_work(struct manager *manager);
@@ -32,8 +25,14 @@ struct progress subscribers_progress(const struct manager *manager);
 /* There are new records: whoever sleeps is woken. */
 void subscribers_notify(struct manager *manager);
 
+/* Takes note of what a subscriber claims to have acknowledged. */
+enum claim subscribers_hear(struct manager *manager, struct session *session);
+
+/* Hands to the log what one subscriber has acknowledged. */
+void subscribers_hand_over(struct manager *manager, struct session *session);
+
 /*
- * Hands to the log what subscribers have acknowledged, as far as its budget covers it, or `all` of
- * it; false if some is left. Those who were left are the first ones the next time.
+ * Hands to the log what subscribers have acknowledged: of `all`, or of those who are not in debt
+ * (budget.h); false if some is left.
  */
 bool subscribers_flush(struct manager *manager, bool all);

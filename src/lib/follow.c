@@ -47,6 +47,7 @@ static int seek(const struct follower *follower, struct ring_reader *reader, uin
         return -EAGAIN;
     }
     if (number == RING_WRAP || number < follower->expected) {
+        reader->number = 0; /* what comes next is not known any better */
         return -EPROTO;
     }
     *skipped += follower->expected ? number - follower->expected : 0;

@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
+#include <sys/socket.h>
+
+#define CONNECT_TRIES 5
 
 void link_close(struct link *link)
 {
@@ -20,6 +23,17 @@ void link_close(struct link *link)
     /* What the last WELCOME said remains what is known. */
     *link = (struct link){
         .socket = -1, .doorbell = -1, .daemon_doorbell = -1, .welcome = link->welcome};
+}
+
+bool link_lives(struct link *link)
+{
+    char byte;
+
+    link->generation = link_is_ring(link) ? atomic_load_explicit(&link->reader.header->generation,
+                                                                 memory_order_acquire)
+                                          : 0;
+    /* The daemon says nothing in a session; only its end could be read. */
+    return recv(link->socket, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
 static void link_close_cleanup(struct link *link)
@@ -56,17 +70,29 @@ static int link_map(struct link *link, int page_fd)
     return 0;
 }
 
+/* Connects and is welcome; a daemon that is killed meanwhile has a successor to be asked. */
+static int link_connect(const struct shmd_options *options, const struct message_hello *hello,
+                        struct link *link, int ret_fds[MESSAGE_WELCOME_FDS])
+{
+    int r = -ECONNRESET;
+
+    for (int i = 0; i < CONNECT_TRIES && (r == -ECONNRESET || r == -EPIPE); i++) {
+        link->socket = fd_close(link->socket);
+        r = connection_open(options, &link->socket);
+        if (r == 0) {
+            r = connection_hello(link->socket, hello, &link->welcome, ret_fds);
+        }
+    }
+    return r;
+}
+
 int link_open(const struct shmd_options *options, const struct message_hello *hello,
               struct link *ret)
 {
     CLEANUP(link_close_cleanup) struct link link = LINK_CLOSED;
     int fds[MESSAGE_WELCOME_FDS];
-    int r = connection_open(options, &link.socket);
+    int r = link_connect(options, hello, &link, fds);
 
-    if (r < 0) {
-        return r;
-    }
-    r = connection_hello(link.socket, hello, &link.welcome, fds);
     if (r < 0) {
         return r;
     }

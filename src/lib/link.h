@@ -42,13 +42,19 @@ static inline bool link_is_kept(const struct link *link)
     return !link_is_ring(link) || link->welcome.when_full == RING_WAIT;
 }
 
-/* Has the daemon of this session died, and another one taken the ring over? */
-static inline bool link_is_over(const struct link *link)
+/*
+ * Has another daemon taken the ring over? Then it may have taken the session over, too, or not:
+ * link_lives() tells.
+ */
+static inline bool link_is_taken_over(const struct link *link)
 {
     /* Acquire: pairs with stream_open() in the daemon. */
     return link_is_ring(link) && atomic_load_explicit(&link->reader.header->generation,
                                                       memory_order_acquire) != link->generation;
 }
+
+/* Does the daemon, whichever it is now, still have the other end? Asks the kernel. */
+bool link_lives(struct link *link);
 
 static inline enum page_state link_state(const struct link *link)
 {

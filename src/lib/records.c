@@ -10,6 +10,8 @@
 #include <sys/shm.h>
 #include <unistd.h>
 
+#define IDLE_LOOKS 1024
+
 /* Takes the record of a plain segment, whose page says its number, length and first byte. */
 static int plain_next(struct shmd_subscriber *subscriber, struct shmd_record *ret)
 {
@@ -19,14 +21,22 @@ static int plain_next(struct shmd_subscriber *subscriber, struct shmd_record *re
     uint32_t length = link->page->length;
 
     if (number <= subscriber->returned) {
+        /* Nothing in the segment or the page would tell that the daemon has died. */
+        if (++subscriber->idle % IDLE_LOOKS == 0 && !link_lives(link)) {
+            subscriber_disconnect(subscriber);
+        }
         return -EAGAIN;
     }
     if (length == 0 || length >= link->welcome.segment_size) {
         return -EPROTO;
     }
-    /* Byte 0 may be an anonymous client's '*'. */
-    memcpy(subscriber->buffer, link->segment, length);
-    subscriber->buffer[0] = (char)link->page->first;
+    if (length <= PAGE_RECORD_MAX) {
+        memcpy(subscriber->buffer, link->page->record, length);
+    } else {
+        /* Byte 0 may be an anonymous client's '*'. */
+        memcpy(subscriber->buffer, link->segment, length);
+        subscriber->buffer[0] = (char)link->page->first;
+    }
     atomic_thread_fence(memory_order_acquire); /* the second look is later than the copy */
     if (atomic_load_explicit(&link->page->published, memory_order_relaxed) != number) {
         return -EAGAIN;
@@ -42,8 +52,33 @@ static void catch_up(struct shmd_subscriber *subscriber)
     uint64_t expected = reader->number;
     uint64_t oldest = ring_seek_oldest(reader);
 
-    subscriber->lost += oldest - expected;
-    subscriber->lost_new += oldest - expected;
+    if (expected <= subscriber->returned) {
+        expected = subscriber->returned + 1;
+    }
+    if (oldest > expected) {
+        gaps_add(&subscriber->gaps, oldest, oldest - expected);
+        subscriber->lost_new += oldest - expected;
+    }
+}
+
+void subscriber_skip_returned(struct shmd_subscriber *subscriber)
+{
+    struct ring_reader *reader = &subscriber->link.reader;
+    const struct ring_record *record;
+
+    while (reader->number <= subscriber->returned) {
+        enum ring_look look = ring_look(reader, &record);
+        uint32_t length = look == RING_RECORD ? ring_length(record) : 0;
+
+        if (look == RING_NOTHING) {
+            return;
+        }
+        if (look == RING_OVERTAKEN || ring_overtaken(reader, reader->position)) {
+            catch_up(subscriber);
+        } else {
+            ring_advance(reader, length);
+        }
+    }
 }
 
 static int ring_next(struct shmd_subscriber *subscriber, struct shmd_record *ret)
@@ -92,9 +127,10 @@ int shmd_next(struct shmd_subscriber *subscriber, struct shmd_record *ret)
 {
     int r;
 
-    /* Superseded, closing, or its daemon was replaced: there will be another session. */
+    /* Superseded, closing, or its daemon has died for good: there will be another session. */
     if (subscriber->connected &&
-        (link_state(&subscriber->link) > PAGE_EVICTED || link_is_over(&subscriber->link))) {
+        (link_state(&subscriber->link) > PAGE_EVICTED ||
+         (link_is_taken_over(&subscriber->link) && !link_lives(&subscriber->link)))) {
         subscriber_disconnect(subscriber);
     }
     if (!subscriber->connected) {
@@ -123,20 +159,23 @@ int shmd_next(struct shmd_subscriber *subscriber, struct shmd_record *ret)
 int shmd_acknowledge(struct shmd_subscriber *subscriber, uint64_t number)
 {
     struct link *link = &subscriber->link;
+    uint64_t lost;
 
     if (number > subscriber->returned || number == 0) {
         return -EINVAL;
     }
-    if (!subscriber->connected) {
-        return -ENOTCONN;
+    if (number <= subscriber->uncertain) {
+        return -ETIME;
     }
     if (number <= subscriber->acknowledged) {
         return 0;
     }
     subscriber->acknowledged = number;
-    atomic_store_explicit(&link->page->lost, subscriber->lost, memory_order_relaxed);
-    /* Release: pairs with the daemon's acquire load; all our reading of the record is done. */
-    atomic_store_explicit(&link->page->acknowledged, number, memory_order_release);
+    lost = gaps_settle(&subscriber->gaps, number);
+    if (!subscriber->connected) {
+        return SHMD_LATER;
+    }
+    page_acknowledge(link->page, number, lost);
     if (page_must_ring(&link->page->daemon_sleeps)) {
         static const uint64_t one = 1;
 
@@ -149,6 +188,6 @@ int shmd_acknowledge(struct shmd_subscriber *subscriber, uint64_t number)
     case PAGE_EVICTED:
         return -ETIME;
     default:
-        return -ENOTCONN;
+        return SHMD_LATER; /* who looked last has seen it, or is told in the next session */
     }
 }

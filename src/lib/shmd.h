@@ -177,8 +177,10 @@ int shmd_anonymous_info(const struct shmd_anonymous *handle, struct shmd_anonymo
  * every record from where it started, in order, and the daemon waits for its acknowledgement (or,
  * where the newest data wins, it learns how many records it lost).
  *
- * When the daemon is restarted, or has another segment, a subscriber connects again by itself and
- * goes on behind the last record that it acknowledged.
+ * When the daemon is restarted, a subscriber notices a pause at most. Where that ends its session
+ * (there was no systemd to keep it), and when there is another segment, it connects again by itself
+ * and goes on with the record behind the last one that it was given: as long as it is back within
+ * its lease, the daemon has kept all that it has not acknowledged.
  */
 struct shmd_subscriber;
 
@@ -293,13 +295,19 @@ enum {
  * twice is fine.
  *
  * Returns 0, or
- *   -EINVAL   that record was not returned yet, or not since it had to connect again
- *   -ETIME    the lease ran out before: what was read since the last acknowledgement is not certain
- *   -ENOTCONN the daemon is away: the record is not acknowledged, and comes again
+ *   SHMD_LATER  the daemon is away; it is told when shmd_next() has connected again
+ *   -EINVAL     that record was not returned yet, or it was in an epoch that has ended
+ *   -ETIME      the lease ran out before: what was read since the last acknowledgement is not
+ *               certain
  *
  * Since 0.1.
  */
 int shmd_acknowledge(struct shmd_subscriber *subscriber, uint64_t number);
+
+/* What shmd_acknowledge() may return besides 0. */
+enum {
+    SHMD_LATER = 1,
+};
 
 /* Describes the subscription as it is now. Since 0.1. */
 void shmd_describe(const struct shmd_subscriber *subscriber, struct shmd_subscription *ret);

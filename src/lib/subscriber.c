@@ -20,11 +20,12 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/shm.h>
 #include <sys/timerfd.h>
 
-#define RETRY_MIN_USEC (10 * USEC_PER_MSEC) /* between two attempts to connect again */
-#define RETRY_MAX_USEC USEC_PER_SEC
+#define RETRY_MIN_USEC (10 * USEC_PER_MSEC)  /* between two attempts to connect again */
+#define RETRY_MAX_USEC (100 * USEC_PER_MSEC) /* far below a lease */
 
 DEFINE_CLEANUP(struct shmd_subscriber, shmd_unsubscribe)
 
@@ -61,6 +62,35 @@ static int make_buffer(struct shmd_subscriber *subscriber, const struct link *li
     return 0;
 }
 
+/* What the subscriber knows of its progress, where its new session begins. */
+static void go_on(struct shmd_subscriber *subscriber)
+{
+    const struct message_welcome *welcome = &subscriber->link.welcome;
+    uint64_t before = welcome->first - 1;
+
+    gaps_rebase(&subscriber->gaps);
+    if (memcmp(subscriber->epoch, welcome->epoch, sizeof(subscriber->epoch)) != 0) {
+        memcpy(subscriber->epoch, welcome->epoch, sizeof(subscriber->epoch));
+        subscriber->acknowledged = subscriber->returned = before;
+        subscriber->uncertain = 0;
+        subscriber->gaps = (struct gaps){0};
+        return;
+    }
+    if (before > subscriber->acknowledged) {
+        /* The daemon has not waited for us, and does not count what was lost before. */
+        subscriber->gaps = (struct gaps){0};
+        subscriber->uncertain = before < subscriber->returned ? before : subscriber->returned;
+        subscriber->acknowledged = before;
+    }
+    if (before > subscriber->returned) {
+        subscriber->lost_new += before - subscriber->returned;
+        subscriber->returned = before;
+    }
+    if (link_is_ring(&subscriber->link)) {
+        subscriber_skip_returned(subscriber);
+    }
+}
+
 static int connect_link(struct shmd_subscriber *subscriber)
 {
     struct message_hello hello = {
@@ -68,7 +98,10 @@ static int connect_link(struct shmd_subscriber *subscriber)
         .role = MESSAGE_SUBSCRIBER,
         .start = subscriber->options.start == SHMD_START_NEXT ? MESSAGE_START_NEXT
                                                               : MESSAGE_START_OLDEST,
-        .after = subscriber->acknowledged, /* goes on where the last session ended */
+        /* Goes on where the last session ended. */
+        .after = subscriber->acknowledged,
+        .lost = subscriber->gaps.settled,
+        .subscriber = subscriber->id,
     };
     struct link link;
     int r;
@@ -88,18 +121,9 @@ static int connect_link(struct shmd_subscriber *subscriber)
         link_close(&link);
         return r;
     }
-    if (memcmp(subscriber->epoch, link.welcome.epoch, sizeof(subscriber->epoch)) != 0) {
-        memcpy(subscriber->epoch, link.welcome.epoch, sizeof(subscriber->epoch));
-        subscriber->lost = 0;
-    } else if (subscriber->acknowledged && link.welcome.first > subscriber->acknowledged + 1) {
-        uint64_t lost = link.welcome.first - subscriber->acknowledged - 1;
-
-        subscriber->lost_new += lost;
-    }
-    subscriber->lost = 0; /* the page counts anew */
-    subscriber->acknowledged = subscriber->returned = link.welcome.first - 1;
     subscriber->link = link;
     subscriber->connected = true;
+    go_on(subscriber);
     (void)set_timer(subscriber, 0); /* an attempt that has come due is not news any more */
     subscriber->retry_usec = RETRY_MIN_USEC;
     subscriber->spin_usec = link.welcome.spin_usec;
@@ -173,6 +197,10 @@ int shmd_subscribe(const struct shmd_options *options, struct shmd_subscriber **
     }
     subscriber->options = (struct shmd_options){
         .instance = subscriber->instance, .socket = subscriber->socket, .start = options->start};
+    if (getrandom(&subscriber->id, sizeof(subscriber->id), 0) < 0) {
+        return -errno;
+    }
+    subscriber->id |= 1; /* 0 is none */
     subscriber->epoll = epoll_create1(EPOLL_CLOEXEC);
     subscriber->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (subscriber->epoll < 0 || subscriber->timer < 0) {
@@ -224,7 +252,7 @@ void shmd_describe(const struct shmd_subscriber *subscriber, struct shmd_subscri
         .lease_usec = welcome->lease_usec,
         .connected = subscriber->connected,
         .acknowledged = subscriber->acknowledged,
-        .lost = subscriber->lost,
+        .lost = subscriber->gaps.lost,
     };
     memcpy(ret->epoch, subscriber->epoch, sizeof(ret->epoch));
 }

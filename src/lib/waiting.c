@@ -19,7 +19,7 @@ static bool has_news(const struct shmd_subscriber *subscriber)
     if (!subscriber->connected) {
         return clock_usec() >= subscriber->retry_at;
     }
-    if (link_state(link) != PAGE_ACTIVE || link_is_over(link)) {
+    if (link_state(link) != PAGE_ACTIVE || link_is_taken_over(link)) {
         return true;
     }
     if (link_is_ring(link)) {

@@ -12,6 +12,10 @@
  *      STATUS ───────────────────────────▶
  *             ◀─────────────────────────── REPORT: a JSON document
  *
+ * A subscriber may have one session after another. What it has not acknowledged in the one before
+ * is kept for it: by its process and by the number that it says in every HELLO, which is its own
+ * among those of its process.
+ *
  * All numbers are in the machine's byte order: the socket does not leave it. Every message begins
  * with its magic, version, type and size. Anything else, descriptors sent to the daemon included,
  * ends the session.
@@ -61,8 +65,11 @@ struct message_hello {
     struct message head;
     uint32_t role;
     uint32_t start;
-    uint8_t epoch[16];            /* resuming: the epoch of `after`; else zeros */
-    uint64_t after;               /* resuming: the last record that was acknowledged; else 0 */
+    uint8_t epoch[16];            /* resuming: of the session before; else zeros */
+    uint64_t after;               /* resuming: the last record acknowledged in it; else 0 */
+    uint64_t lost;                /* resuming: records lost in it, as its page says; else 0 */
+    uint32_t subscriber;          /* of the client's choice, see below; 0: it will not resume */
+    uint32_t reserved;            /* 0 */
     char name[MESSAGE_NAME_SIZE]; /* what the client calls itself, NUL-padded */
 };
 
@@ -88,7 +95,7 @@ struct message_refused {
 };
 
 _Static_assert(sizeof(struct message) == 16, "part of the protocol");
-_Static_assert(sizeof(struct message_hello) == 80, "part of the protocol");
+_Static_assert(sizeof(struct message_hello) == 96, "part of the protocol");
 _Static_assert(sizeof(struct message_welcome) == 88, "part of the protocol");
 _Static_assert(sizeof(struct message_refused) == 128, "part of the protocol");
 

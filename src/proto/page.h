@@ -4,8 +4,12 @@
  *
  *      line 0  daemon   published record number, length and first byte (plain), state
  *      line 1  daemon   "I sleep"
- *      line 2  client   acknowledged record number, records lost
+ *      line 2  client   acknowledged record number, records lost up to it
  *      line 3  client   "I sleep"
+ *      256     daemon   plain: the record, if it is not longer than PAGE_RECORD_MAX
+ *
+ * A plain segment may be written by others; nobody but the daemon writes the record here, and it is
+ * the one that counts.
  *
  * Each side writes its own lines only. The daemon believes nothing in the client's lines: numbers
  * are copied, then judged; and it never reads its own lines back. A client that writes into the
@@ -33,13 +37,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PAGE_SIZE 4096
+#define PAGE_SIZE       4096
+#define PAGE_RECORD_MAX 3840
 
 enum page_state {
     PAGE_ACTIVE,
     PAGE_EVICTED,    /* the lease ran out: nothing waits for this subscriber any more */
     PAGE_SUPERSEDED, /* another segment has taken the place of this one: subscribe again */
     PAGE_CLOSING,    /* the daemon stops */
+};
+
+/* Records lost up to a number that was acknowledged. */
+struct page_lost {
+    _Atomic uint64_t number;
+    _Atomic uint64_t lost;
 };
 
 struct page {
@@ -49,17 +60,54 @@ struct page {
     _Atomic uint32_t state;
     _Alignas(64) _Atomic uint32_t daemon_sleeps;
     _Alignas(64) _Atomic uint64_t acknowledged; /* all records up to this one */
-    _Atomic uint64_t lost; /* records among these that were written over unread */
+    struct page_lost lost[2]; /* of this acknowledgement and of the one before, in turns */
     _Alignas(64) _Atomic uint32_t client_sleeps;
+    _Alignas(64) char record[PAGE_RECORD_MAX];
 };
 
-_Static_assert(sizeof(struct page) == 256, "part of the protocol");
+_Static_assert(sizeof(struct page) == PAGE_SIZE, "part of the protocol");
+_Static_assert(offsetof(struct page, record) == 256, "part of the protocol");
 _Static_assert(offsetof(struct page, length) == 8, "part of the protocol");
 _Static_assert(offsetof(struct page, state) == 16, "part of the protocol");
 _Static_assert(offsetof(struct page, daemon_sleeps) == 64, "part of the protocol");
 _Static_assert(offsetof(struct page, acknowledged) == 128, "part of the protocol");
 _Static_assert(offsetof(struct page, lost) == 136, "part of the protocol");
+_Static_assert(sizeof(struct page_lost) == 16, "part of the protocol");
 _Static_assert(offsetof(struct page, client_sleeps) == 192, "part of the protocol");
+
+/*
+ * Acknowledges all records up to `number`, of which `lost` were written over unread since the
+ * session began. What belongs to the acknowledgement that stands is not touched: whoever loads
+ * `acknowledged` finds the `lost` that goes with it, wherever we are killed.
+ */
+static inline void page_acknowledge(struct page *page, uint64_t number, uint64_t lost)
+{
+    uint64_t standing = atomic_load_explicit(&page->acknowledged, memory_order_relaxed);
+    struct page_lost *free =
+        &page->lost[atomic_load_explicit(&page->lost[0].number, memory_order_relaxed) == standing];
+
+    atomic_store_explicit(&free->number, 0, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release); /* pairs with the fence of page_lost_at() */
+    atomic_store_explicit(&free->lost, lost, memory_order_relaxed);
+    atomic_store_explicit(&free->number, number, memory_order_release);
+    /* Release: pairs with session_look(); all reading of the records is done. */
+    atomic_store_explicit(&page->acknowledged, number, memory_order_release);
+}
+
+/* What was lost up to `number`, which was just loaded from `acknowledged`; false: it is older. */
+static inline bool page_lost_at(const struct page *page, uint64_t number, uint64_t *ret)
+{
+    for (int i = 0; i < 2; i++) {
+        const struct page_lost *at = &page->lost[i];
+
+        if (atomic_load_explicit(&at->number, memory_order_acquire) == number) {
+            *ret = atomic_load_explicit(&at->lost, memory_order_relaxed);
+            atomic_thread_fence(memory_order_acquire); /* pairs with page_acknowledge() */
+            return atomic_load_explicit(&at->number, memory_order_relaxed) == number;
+        }
+    }
+    return false;
+}
 
 /* S1, S2. After it, look for news (S3) before sleeping. */
 static inline void page_announce_sleep(_Atomic uint32_t *sleeps)

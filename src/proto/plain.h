@@ -14,13 +14,17 @@
  *
  *      daemon                                      client
  *      ------                                      ------
- *      bytes 1…n-1, NUL
- *      byte 0 = r0   (release)  ───────────────▶   byte 0 != '*'  (acquire)
+ *      bytes 2…n-1, NUL
+ *      bytes 0, 1    (release)  ───────────────▶   byte 0 != '*'  (acquire)
  *                                                  reads bytes 0…n-1
  *      byte 0 == '*' (acquire)  ◀───────────────   byte 0 = '*'   (release)
  *
- * and nobody who saw byte 0 of a record sees anything older than that record. What this layout
- * cannot do: a second client may still be reading when the first one acknowledges. A careful
+ * and nobody who saw byte 0 of a record sees anything older than that record.
+ *
+ * Bytes 0 and 1 are published by one store, and before that byte 1 is made different from what it
+ * will be. Clients write byte 0 only, so byte 1 tells for certain whether a record has been
+ * published: a daemon that was killed in between has a successor who needs to know. What this
+ * layout cannot do: a second client may still be reading when the first one acknowledges. A careful
  * reader copies, and then looks whether what it copied still stands (plain_read()).
  *
  * A record that is empty, that begins with '*', that contains a NUL or that is longer than
@@ -33,6 +37,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/types.h>
 
@@ -71,6 +76,28 @@ static inline char plain_first(const char *segment)
     return __atomic_load_n(segment, __ATOMIC_ACQUIRE);
 }
 
+/* Bytes 0 and 1, as one word. A segment is aligned to a page. */
+static inline uint16_t plain_word(char first, char second)
+{
+    char bytes[2] = {first, second};
+    uint16_t word;
+
+    memcpy(&word, bytes, sizeof(word));
+    return word;
+}
+
+/* What stands at byte 1 while a record that has `second` there is not published. */
+static inline char plain_unpublished(char second)
+{
+    return second == PLAIN_ACKNOWLEDGED ? '+' : PLAIN_ACKNOWLEDGED;
+}
+
+/* Before the record of `image` counts as the next one. */
+static inline void plain_prepare(char *segment, const char *image)
+{
+    __atomic_store_n(segment + 1, plain_unpublished(image[1]), __ATOMIC_RELEASE);
+}
+
 /*
  * Publishes the first `extent` bytes of `image`: a record, its NUL, and as many NULs as it takes to
  * cover what stood there before. Release: pairs with plain_first() of a client.
@@ -79,8 +106,33 @@ static inline void plain_publish(char *segment, const char *image, size_t extent
 {
     /* Nobody sees a byte of it before the '*' that came before it. Pairs with plain_read(). */
     __atomic_thread_fence(__ATOMIC_RELEASE);
-    memcpy(segment + 1, image + 1, extent - 1);
-    __atomic_store_n(segment, image[0], __ATOMIC_RELEASE);
+    memcpy(segment + 2, image + 2, extent - 2);
+    __atomic_store_n((uint16_t *)(void *)segment, plain_word(image[0], image[1]), __ATOMIC_RELEASE);
+}
+
+/* Was the record of `image` published, after plain_prepare()? */
+static inline bool plain_is_published(const char *segment, const char *image)
+{
+    return __atomic_load_n(segment + 1, __ATOMIC_ACQUIRE) != plain_unpublished(image[1]);
+}
+
+/*
+ * Takes a published record back, so that nobody reads it any more, nor half of the next one: byte 0
+ * becomes '*'. False: it was '*' already, a client has acknowledged. Release: pairs with
+ * plain_first() of a client; acquire: with plain_acknowledge().
+ */
+static inline bool plain_withdraw(char *segment, const char *image)
+{
+    uint16_t stands = plain_word(image[0], image[1]);
+    uint16_t withdrawn = plain_word(PLAIN_ACKNOWLEDGED, plain_unpublished(image[1]));
+
+    while (!__atomic_compare_exchange_n((uint16_t *)(void *)segment, &stands, withdrawn, false,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        if (plain_first((const char *)&stands) == PLAIN_ACKNOWLEDGED) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /*

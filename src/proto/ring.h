@@ -333,17 +333,21 @@ static inline int ring_attach(struct ring_reader *reader, const void *segment, s
 static inline uint64_t ring_seek_oldest(struct ring_reader *reader)
 {
     for (;;) {
-        uint64_t position = atomic_load_explicit(&reader->header->tail, memory_order_acquire);
+        uint64_t tail = atomic_load_explicit(&reader->header->tail, memory_order_acquire);
+        uint64_t position = tail;
         uint64_t number =
             atomic_load_explicit(&ring_peek(reader, position)->number, memory_order_acquire);
 
-        /* Only at the tail is it a marker; behind the tail, these may be a record's bytes. */
-        if (number == RING_WRAP && !ring_overtaken(reader, position)) {
+        if (number == RING_WRAP) {
             position += reader->capacity - position % reader->capacity;
             number =
                 atomic_load_explicit(&ring_peek(reader, position)->number, memory_order_acquire);
         }
-        if (!ring_overtaken(reader, position)) {
+        /*
+         * Only at the tail is it a marker, and the oldest record; behind the tail, these may be a
+         * record's bytes. And a tail that stands ends this, however far it claims to be.
+         */
+        if (!ring_overtaken(reader, tail)) {
             reader->position = position;
             reader->number = number;
             return number;

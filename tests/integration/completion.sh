@@ -18,7 +18,7 @@ offered() {
 }
 
 test_verbs() {
-    assert_eq "$(offered '')" 'follow peek read status'
+    assert_eq "$(offered '')" 'audit follow peek read status'
     assert_eq "$(offered f)" 'follow'
     assert_eq "$(offered --key 5 p)" 'peek'
     # The value of an option is no verb.
@@ -28,6 +28,12 @@ test_verbs() {
 test_values() {
     assert_eq "$(offered --output '')" 'hex json raw text'
     assert_eq "$(offered status -o '')" 'json text'
+    assert_eq "$(offered audit -o '')" 'json text'
+    assert_eq "$(offered audit --since y)" 'yesterday'
+    assert_eq "$(offered --user root audit --js)" '--json'
+    assert_eq "$(offered audit --user roo)" 'root'
+    mkdir "$TEST_DIR/journals"
+    assert_eq "$(offered audit --directory "$TEST_DIR/j")" "$TEST_DIR/journals"
     assert_eq "$(offered follow --from n)" 'next'
     assert_eq "$(offered --count '')" ''
     touch "$TEST_DIR/some.conf"
@@ -35,25 +41,32 @@ test_values() {
     assert_eq "$(offered --socket "$TEST_DIR/so")" "$TEST_DIR/some.conf"
 }
 
-# Does the program take that option with that verb? Asked where there is no segment to be read.
+# Does the program take that option with that verb? Asked where there is no segment to be read, and
+# no journal.
 takes() {
-    local verb=$1 option=$2 value=''
+    local verb=$1 option=$2 value='' where=(--key 1)
+    if [[ $verb == audit ]]; then
+        where=(--directory "$TEST_DIR")
+    fi
     case $option in
     --key | --count | --timeout) value=1 ;;
     --config | --socket) value=/dev/null/none ;;
     --instance | --name) value=none ;;
     --output) value=text ;;
     --from) value=oldest ;;
+    --since | --until) value=now ;;
+    --directory) value=/dev/null/none ;;
+    --user) value=0 ;;
     esac
     output=$(timeout 0.5 unshare --ipc "$top_builddir/shm-client" "$verb" "$option" ${value:+"$value"} \
-        --key 1 2>&1 </dev/null) || true
+        "${where[@]}" 2>&1 </dev/null) || true
     [[ $output != *"$verb takes no $option"* ]]
 }
 
 test_options_are_those_of_the_program() {
     local verb option
     unshare --ipc true 2>/dev/null || skip 'needs an IPC namespace'
-    for verb in read follow peek status; do
+    for verb in read follow peek status audit; do
         for option in $("$top_builddir/shm-client" --help | grep -oE -- '--[a-z-]+' | sort -u); do
             if takes "$verb" "$option"; then
                 assert_contains " $(offered "$verb" "$option") " " $option "

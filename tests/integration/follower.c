@@ -3,12 +3,14 @@
  * A subscriber on the public API, as an application would write it: it takes each record,
  * acknowledges it, and does nothing about a daemon that goes away but call the library again.
  *
- *      follower SOCKET NAME FILE [PAUSE-USEC]
+ *      follower SOCKET NAME FILE [PAUSE-USEC [TELL-MSEC]]
  *
  * It ends when FILE is there, or with an error. On standard output: one line for everything that is
- * not as it should be, one for each segment that it reads, and at the end what it has got. Records
- * that come twice, out of order, or torn make it exit with 1.
+ * not as it should be, one for each segment that it reads, and at the end what it has got; with
+ * TELL-MSEC, in such intervals, how far it is. Records that come twice, out of order, or torn make
+ * it exit with 1. Each epoch counts anew.
  */
+#include "base/clock.h"
 #include "lib/shmd.h"
 
 #include <errno.h>
@@ -23,6 +25,8 @@ struct progress {
     uint64_t first, last, records, lost;
     int faults;
     int segment_id;
+    uint64_t tell_usec, told_usec;
+    uint8_t epoch[16];
 };
 
 static void fault(struct progress *progress, const char *what, uint64_t number)
@@ -32,13 +36,13 @@ static void fault(struct progress *progress, const char *what, uint64_t number)
            (unsigned long long)progress->last);
 }
 
-static void judge(struct progress *progress, const struct shmd_record *record)
+static void judge(struct progress *progress, const struct shmd_record *record, bool goes_on)
 {
     const char *bytes = record->data;
 
-    if (progress->records > 0 && record->number <= progress->last) {
+    if (goes_on && record->number <= progress->last) {
         fault(progress, "twice", record->number);
-    } else if (progress->records > 0 && record->number != progress->last + 1 + record->lost) {
+    } else if (goes_on && record->number != progress->last + 1 + record->lost) {
         fault(progress, "out of order", record->number);
     }
     for (size_t i = 0; i < record->length; i++) {
@@ -55,15 +59,31 @@ static void judge(struct progress *progress, const struct shmd_record *record)
     progress->records++;
 }
 
-static void tell_segment(struct progress *progress, const struct shmd_subscriber *subscriber)
+/* True if the record that is about to be judged follows the one before. */
+static bool tell_segment(struct progress *progress, const struct shmd_subscriber *subscriber)
 {
     struct shmd_subscription now;
+    bool same_epoch;
 
     shmd_describe(subscriber, &now);
+    same_epoch = memcmp(now.epoch, progress->epoch, sizeof(now.epoch)) == 0;
+    memcpy(progress->epoch, now.epoch, sizeof(now.epoch));
     if (now.segment_id != progress->segment_id) {
         progress->segment_id = now.segment_id;
         printf("segment %d of %zu bytes, epoch %02x%02x%02x%02x\n", now.segment_id,
                now.segment_size, now.epoch[0], now.epoch[1], now.epoch[2], now.epoch[3]);
+    }
+    return progress->records > 0 && same_epoch;
+}
+
+static void tell_progress(struct progress *progress)
+{
+    uint64_t now = progress->tell_usec ? clock_usec() : 0;
+
+    if (progress->tell_usec && now - progress->told_usec >= progress->tell_usec) {
+        progress->told_usec = now;
+        printf("at %llu ms: %llu records\n", (unsigned long long)(now / USEC_PER_MSEC),
+               (unsigned long long)progress->records);
     }
 }
 
@@ -74,10 +94,10 @@ static int take(struct shmd_subscriber *subscriber, struct progress *progress, u
     int r;
 
     while ((r = shmd_next(subscriber, &record)) == 0) {
-        judge(progress, &record);
-        tell_segment(progress, subscriber);
+        judge(progress, &record, tell_segment(progress, subscriber));
+        tell_progress(progress);
         r = shmd_acknowledge(subscriber, record.number);
-        if (r < 0 && r != -ENOTCONN) { /* which only says that it is told later */
+        if (r < 0) {
             return r;
         }
         if (pause) {
@@ -93,33 +113,38 @@ int main(int argc, char **argv)
     struct shmd_options options = {.start = SHMD_START_OLDEST};
     struct progress progress = {.segment_id = -1};
     struct shmd_subscriber *subscriber;
+    struct shmd_subscription end;
     useconds_t pause;
     int r;
 
     if (argc < 4) {
-        (void)fputs("usage: follower SOCKET NAME FILE [PAUSE-USEC]\n", stderr);
+        (void)fputs("usage: follower SOCKET NAME FILE [PAUSE-USEC [TELL-MSEC]]\n", stderr);
         return 1;
     }
     setlinebuf(stdout);
     options.socket = argv[1];
     options.name = argv[2];
     pause = argc > 4 ? (useconds_t)atoi(argv[4]) : 0;
+    progress.tell_usec = argc > 5 ? strtoull(argv[5], NULL, 10) * USEC_PER_MSEC : 0;
     r = shmd_subscribe(&options, &subscriber);
     if (r < 0) {
         printf("subscribe: %s\n", strerror(-r));
         return 1;
     }
     while (r == 0 && access(argv[3], F_OK) < 0) {
+        tell_progress(&progress);
         r = take(subscriber, &progress, pause);
         if (r == 0) {
             r = shmd_wait(subscriber, LOOK_USEC);
             r = r == -ETIMEDOUT ? 0 : r;
         }
     }
-    printf("got %llu records, %llu-%llu, lost %llu, faults %d%s%s\n",
+    shmd_describe(subscriber, &end);
+    printf("got %llu records, %llu-%llu, lost %llu, acknowledged %llu, faults %d%s%s\n",
            (unsigned long long)progress.records, (unsigned long long)progress.first,
-           (unsigned long long)progress.last, (unsigned long long)progress.lost, progress.faults,
-           r < 0 ? ", ended by " : "", r < 0 ? strerror(-r) : "");
+           (unsigned long long)progress.last, (unsigned long long)progress.lost,
+           (unsigned long long)end.acknowledged, progress.faults, r < 0 ? ", ended by " : "",
+           r < 0 ? strerror(-r) : "");
     (void)shmd_unsubscribe(subscriber);
     return r < 0 || progress.faults > 0;
 }

@@ -68,17 +68,14 @@ killed_under_several() {
     stop_daemon
 }
 test_killed_under_several_subscribers_plain() {
-    skip 'P5: that a restart of the daemon costs its subscribers nothing comes with the next change'
     killed_under_several "$plain"
 }
 test_killed_under_several_subscribers_ring() {
-    skip 'P5: that a restart of the daemon costs its subscribers nothing comes with the next change'
     killed_under_several "$ring"
 }
 
-# P3 across kills: what the application has acknowledged is what the log accounts for.
+# P3 across kills: what the application has acknowledged is what the log accounts for, once.
 test_accounting_across_kills() {
-    skip 'P5: that a restart of the daemon costs its subscribers nothing comes with the next change'
     start_daemon "$ring"
     spawn_follower one
     kill_and_restart 5
@@ -86,7 +83,9 @@ test_accounting_across_kills() {
     end_followers
     stop_daemon
     assert_eq "$(logged "$follower_pid")" "$(got one)" 'records logged'
-    assert_eq "$(acknowledged_records | sort -n | uniq -d | head -n 3)" '' 'records logged twice'
+    sed -nE 's/.* acknowledged records? ([0-9]+)(-([0-9]+))? .*/\1 \3/p' "$log" |
+        awk '{ if ($1 != last + 1) print "after " last " comes " $1; last = $2 ? $2 : $1 }' |
+        diff /dev/null - || fail 'records left out, or logged twice'
 }
 
 # A stop and a start later: another segment and another epoch, and the subscriber is there again.
@@ -109,7 +108,6 @@ test_stopped_and_started() {
 
 # One that has plenty to read still notices, before anything that it reads is written over.
 test_slow_subscriber_notices_a_restart() {
-    skip 'P5: that a restart of the daemon costs its subscribers nothing comes with the next change'
     start_daemon "$ring"
     spawn_follower fast
     spawn_follower slow 300000

@@ -366,18 +366,16 @@ overtaken:
         load_number(at, found);
         if
         :: found == WRAP ->
-#ifndef BUG_SEEK
-            if
-            :: tail > at -> goto overtaken
-            :: else
-            fi;
-#endif
             at = at + PLACES - place(at);
             load_number(at, found)
         :: else
         fi;
         if
+#ifdef BUG_SEEK
         :: tail > at -> goto overtaken
+#else
+        :: tail > seen_tail -> goto overtaken
+#endif
         :: else
         fi;
         d_step {

@@ -102,6 +102,73 @@ test_restart_keeps_listening() {
     diagnose "$(grep -c ^welcome "$TEST_DIR/visitors") visitors during 5 restarts; $(tail -n 1 "$TEST_DIR/steady.out")"
 }
 
+# assert_all_accounted_for: what the followers got is what the journal says, each entry once
+assert_all_accounted_for() {
+    local sum=0 follower
+    journalctl --sync
+    values SHMD_ACK_SEQ SHMD_EVENT=acknowledged | awk '$1 != NR' | head -n 3 | diff /dev/null - ||
+        fail 'SHMD_ACK_SEQ has a gap or a repetition'
+    for follower in "$TEST_DIR"/*.out; do
+        sum=$((sum + $(got "$(basename "$follower" .out)")))
+        grep -q ' lost 0, .*faults 0$' "$follower" || fail "$(cat "$follower")"
+    done
+    assert_eq "$(count_records)" "$sum" 'records in the journal'
+}
+
+# Whatever ends the daemon, its clients notice a pause: systemd keeps their sessions.
+survives() {
+    local i segment
+    configure "$1"
+    systemctl start shmd.service
+    segment=$(segment_id)
+    spawn_follower alice quick
+    spawn_follower bob slow 2000
+    spawn_follower alice other 100
+    for i in {1..8}; do
+        sleep "0.$((i * 37 % 30 + 10))"
+        kill -KILL "$(main_pid)"
+        wait_until "[[ \$(systemctl show --property=NRestarts --value shmd) == $i ]]"
+        wait_until '[[ $(systemctl is-active shmd) == active ]]'
+    done
+    for i in {1..4}; do
+        systemctl restart shmd.service
+        sleep "0.$((i * 53 % 20))"
+    done
+    end_followers
+    systemctl stop shmd.service 2>/dev/null
+    assert_eq "$(count_entries SHMD_EVENT=session-started)" 3 'sessions'
+    assert_eq "$(count_entries SHMD_EVENT=epoch-started)" 1 'epochs'
+    assert_eq "$(values SHMD_SHMID SHMD_EVENT=acknowledged | sort -u)" "$segment" 'segments'
+    assert_all_accounted_for
+    diagnose "8 kills, 4 restarts: $(got quick), $(got slow) and $(got other) records"
+}
+test_survives_ring() {
+    survives "$ring"
+}
+test_survives_plain() {
+    survives 'mode = "0644";'
+}
+
+# What a client has acknowledged in a daemon's absence counts, even if the client is gone before the
+# daemon is back.
+test_a_client_that_ends_while_the_daemon_is_dead() {
+    configure "$ring"
+    mkdir -p /etc/systemd/system/shmd.service.d
+    printf '[Service]\nRestartSec=2\n' >/etc/systemd/system/shmd.service.d/slow.conf
+    systemctl daemon-reload
+    systemctl start shmd.service
+    as alice /shmd/programs/peer "$socket" hello=late take=1 await="$TEST_DIR/dead" take=3 \
+        >"$TEST_DIR/late" &
+    wait_until "grep -q 'took 1 records' '$TEST_DIR/late'"
+    kill -KILL "$(main_pid)"
+    touch "$TEST_DIR/dead"
+    wait "$!"
+    assert_contains "$(cat "$TEST_DIR/late")" 'took 3 records'
+    wait_until '[[ $(systemctl is-active shmd) == active ]]'
+    wait_until '(($(count_records) == 4))'
+    wait_until '(($(count_entries SHMD_EVENT=session-ended) == 1))'
+}
+
 # What an entry says of a subscriber is the kernel's word, except for the name.
 test_fields_of_an_acknowledgement() {
     local entry pid field
@@ -162,6 +229,61 @@ test_accounting() {
     assert_eq "$(values SHMD_ACK_SEQ SHMD_EVENT=acknowledged | sort -n | uniq -d)" '' 'numbers twice'
     assert_eq "$(values SHMD_ACK_SEQ SHMD_EVENT=acknowledged | sort -n | tail -n 1)" \
         "$(count_entries SHMD_EVENT=acknowledged)" 'gaps'
+}
+
+audit() {
+    journalctl --sync
+    shm-client audit --since="@$since" "$@"
+}
+
+# P3, as an administrator sees it: the audit says what the clients themselves say.
+test_audit() {
+    local user
+    configure "$ring"
+    systemctl start shmd.socket
+    spawn_follower alice alice
+    spawn_follower bob bob
+    peer_as bob hello=short take=3 >/dev/null
+    sleep 1
+    end_followers
+    systemctl stop shmd.service 2>/dev/null
+    assert_exit 0 audit
+    assert_contains "$output" "instance shmd, epoch $(values SHMD_EPOCH SHMD_EVENT=acknowledged | sort -u)" \
+        "entries:       $(count_entries SHMD_EVENT=acknowledged), numbers 1-" \
+        "user alice (uid 1000): 1 session, $(got alice) records, $((26 * $(got alice))) bytes" \
+        "user bob (uid 1001): 2 sessions, $(($(got bob) + 3)) records, "
+    assert_eq "$(tail -n 1 <<<"$output")" whole
+    diagnose "$(grep '^user alice' <<<"$output")"
+}
+
+# Anybody may send any field to the journal; what the journal says of the sender is true.
+test_audit_finds_forged_entries() {
+    configure "$ring"
+    systemctl start shmd.socket
+    peer_as bob hello=bob take=3 >/dev/null
+    systemctl stop shmd.service 2>/dev/null
+    as alice perl -MSocket -e '
+        socket(S, AF_UNIX, SOCK_DGRAM, 0) or die;
+        send(S, join("", map { "$_\n" } @ARGV), 0, sockaddr_un("/run/systemd/journal/socket")) or die
+    ' "SHMD_EPOCH=$(values SHMD_EPOCH SHMD_EVENT=acknowledged | sort -u)" SHMD_EVENT=acknowledged \
+        SYSLOG_IDENTIFIER=shmd SHMD_INSTANCE=shmd SHMD_ACK_SEQ=77 SHMD_RECORD_FIRST=4 SHMD_RECORDS=1 \
+        SHMD_RECORD_LAST=4 SHMD_BYTES=26 SHMD_CLIENT_VERIFIED=yes SHMD_CLIENT_UID=1001 \
+        SHMD_CLIENT_USER=bob _UID="$(id -u shmd)"
+    wait_until '(($(count_entries SHMD_ACK_SEQ=77) == 1))'
+    assert_exit 1 audit
+    assert_contains "$output" $'\nuser bob (uid 1001): 1 session, 3 records, 78 bytes\n' \
+        $'\nforged: entry from uid 1000, pid '
+    assert_eq "$(tail -n 1 <<<"$output")" 'NOT whole: 1 entry forged'
+}
+
+# Who may not read the journal is told so, and not that all is well.
+test_audit_needs_permission() {
+    systemctl start shmd.socket
+    peer_as bob hello=bob take=1 >/dev/null
+    assert_exit 1 as alice shm-client audit
+    assert_contains "$output" 'shm-client: cannot read all of the journal: no permission'
+    assert_exit 0 setpriv --reuid=alice --regid=alice --groups=systemd-journal shm-client audit \
+        --since="@$since"
 }
 
 # The report and the line in `systemctl status` say the same, and it is so.

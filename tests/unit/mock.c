@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #define ENTRIES_MAX 8192
@@ -69,9 +70,8 @@ static void keep(const struct iovec *fields, size_t count)
     journal.count++;
 }
 
-int __wrap_sd_journal_sendv(const struct iovec *fields, int count);
-
-int __wrap_sd_journal_sendv(const struct iovec *fields, int count)
+/* Is given to the journal, which takes it, blocks or fails. */
+static int deliver(const struct iovec *fields, size_t count)
 {
     int r = 0;
 
@@ -87,9 +87,26 @@ int __wrap_sd_journal_sendv(const struct iovec *fields, int count)
         journal.failures--;
         r = journal.error;
     } else if (journal.count < ENTRIES_MAX) {
-        keep(fields, (size_t)count);
+        keep(fields, count);
     }
     unlock();
+    return r;
+}
+
+int __wrap_sd_journal_sendv(const struct iovec *fields, int count);
+
+int __wrap_sd_journal_sendv(const struct iovec *fields, int count)
+{
+    return deliver(fields, (size_t)count);
+}
+
+int __wrap_journal_send(const struct iovec *fields, size_t count, struct mmsghdr *note);
+
+int __wrap_journal_send(const struct iovec *fields, size_t count, struct mmsghdr *note)
+{
+    int r = deliver(fields, count);
+
+    note->msg_len = r == 0 ? 1 : 0;
     return r;
 }
 

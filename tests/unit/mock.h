@@ -3,9 +3,9 @@
  * The border to the system, where tests take its place: some calls of the tested code come here
  * (see --wrap in Makefile.am), and go on to the system unless a test has switched them.
  *
- *   - sd_journal_sendv(): always caught. What it is given is kept, to be looked at; it can be made
- *     to block, as it does while journald is stopped, and to fail, as it does while its socket is
- *     gone.
+ *   - sd_journal_sendv() and journal_send(): always caught. What they are given is kept, to be
+ *     looked at; they can be made to block, as they do while journald is stopped, and to fail, as
+ *     they do while its socket is gone.
  *   - shmget(), shmctl(): a test may set a function that is called instead.
  */
 #pragma once

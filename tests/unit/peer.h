@@ -20,6 +20,7 @@ struct peer {
     int fds[MESSAGE_WELCOME_FDS]; /* page, own bell, the daemon's bell */
     struct message_welcome welcome;
     struct page *page;
+    uint64_t lost; /* what it says it has lost */
 };
 
 /* Lets the loop do all that it has to do now. */
@@ -133,7 +134,7 @@ static inline int peer_subscribe(struct peer *peer, sd_event *event,
 
 static inline void peer_acknowledge(const struct peer *peer, uint64_t number)
 {
-    atomic_store_explicit(&peer->page->acknowledged, number, memory_order_release);
+    page_acknowledge(peer->page, number, peer->lost);
 }
 
 static inline void peer_leave(struct peer *peer)

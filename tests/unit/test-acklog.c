@@ -31,10 +31,12 @@ static struct ack anonymous(uint64_t record)
                         .pid = (int32_t)record};
 }
 
+/* One with a session of its own. */
 static struct ack subscriber(uint64_t record, int pid)
 {
     struct ack ack = anonymous(record);
 
+    ack.session = (uint32_t)pid + 1;
     ack.pid = pid;
     ack.uid = 1000;
     ack.verified = 1;
@@ -117,7 +119,7 @@ static void numbers_go_on_beyond_the_array(void **state)
     assert_true(acklog_valid(&acklog));
 }
 
-/* "all waiting entries of one client become one, which covers the sum of their records" */
+/* "all waiting entries of one session become one, which covers the sum of their records" */
 static void a_full_queue_becomes_one_entry_behind_the_tail(void **state)
 {
     struct ack ack;
@@ -187,24 +189,24 @@ static void compaction_keeps_every_record_and_byte(void **state)
     }
 }
 
-/* Anonymous clients are one client; a subscriber is told apart by all that is known of it. */
+/* Anonymous clients are one client; a subscriber is told apart by its session. */
 static void subscribers_are_never_merged_with_others(void **state)
 {
-    struct ack named = subscriber(5, 100);
-    struct ack other_uid = subscriber(6, 100);
-    struct ack other_gid = subscriber(7, 100);
+    struct ack named = subscriber(5, 300);
+    struct ack other_uid = subscriber(6, 400);
+    struct ack same_process = subscriber(7, 100);
 
     (void)state;
     (void)strcpy(named.name, "named");
     other_uid.uid = 2000;
-    other_gid.gid = 2000;
+    same_process.session = 500;
     push(8, anonymous(1)); /* the tail */
     push(8, subscriber(2, 100));
     push(8, anonymous(3));
     push(8, subscriber(4, 200));
     push(8, named);
     push(8, other_uid);
-    push(8, other_gid);
+    push(8, same_process);
     push(8, anonymous(8));
     push(8, subscriber(9, 100));
     assert_int_equal(pop(1).record_first, 1);
@@ -213,7 +215,7 @@ static void subscribers_are_never_merged_with_others(void **state)
     assert_int_equal(pop(4).record_first, 4);
     assert_string_equal(pop(5).name, "named");
     assert_int_equal(pop(6).uid, 2000);
-    assert_int_equal(pop(7).gid, 2000);
+    assert_int_equal(pop(7).session, 500);
     assert_int_equal(pop(8).record_first, 9);
 }
 
@@ -235,6 +237,123 @@ static void the_sum_of_each_subscriber_is_kept(void **state)
         covered[ack.pid] += ack.records;
     }
     assert_memory_equal(covered, pushed, sizeof(covered));
+}
+
+/* What is popped covers this many records in all, and their bytes. */
+struct sums {
+    uint64_t entries, records, bytes, anonymous, of_1000, of_several, merged;
+};
+
+static struct sums pop_all(void)
+{
+    struct sums sums = {0};
+
+    for (uint64_t sequence = acklog.tail + 1; acklog_waiting(&acklog) > 0; sequence++) {
+        struct ack ack = pop(sequence);
+
+        sums.entries++;
+        sums.records += ack.records;
+        sums.bytes += ack.bytes;
+        sums.anonymous += ack.verified ? 0 : ack.records;
+        sums.of_1000 += ack.verified && ack.uid == 1000 ? ack.records : 0;
+        sums.of_several += ack.verified && ack.uid == ACK_SEVERAL ? ack.records : 0;
+        if (ack.verified && ack.session == 0) { /* of several */
+            sums.merged++;
+            assert_int_equal(ack.pid, 0);
+            assert_string_equal(ack.name, "");
+            assert_true(ack.record_first < ack.record_last);
+        }
+    }
+    return sums;
+}
+
+/* Fills the queue with one entry for each of as many sessions, and pushes one more. */
+static void crowd(uint32_t users)
+{
+    for (uint64_t i = 1; i <= ACKLOG_ENTRIES + 1; i++) {
+        struct ack ack = i % 100 == 0 ? anonymous(i) : subscriber(i, (int)i);
+
+        ack.uid = 1000 + (uint32_t)(i % users);
+        (void)strcpy(ack.name, "somebody");
+        push(ACKLOG_ENTRIES, ack);
+        assert_true(acklog_valid(&acklog));
+    }
+}
+
+/* "where that does not make room, …, those of one user" */
+static void a_crowd_of_sessions_becomes_one_entry_for_each_user(void **state)
+{
+    struct sums sums;
+
+    (void)state;
+    crowd(2);
+    sums = pop_all();
+    assert_int_equal(sums.entries, 1 + 2 + 1 + 1); /* tail, users, anonymous ones, newest */
+    assert_int_equal(sums.merged, 2);
+    assert_int_equal(sums.records, ACKLOG_ENTRIES + 1);
+    assert_int_equal(sums.bytes, 10 * (UINT64_C(4097) * 4098 / 2));
+    assert_int_equal(sums.anonymous, ACKLOG_ENTRIES / 100);
+    assert_int_equal(sums.of_1000, 2048 - ACKLOG_ENTRIES / 100);
+    assert_int_equal(sums.of_several, 0);
+}
+
+/* "and at last those of all users" */
+static void a_crowd_of_users_becomes_one_entry(void **state)
+{
+    struct sums sums;
+
+    (void)state;
+    crowd(ACKLOG_ENTRIES);
+    sums = pop_all();
+    assert_int_equal(sums.entries, 1 + 1 + 1 + 1);
+    assert_int_equal(sums.merged, 1);
+    assert_int_equal(sums.records, ACKLOG_ENTRIES + 1);
+    assert_int_equal(sums.bytes, 10 * (UINT64_C(4097) * 4098 / 2));
+    assert_int_equal(sums.anonymous, ACKLOG_ENTRIES / 100);
+    assert_int_equal(sums.of_several, ACKLOG_ENTRIES + 1 - 2 - ACKLOG_ENTRIES / 100);
+}
+
+/* As long as there is room, each stands for itself. */
+static void nothing_is_merged_before_it_must_be(void **state)
+{
+    (void)state;
+    for (uint64_t i = 1; i <= ACKLOG_ENTRIES; i++) {
+        push(ACKLOG_ENTRIES, subscriber(i, (int)i));
+    }
+    assert_int_equal(acklog_waiting(&acklog), ACKLOG_ENTRIES);
+    for (uint64_t i = 1; i <= ACKLOG_ENTRIES; i++) {
+        assert_int_equal(pop(i).session, i + 1);
+    }
+}
+
+/* Many sessions, and a limit that they are beyond: never more than fits into the array. */
+static void more_sessions_than_the_limit_are_merged_no_more_than_they_must(void **state)
+{
+    (void)state;
+    for (uint64_t i = 1; i <= 2000; i++) {
+        push(2, subscriber(i, (int)(i % 50)));
+        assert_in_range(acklog_waiting(&acklog), 1, 52);
+    }
+    assert_int_equal(pop_all().of_1000, 2000);
+}
+
+/* "The newest entry is always the one that was pushed last, as it was": but for the total. */
+static void the_newest_entry_is_as_it_was_pushed(void **state)
+{
+    uint64_t total = 0;
+
+    (void)state;
+    for (uint64_t i = 1; i <= 2 * ACKLOG_ENTRIES; i++) {
+        struct ack ack = subscriber(i, (int)(i % 30));
+
+        ack.records = i % 5 + 1;
+        push(i % 2 ? 3 : ACKLOG_ENTRIES, ack);
+        ack.total = total += ack.records;
+        assert_memory_equal(acklog_newest(&acklog), &ack, sizeof(ack));
+        assert_int_equal(acklog_total(&acklog), total);
+    }
+    (void)pop_all();
+    assert_int_equal(acklog_total(&acklog), total); /* what was sent counts, too */
 }
 
 /* The restarted daemon asks: is the record that I find acknowledged in the log already? */
@@ -318,6 +437,31 @@ static bool nothing_is_lost(void *userdata)
     return next == 7 || next == 8;
 }
 
+/* A queue with one entry for each of many sessions: as it was, or with one more record. */
+static bool nothing_is_lost_of_a_crowd(void *userdata)
+{
+    const struct acklog *shared = userdata;
+    struct sums sums;
+
+    if (memcmp(&acklog, shared, sizeof(acklog)) == 0) {
+        return true; /* looked at already */
+    }
+    memcpy(&acklog, shared, sizeof(acklog));
+    if (!acklog_valid(&acklog)) {
+        return false;
+    }
+    sums = pop_all();
+    memcpy(&acklog, shared, sizeof(acklog));
+    return sums.records == 3100 || sums.records == 3101;
+}
+
+static void push_one_more(void *userdata)
+{
+    struct ack ack = subscriber(3101, 3101);
+
+    acklog_push(userdata, ACKLOG_ENTRIES, &ack);
+}
+
 static void push_the_seventh(void *userdata)
 {
     struct ack ack = anonymous(7);
@@ -343,6 +487,28 @@ static void killed_at_any_instruction_no_record_is_lost(void **state)
     }
     assert_true(steps > 0);
     assert_int_equal(acklog_waiting(shared), 3);
+    assert_int_equal(munmap(shared, sizeof(*shared)), 0);
+}
+
+/* Many sessions, and room for more: the death is played where the queue that counts is written. */
+static void killed_before_the_commit_a_crowd_loses_nothing(void **state)
+{
+    struct acklog *shared = shared_new(sizeof(*shared));
+    uint64_t commit;
+
+    (void)state;
+    for (uint64_t i = 1; i <= 3100; i++) {
+        struct ack ack = subscriber(i, (int)i);
+
+        acklog_push(shared, ACKLOG_ENTRIES, &ack);
+    }
+    memcpy(&acklog, shared, sizeof(acklog));
+    commit = shared->commit;
+    push_one_more(shared);
+    /* What counted before the last store is as it was. */
+    shared->commit = commit;
+    assert_true(nothing_is_lost_of_a_crowd(shared));
+    assert_int_equal(acklog_waiting(shared), 3100);
     assert_int_equal(munmap(shared, sizeof(*shared)), 0);
 }
 
@@ -378,10 +544,17 @@ int main(void)
         cmocka_unit_test_setup(compaction_keeps_every_record_and_byte, set_up),
         cmocka_unit_test_setup(subscribers_are_never_merged_with_others, set_up),
         cmocka_unit_test_setup(the_sum_of_each_subscriber_is_kept, set_up),
+        cmocka_unit_test_setup(a_crowd_of_sessions_becomes_one_entry_for_each_user, set_up),
+        cmocka_unit_test_setup(a_crowd_of_users_becomes_one_entry, set_up),
+        cmocka_unit_test_setup(nothing_is_merged_before_it_must_be, set_up),
+        cmocka_unit_test_setup(more_sessions_than_the_limit_are_merged_no_more_than_they_must,
+                               set_up),
+        cmocka_unit_test_setup(the_newest_entry_is_as_it_was_pushed, set_up),
         cmocka_unit_test_setup(the_newest_entry_is_known_after_compaction, set_up),
         cmocka_unit_test_setup(an_entry_counts_with_its_commit_and_not_before, set_up),
         cmocka_unit_test_setup(a_compaction_counts_with_its_commit_and_not_before, set_up),
         cmocka_unit_test_setup(killed_at_any_instruction_no_record_is_lost, set_up),
+        cmocka_unit_test_setup(killed_before_the_commit_a_crowd_loses_nothing, set_up),
         cmocka_unit_test_setup(positions_that_make_no_sense_are_refused, set_up),
     };
 

@@ -68,14 +68,36 @@ static bool wants(const struct fixture *f, struct progress progress)
     return board_wants(&f->board, &progress);
 }
 
+/* As the manager does; what is done with is taken back. */
 static void release(struct fixture *f, struct progress progress)
 {
-    (void)board_release(&f->board, &progress);
+    board_release(&f->board, &progress);
+    if (board_is_done(&f->board, &progress)) {
+        assert_true(record_withdraw(&f->board.record));
+        record_done(&f->board.record);
+    }
 }
 
 static void publish(struct fixture *f, const char *bytes)
 {
     board_publish(&f->board, bytes, strlen(bytes));
+}
+
+/* Whatever the layout: what the next daemon finds its segment by. */
+static void the_state_says_which_segment_it_is(void **state)
+{
+    static const enum layout layouts[] = {LAYOUT_PLAIN, LAYOUT_RING};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < 2; i++) {
+        f->segment.id++;
+        f->segment.key++;
+        open_board(f, layouts[i], RING_OVERWRITE);
+        assert_int_equal(f->state.file->segment_id, f->segment.id);
+        assert_int_equal(f->state.file->key, f->segment.key);
+        assert_int_equal(f->state.file->layout, layouts[i]);
+        assert_int_equal(f->state.file->when_full, RING_OVERWRITE);
+    }
 }
 
 /* --- plain --- */
@@ -219,6 +241,7 @@ static void a_ring_that_is_written_over_follows_the_fastest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(the_state_says_which_segment_it_is),
         TEST(a_plain_board_holds_one_record),
         TEST(a_plain_record_is_done_when_all_have_it),
         TEST(an_anonymous_client_sees_no_half_of_a_refill),

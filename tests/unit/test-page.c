@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sleeping and waking: two threads that wait for each other all the time, so that one lost wake-up
- * stops both. (All interleavings there are: tests/model/doorbell.pml.)
+ * What a subscriber says in its page; and sleeping and waking: two threads that wait for each other
+ * all the time, so that one lost wake-up stops both. (All interleavings there are:
+ * tests/model/doorbell.pml.)
  */
 #include "proto/page.h"
 
@@ -50,6 +51,58 @@ static void no_line_is_written_by_both(void **state)
     assert_int_equal(offsetof(struct page, acknowledged) / 64, 2);
     assert_int_equal(offsetof(struct page, lost) / 64, 2);
     assert_int_equal(offsetof(struct page, client_sleeps) / 64, 3);
+}
+
+/* What was lost is told with the acknowledgement that it belongs to. */
+static void losses_belong_to_an_acknowledgement(void **state)
+{
+    struct page page = {0};
+    uint64_t lost = 99;
+
+    (void)state;
+    for (uint64_t number = 1; number < 10; number++) {
+        page_acknowledge(&page, number, number / 2);
+        assert_int_equal(page.acknowledged, number);
+        assert_true(page_lost_at(&page, number, &lost));
+        assert_int_equal(lost, number / 2);
+        assert_false(page_lost_at(&page, number + 1, &lost));
+    }
+    page_acknowledge(&page, 20, 3);
+    page_acknowledge(&page, 30, 4);
+    assert_false(page_lost_at(&page, 9, &lost));
+}
+
+static void acknowledge_more(void *userdata)
+{
+    page_acknowledge(userdata, 30, 7);
+    page_acknowledge(userdata, 40, 8);
+}
+
+static bool losses_match(void *userdata)
+{
+    const struct page *page = userdata;
+    uint64_t number = page->acknowledged, lost = 0;
+
+    return page_lost_at(page, number, &lost) && lost == (number == 40   ? 8U
+                                                         : number == 30 ? 7U
+                                                                        : 5U);
+}
+
+/* "whoever loads `acknowledged` finds the `lost` that goes with it, wherever we are killed" */
+static void killed_anywhere_losses_match_what_is_acknowledged(void **state)
+{
+    struct page *page = shared_new(sizeof(*page));
+    long steps;
+
+    (void)state;
+    page_acknowledge(page, 20, 5);
+    steps = step_through(acknowledge_more, losses_match, page);
+    if (steps < 0) {
+        SKIP("no process can be stepped through");
+    }
+    assert_true(steps > 0);
+    assert_int_equal(page->acknowledged, 40);
+    assert_int_equal(munmap(page, sizeof(*page)), 0);
 }
 
 struct side {
@@ -137,6 +190,8 @@ int main(void)
         cmocka_unit_test(who_sleeps_must_be_rung),
         cmocka_unit_test(any_flag_but_zero_is_sleep),
         cmocka_unit_test(no_line_is_written_by_both),
+        cmocka_unit_test(losses_belong_to_an_acknowledgement),
+        cmocka_unit_test(killed_anywhere_losses_match_what_is_acknowledged),
         cmocka_unit_test(no_wake_up_is_lost),
     };
 

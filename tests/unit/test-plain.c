@@ -90,8 +90,52 @@ static void publishing_ends_at_its_extent(void **state)
     (void)state;
     plain_publish(segment, "abc\0abc", 4);
     assert_memory_equal(segment, "abc\0xxx", 8);
-    plain_publish(segment, "Z", 1);
-    assert_memory_equal(segment, "Zbc\0xxx", 8);
+    plain_publish(segment, "Z", 2);
+    assert_memory_equal(segment, "Z\0c\0xxx", 8);
+}
+
+/* "Byte 1 tells for certain whether a record has been published", whatever it is. */
+static void a_record_tells_whether_it_was_published(void **state)
+{
+    static const char *const records[] = {"abc", "a*c", "a+c", "a", "xy"};
+    char segment[SIZE] = "xyz";
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
+        char image[SIZE] = {0};
+
+        memcpy(image, records[i], strlen(records[i]));
+        plain_prepare(segment, image);
+        assert_false(plain_is_published(segment, image));
+        plain_publish(segment, image, SIZE);
+        assert_true(plain_is_published(segment, image));
+        assert_string_equal(segment, records[i]);
+        assert_true(plain_acknowledge(segment, records[i][0]));
+        assert_true(plain_is_published(segment, image));
+    }
+}
+
+/* "Takes a published record back … False: it was '*' already" */
+static void a_record_is_taken_back_or_acknowledged(void **state)
+{
+    const char image[SIZE] = LETTERS;
+    char segment[SIZE] = {0};
+    char buffer[SIZE];
+
+    (void)state;
+    plain_publish(segment, image, SIZE);
+    assert_true(plain_withdraw(segment, image));
+    assert_int_equal(plain_read(segment, SIZE, buffer), -EAGAIN);
+    assert_false(plain_is_published(segment, image));
+    assert_false(plain_withdraw(segment, image));
+    plain_publish(segment, image, SIZE);
+    assert_true(plain_acknowledge(segment, 'a'));
+    assert_false(plain_withdraw(segment, image));
+    assert_true(plain_is_published(segment, image)); /* the acknowledgement stands */
+    plain_publish(segment, image, SIZE);
+    segment[0] = segment[1] = '!'; /* whatever stands there */
+    assert_true(plain_withdraw(segment, image));
+    assert_int_equal(plain_first(segment), PLAIN_ACKNOWLEDGED);
 }
 
 /* "A client that sets byte 0 to `*` has acknowledged." */
@@ -329,6 +373,8 @@ int main(void)
         cmocka_unit_test(what_is_published_is_what_is_read),
         cmocka_unit_test(two_bytes_are_a_segment),
         cmocka_unit_test(publishing_ends_at_its_extent),
+        cmocka_unit_test(a_record_tells_whether_it_was_published),
+        cmocka_unit_test(a_record_is_taken_back_or_acknowledged),
         cmocka_unit_test(an_acknowledgement_changes_one_byte),
         cmocka_unit_test(no_other_record_is_acknowledged),
         cmocka_unit_test(there_is_nothing_to_read_without_a_record),

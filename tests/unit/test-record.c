@@ -64,6 +64,13 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* As a daemon begins. */
+static void resume(struct fixture *f)
+{
+    record_resume(&f->record);
+    f->state.file->segment_id = f->segment.id;
+}
+
 static void publish(struct fixture *f, const char *bytes)
 {
     record_publish(&f->record, bytes, strlen(bytes));
@@ -103,12 +110,13 @@ static void die_in(struct fixture *f, uint64_t number, enum phase phase)
 static void there_is_no_record_at_first(void **state)
 {
     struct fixture *f = *state;
+    char buffer[SIZE];
 
-    record_resume(&f->record);
+    resume(f);
     assert_false(record_waits(&f->record));
     assert_found(f, false, false);
     assert_progress(f, 0, PHASE_EMPTY);
-    assert_holds(f, "");
+    assert_int_equal(plain_read(f->segment.map, SIZE, buffer), -EAGAIN);
 }
 
 /* "a record number, counted from 1" */
@@ -116,7 +124,7 @@ static void a_published_record_stands_in_the_segment(void **state)
 {
     struct fixture *f = *state;
 
-    record_resume(&f->record);
+    resume(f);
     publish(f, LETTERS);
     assert_true(record_waits(&f->record));
     assert_progress(f, 1, PHASE_PUBLISHED);
@@ -131,7 +139,7 @@ static void an_acknowledgement_is_found_once(void **state)
     struct fixture *f = *state;
     struct ack ack;
 
-    record_resume(&f->record);
+    resume(f);
     publish(f, LETTERS);
     f->segment.map[0] = '*';
     assert_found(f, true, false);
@@ -157,7 +165,7 @@ static void a_latency_is_never_negative(void **state)
 {
     struct fixture *f = *state;
 
-    record_resume(&f->record);
+    resume(f);
     publish(f, "a");
     assert_in_range(record_ack(&f->record, 0).latency_usec, 0, 60000000);
     f->state.file->published_usec = UINT64_MAX;
@@ -169,7 +177,7 @@ static void a_shorter_record_clears_what_a_longer_one_left(void **state)
     struct fixture *f = *state;
     static const char *const records[] = {LETTERS, "short", "longer one", "x", LETTERS, "yz"};
 
-    record_resume(&f->record);
+    resume(f);
     for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
         publish(f, records[i]);
         assert_holds(f, records[i]);
@@ -184,7 +192,7 @@ static void a_scribble_is_found_and_restored(void **state)
 {
     struct fixture *f = *state;
 
-    record_resume(&f->record);
+    resume(f);
     publish(f, "abcdef");
     /* Every byte: the first one, those of the record, its NUL and what is behind it. */
     for (size_t i = 0; i < SIZE; i++) {
@@ -203,7 +211,7 @@ static void an_acknowledgement_with_a_scribble_is_both(void **state)
 {
     struct fixture *f = *state;
 
-    record_resume(&f->record);
+    resume(f);
     publish(f, "abcdef");
     memcpy(f->segment.map, "*bCdef", 6);
     assert_found(f, true, true);
@@ -217,7 +225,7 @@ static void nothing_is_restored_without_a_record(void **state)
 {
     struct fixture *f = *state;
 
-    record_resume(&f->record);
+    resume(f);
     publish(f, "abc");
     f->segment.map[0] = '*';
     record_done(&f->record);
@@ -237,7 +245,7 @@ static void a_large_segment_is_compared_slice_by_slice(void **state)
         LARGE - 1, 2 * RECORD_SLICE, LARGE / 2,    LARGE - 1000};
 
     resize(f, LARGE);
-    record_resume(&f->record);
+    resume(f);
     publish(f, "abc");
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         unsigned found = 0;
@@ -266,7 +274,7 @@ static void slices_end_at_the_end_of_the_segment(void **state)
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         f->record.compared = 0;
         resize(f, sizes[i]);
-        record_resume(&f->record);
+        resume(f);
         publish(f, "a");
         for (unsigned look = 0; look < 5; look++) {
             assert_found(f, false, false);
@@ -284,7 +292,7 @@ static void a_smaller_segment_is_compared_from_its_begin(void **state)
     struct fixture *f = *state;
 
     resize(f, LARGE);
-    record_resume(&f->record);
+    resume(f);
     publish(f, "abc");
     assert_found(f, false, false);
     assert_true(f->record.compared > SIZE);
@@ -293,7 +301,7 @@ static void a_smaller_segment_is_compared_from_its_begin(void **state)
     f->state.file->record_length = 0;
     f->segment.id++;
     die_in(f, 1, PHASE_EMPTY);
-    record_resume(&f->record);
+    resume(f);
     publish(f, "xyz");
     assert_true(f->record.compared < SIZE); /* else the next look is beyond both */
     assert_found(f, false, false);
@@ -305,13 +313,13 @@ static void killed_before_the_number_counts_the_record_is_made_anew(void **state
 {
     struct fixture *f = *state;
 
-    record_resume(&f->record);
+    resume(f);
     publish(f, LETTERS);
     f->segment.map[0] = '*';
     record_done(&f->record);
     /* The next daemon's record was half filled in, and is not known. */
     memcpy(f->state.image, "half of ", 8);
-    record_resume(&f->record);
+    resume(f);
     assert_false(record_waits(&f->record));
     assert_progress(f, 1, PHASE_EMPTY);
     publish(f, "whole");
@@ -320,12 +328,12 @@ static void killed_before_the_number_counts_the_record_is_made_anew(void **state
     assert_found(f, false, false);
 }
 
-/* "Killed in FILLED, the next daemon publishes again", with the same number. */
+/* "Killed in FILLED, the next daemon … publishes it if not", with the same number. */
 static void killed_while_publishing_it_is_published_again(void **state)
 {
     struct fixture *f = *state;
 
-    record_resume(&f->record);
+    resume(f);
     publish(f, LETTERS);
     f->segment.map[0] = '*';
     record_done(&f->record);
@@ -333,22 +341,131 @@ static void killed_while_publishing_it_is_published_again(void **state)
     /* As if only some bytes had come to the segment. */
     die_in(f, 2, PHASE_FILLED);
     f->state.file->extent = SIZE;
-    memcpy(f->segment.map, "*econefghijklmnopqrstuvwxyz", SIZE);
-    record_resume(&f->record);
+    memcpy(f->segment.map, "**conefghijklmnopqrstuvwxyz", SIZE);
+    resume(f);
     assert_progress(f, 2, PHASE_PUBLISHED);
     assert_holds(f, "second");
 }
+
+/* Killed right behind the store that publishes, a client was quicker than the next daemon. */
+static void killed_when_it_was_published_it_is_not_published_again(void **state)
+{
+    static const char *const records[] = {"second", "s*cond", "s+cond", "s"};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
+        resume(f);
+        publish(f, records[i]);
+        die_in(f, i + 1, PHASE_FILLED);
+        f->segment.map[0] = '*';
+        resume(f);
+        assert_progress(f, i + 1, PHASE_PUBLISHED);
+        assert_found(f, true, false);
+        record_done(&f->record);
+    }
+}
+
+/* --- taken back --- */
+
+static void what_is_taken_back_is_read_by_nobody(void **state)
+{
+    struct fixture *f = *state;
+    char buffer[SIZE];
+
+    resume(f);
+    publish(f, LETTERS);
+    assert_true(record_withdraw(&f->record));
+    assert_int_equal(plain_read(f->segment.map, SIZE, buffer), -EAGAIN);
+    record_done(&f->record);
+    assert_progress(f, 1, PHASE_EMPTY);
+    publish(f, "next");
+    assert_holds(f, "next");
+}
+
+/* An anonymous client was quicker: that is to be logged. */
+static void an_acknowledgement_is_not_taken_back(void **state)
+{
+    struct fixture *f = *state;
+
+    resume(f);
+    publish(f, LETTERS);
+    f->segment.map[0] = '*';
+    assert_false(record_withdraw(&f->record));
+}
+
+/* Somebody scribbles at the same time. */
+static void what_was_scribbled_on_is_taken_back_too(void **state)
+{
+    struct fixture *f = *state;
+
+    resume(f);
+    publish(f, LETTERS);
+    f->segment.map[0] = f->segment.map[1] = '!';
+    assert_true(record_withdraw(&f->record));
+    assert_int_equal(plain_first(f->segment.map), PLAIN_ACKNOWLEDGED);
+}
+
+/* "killed in PUBLISHED, it … publishes again what was just being withdrawn": no '*' of a client. */
+static void killed_while_it_is_taken_back_it_stands_again(void **state)
+{
+    struct fixture *f = *state;
+
+    resume(f);
+    publish(f, LETTERS);
+    assert_true(record_withdraw(&f->record));
+    resume(f);
+    assert_progress(f, 1, PHASE_PUBLISHED);
+    assert_found(f, false, false);
+    assert_holds(f, LETTERS);
+}
+
+/* --- logged already --- */
+
+static void log_it(struct fixture *f, uint64_t number, bool verified)
+{
+    struct ack ack = record_ack(&f->record, 1);
+
+    ack.record_first = ack.record_last = number;
+    ack.verified = verified;
+    acklog_push(&f->state.file->acklog, ACKLOG_ENTRIES, &ack);
+}
+
+/* Killed between the log and record_done(): only then is a '*' that stands there logged. */
+static void what_is_logged_is_known(void **state)
+{
+    struct fixture *f = *state;
+
+    resume(f);
+    publish(f, "first");
+    assert_int_equal(record_logged(&f->record), 0);
+    f->segment.map[0] = '*';
+    assert_int_equal(record_logged(&f->record), 0);
+    log_it(f, 1, true); /* a subscriber's */
+    assert_int_equal(record_logged(&f->record), 0);
+    log_it(f, 1, false);
+    assert_int_equal(record_logged(&f->record), 1);
+    record_restore_first(&f->record);
+    assert_int_equal(record_logged(&f->record), 0);
+    f->segment.map[0] = '*';
+    record_done(&f->record);
+    assert_int_equal(record_logged(&f->record), 0);
+    publish(f, "second");
+    f->segment.map[0] = '*';
+    assert_int_equal(record_logged(&f->record), 0); /* that was the first */
+}
+
+/* --- another daemon, another segment --- */
 
 /* "killed in PUBLISHED, it looks for the '*'": which must not be overwritten. */
 static void an_acknowledgement_that_came_meanwhile_is_found(void **state)
 {
     struct fixture *f = *state;
 
-    record_resume(&f->record);
+    resume(f);
     publish(f, LETTERS);
     f->segment.map[0] = '*';
     f->record = (struct record){.segment = &f->segment, .state = &f->state};
-    record_resume(&f->record);
+    resume(f);
     assert_true(record_waits(&f->record));
     assert_found(f, true, false);
     assert_int_equal(record_ack(&f->record, 1).record_first, 1);
@@ -358,12 +475,11 @@ static void a_record_that_waits_is_left_as_it_is(void **state)
 {
     struct fixture *f = *state;
 
-    record_resume(&f->record);
+    resume(f);
     publish(f, LETTERS);
-    record_resume(&f->record);
+    resume(f);
     assert_progress(f, 1, PHASE_PUBLISHED);
     assert_holds(f, LETTERS);
-    assert_int_equal(f->state.file->segment_id, 7);
 }
 
 /* Another segment has nothing of it: whatever the phase, it is brought in line. */
@@ -372,17 +488,15 @@ static void another_segment_gets_the_record(void **state)
     static const enum phase phases[] = {PHASE_FILLED, PHASE_PUBLISHED};
     struct fixture *f = *state;
 
-    record_resume(&f->record);
+    resume(f);
     publish(f, "abc");
     for (size_t i = 0; i < 2; i++) {
         die_in(f, 1, phases[i]);
         f->segment.id++;
         memset(f->segment.map, '!', SIZE);
-        record_resume(&f->record);
+        resume(f);
         assert_progress(f, 1, PHASE_PUBLISHED);
         assert_holds(f, "abc");
-        assert_int_equal(f->state.file->segment_id, f->segment.id);
-        assert_int_equal(f->state.file->key, f->segment.key);
     }
 }
 
@@ -390,18 +504,31 @@ static void another_segment_without_a_record_is_covered_by_the_next(void **state
 {
     struct fixture *f = *state;
 
-    record_resume(&f->record);
+    resume(f);
     publish(f, "abc");
     record_done(&f->record);
     f->segment.id++;
     memset(f->segment.map, '!', SIZE);
     f->segment.map[0] = '*';
-    record_resume(&f->record);
+    resume(f);
     assert_progress(f, 1, PHASE_EMPTY);
     assert_int_equal(f->segment.map[0], '*');
     publish(f, "xy");
     assert_holds(f, "xy");
     assert_found(f, false, false);
+}
+
+/* It was left by a daemon whose state is lost: its record may be read as it was, or not at all. */
+static void what_stands_in_a_strange_segment_is_never_half_of_a_record(void **state)
+{
+    struct fixture *f = *state;
+    char buffer[SIZE];
+    ssize_t length;
+
+    memcpy(f->segment.map, LETTERS, SIZE);
+    resume(f);
+    length = plain_read(f->segment.map, SIZE, buffer);
+    assert_true(length == -EAGAIN || memcmp(buffer, LETTERS, SIZE) == 0);
 }
 
 /* What a daemon leaves when it is killed, in memory that outlives it. */
@@ -471,7 +598,7 @@ static void killed_at_any_instruction_the_next_daemon_goes_on(void **state)
     (void)state;
     estate->file.segment_id = -1;
     f.record = (struct record){.segment = &f.segment, .state = &f.state};
-    record_resume(&f.record);
+    resume(&f);
     publish(&f, LETTERS);
     estate->segment[0] = '*';
     steps = step_through(publish_the_second, the_next_daemon_goes_on, estate);
@@ -502,10 +629,17 @@ int main(void)
         TEST(a_smaller_segment_is_compared_from_its_begin),
         TEST(killed_before_the_number_counts_the_record_is_made_anew),
         TEST(killed_while_publishing_it_is_published_again),
+        TEST(killed_when_it_was_published_it_is_not_published_again),
+        TEST(what_is_taken_back_is_read_by_nobody),
+        TEST(an_acknowledgement_is_not_taken_back),
+        TEST(what_was_scribbled_on_is_taken_back_too),
+        TEST(killed_while_it_is_taken_back_it_stands_again),
+        TEST(what_is_logged_is_known),
         TEST(an_acknowledgement_that_came_meanwhile_is_found),
         TEST(a_record_that_waits_is_left_as_it_is),
         TEST(another_segment_gets_the_record),
         TEST(another_segment_without_a_record_is_covered_by_the_next),
+        TEST(what_stands_in_a_strange_segment_is_never_half_of_a_record),
         TEST(killed_at_any_instruction_the_next_daemon_goes_on),
     };
 

@@ -26,9 +26,10 @@ struct fixture {
     char path[100];
     struct sessions *sessions;
     struct sessions_limits limits;
+    uint32_t last_id;
     int hello_error;
 
-    size_t joined, ended;
+    size_t joined, left, ended;
     enum session_reason reason; /* of the last end */
     int error;
     bool subscribed;
@@ -54,6 +55,14 @@ static void on_joined(void *userdata, struct session *session)
     memcpy(f->name, session->identity.name, sizeof(f->name));
 }
 
+static void on_leaving(void *userdata, struct session *session)
+{
+    struct fixture *f = userdata;
+
+    f->left++;
+    f->subscribed = session_subscribes(session);
+}
+
 static void on_ended(void *userdata, struct session *session, enum session_reason reason, int error)
 {
     struct fixture *f = userdata;
@@ -74,8 +83,7 @@ static char *on_report(void *userdata, const struct session *session)
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
-    struct sessions_hooks hooks = {on_hello, on_joined, on_ended, on_report, f};
-    bool bound;
+    struct sessions_hooks hooks = {on_hello, on_joined, on_leaving, on_ended, on_report, f};
     int fd;
 
     *state = f;
@@ -83,8 +91,8 @@ static int set_up(void **state)
     f->directory = private_directory_new();
     (void)chmod(f->directory, 0755);
     (void)snprintf(f->path, sizeof(f->path), "%s/socket", f->directory);
-    if (sd_event_new(&f->event) < 0 || listen_open(f->path, &bound, &fd) < 0 || !bound ||
-        sessions_new(f->event, fd, &hooks, &f->sessions) < 0) {
+    if (sd_event_new(&f->event) < 0 || listen_open(f->path, &fd) < 0 ||
+        sessions_new(f->event, fd, &hooks, &f->last_id, &f->sessions) < 0) {
         return -1;
     }
     sessions_configure(f->sessions, &f->limits);
@@ -550,10 +558,9 @@ static void a_socket_that_is_served_is_left_alone(void **state)
 {
     struct fixture *f = *state;
     struct peer peer;
-    bool bound;
     int fd;
 
-    assert_int_equal(listen_open(f->path, &bound, &fd), -EADDRINUSE);
+    assert_int_equal(listen_open(f->path, &fd), -EADDRINUSE);
     run_loop(f->event);
     connect_peer(f, &peer);
     assert_int_equal(subscribe(f, &peer), 0);
@@ -572,7 +579,6 @@ static void a_socket_that_is_served_badly_does_not_hold_us_up(void **state)
     struct sigaction interrupt = {.sa_handler = on_alarm}, old;
     struct peer peers[200];
     size_t count = 0;
-    bool bound;
     int fd;
 
     while (count < 200 && peer_connect(&peers[count], f->path)) {
@@ -582,7 +588,7 @@ static void a_socket_that_is_served_badly_does_not_hold_us_up(void **state)
     (void)fd_close(peers[count].socket);
     (void)sigaction(SIGALRM, &interrupt, &old); /* what would hang is interrupted */
     (void)alarm(5);
-    assert_int_equal(listen_open(f->path, &bound, &fd), -EADDRINUSE);
+    assert_int_equal(listen_open(f->path, &fd), -EADDRINUSE);
     (void)sigaction(SIGALRM, &old, NULL);
     (void)alarm(PRIVATE_SECONDS);
     while (count > 0) {
@@ -593,12 +599,10 @@ static void a_socket_that_is_served_badly_does_not_hold_us_up(void **state)
 static void a_socket_that_a_dead_daemon_left_is_replaced(void **state)
 {
     struct fixture *f = *state;
-    bool bound = false;
     int fd = -1;
 
     f->sessions = sessions_free(f->sessions);
-    assert_int_equal(listen_open(f->path, &bound, &fd), 0);
-    assert_true(bound);
+    assert_int_equal(listen_open(f->path, &fd), 0);
     (void)close(fd);
 }
 
@@ -607,25 +611,23 @@ static void what_is_no_socket_is_not_removed(void **state)
 {
     struct fixture *f = *state;
     CLEANUP(free_cleanup) char *path = NULL;
-    bool bound;
     int fd;
 
     assert_true(asprintf(&path, "%s/precious", f->directory) > 0);
     assert_true(file_write(path, "data", 4));
-    assert_true(listen_open(path, &bound, &fd) < 0);
+    assert_true(listen_open(path, &fd) < 0);
     assert_int_equal(access(path, R_OK), 0);
 }
 
 static void a_path_that_is_too_long_is_refused(void **state)
 {
     char path[200];
-    bool bound;
     int fd;
 
     (void)state;
     memset(path, 'x', sizeof(path));
     path[sizeof(path) - 1] = '\0';
-    assert_int_equal(listen_open(path, &bound, &fd), -ENAMETOOLONG);
+    assert_int_equal(listen_open(path, &fd), -ENAMETOOLONG);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

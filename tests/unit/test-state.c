@@ -91,7 +91,7 @@ static void assert_fresh(const struct state *state)
     assert_int_equal(state_number(file), 0);
     assert_int_equal(state_phase(file), PHASE_EMPTY);
     assert_int_equal(file->segment_id, -1);
-    assert_int_equal(file->acknowledged, 0);
+    assert_int_equal(acklog_total(&file->acklog), 0);
     assert_int_equal(file->rejected, 0);
     assert_int_equal(acklog_waiting(&file->acklog), 0);
     assert_null(acklog_newest(&file->acklog));
@@ -220,7 +220,8 @@ static void what_makes_no_sense_begins_a_new_epoch(void **state)
         FIELD_AT(magic, uint64_t, 0),
         FIELD_AT(magic, uint64_t, UINT64_C(0x7374617473686d65)),
         FIELD_AT(version, uint32_t, 0),
-        FIELD_AT(version, uint32_t, 2),
+        FIELD_AT(version, uint32_t, 1),
+        FIELD_AT(version, uint32_t, 3),
         FIELD_AT(boot, uint64_t, 1), /* another boot */
         FIELD_AT(progress, uint64_t, 7 << 2 | 3),
         FIELD_AT(image_size, uint64_t, 0),

@@ -142,18 +142,20 @@ static void a_crowd_fits_into_the_answer(void **state)
 {
     struct fixture *f = *state;
     struct sessions *sessions = f->daemon.manager->sessions;
-    struct session *crowd = calloc(SESSIONS_MAX, sizeof(*crowd));
+    struct session *crowd = calloc(CURSORS_MAX, sizeof(*crowd));
     struct page page = {0};
+    struct cursor cursor = {0};
     CLEANUP(free_cleanup) char *json = NULL;
 
-    for (size_t i = 0; i < SESSIONS_MAX; i++) {
-        crowd[i] = (struct session){.next = i ? &crowd[i - 1] : NULL, .page = &page};
+    for (size_t i = 0; i < CURSORS_MAX; i++) {
+        crowd[i] =
+            (struct session){.next = i ? &crowd[i - 1] : NULL, .page = &page, .cursor = &cursor};
         crowd[i].identity.pid = INT32_MAX;
         crowd[i].identity.uid = crowd[i].identity.gid = UINT32_MAX;
         memset(crowd[i].identity.name, '"', ACK_NAME_SIZE - 1);
         crowd[i].acknowledged = crowd[i].lost = UINT64_MAX;
     }
-    sessions->first = &crowd[SESSIONS_MAX - 1];
+    sessions->first = &crowd[CURSORS_MAX - 1];
     json = ask(f, 0);
     sessions->first = NULL;
     free(crowd);

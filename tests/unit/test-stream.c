@@ -60,13 +60,28 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* Opens a ring. *ret_kept: it goes on with what was there, and did not begin an empty one. */
+static int open_ring(struct fixture *f, bool *ret_kept)
+{
+    struct ring_header *header = (struct ring_header *)(void *)f->map;
+    uint32_t generation = header->generation;
+    int r;
+
+    r = stream_open(&f->stream, &f->segment, &f->state, f->when_full);
+    *ret_kept = f->stream.writer.head > 0;
+    if (r == 0 && (header->generation != generation + 1 || header->state != RING_OPEN)) {
+        return -EPROTO; /* its readers are not told */
+    }
+    return r;
+}
+
 /* As a daemon begins. True: it went on with what was there. */
 static bool start(struct fixture *f, enum ring_when_full when_full)
 {
-    bool kept = false;
+    bool kept;
 
     f->when_full = when_full;
-    assert_int_equal(stream_open(&f->stream, &f->segment, &f->state, when_full, &kept), 0);
+    assert_int_equal(open_ring(f, &kept), 0);
     f->file->segment_id = ID;
     return kept;
 }
@@ -543,13 +558,13 @@ static bool goes_on(void *userdata)
     static struct state_file file;
     uint64_t before = stream_newest(&f->stream), newest, oldest;
     struct stream dead = f->stream; /* as it was before */
-    bool kept = false, fine;
+    bool kept, fine;
 
     memcpy(map, f->map, SIZE);
     memcpy(&file, f->file, sizeof(file));
     next.map = next.segment.map = map;
     next.file = next.state.file = &file;
-    if (stream_open(&next.stream, &next.segment, &next.state, next.when_full, &kept) < 0) {
+    if (open_ring(&next, &kept) < 0) {
         return false;
     }
     newest = stream_newest(&next.stream);

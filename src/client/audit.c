@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/audit.h"
+#include "client/journal.h"
+#include "client/judge.h"
+#include "client/verdict.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <string.h>
+
+#define DAEMON_USER "shmd"
+
+/* Whose entries count: the user that the service runs as; without one, root. */
+static uid_t daemon_uid(const struct options *options)
+{
+    const struct passwd *user;
+
+    if (options->user_given) {
+        return options->user;
+    }
+    user = getpwnam(DAEMON_USER);
+    return user ? user->pw_uid : 0;
+}
+
+static enum exit_status explain(const struct options *options, int error)
+{
+    if (error == -ENOMEM) {
+        output_error("out of memory: audit a shorter time with --since and --until");
+    } else if (error == -EACCES) {
+        output_error("cannot read all of the journal: no permission: root may, and the group "
+                     "systemd-journal");
+    } else {
+        output_error("cannot read the journal%s%s: %s: see journalctl --verify",
+                     options->directory ? " in " : "", options->directory ? options->directory : "",
+                     strerror(-error));
+    }
+    return EXIT_FAILED;
+}
+
+static int hand_over(void *judge, const struct claim *claim)
+{
+    return judge_take(judge, claim);
+}
+
+enum exit_status audit_show(const struct options *options)
+{
+    CLEANUP(judge_free_cleanup) struct judge *judge = NULL;
+    const struct journal_options journal = {
+        .directory = options->directory,
+        .instance = options->instance,
+        .since_usec = options->since_usec,
+        .until_usec = options->until_usec,
+    };
+    uint64_t now = clock_usec_since_1970();
+    enum exit_status written;
+    int r =
+        judge_new(daemon_uid(options), now < journal.until_usec ? now : journal.until_usec, &judge);
+
+    if (r == 0) {
+        r = journal_read(&journal, hand_over, judge);
+    }
+    if (r < 0) {
+        return explain(options, r);
+    }
+    judge_finish(judge);
+    if (options->format == FORMAT_JSON) {
+        verdict_write_json(judge, stdout);
+    } else {
+        verdict_write_text(judge, stdout);
+    }
+    written = output_end();
+    return written == EXIT_DONE && !judge_is_whole(judge) ? EXIT_FAILED : written;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Cursors: how far the log knows each subscriber to have come. They lie in the state file, so that
+ * the next daemon goes on with every session where this one was killed.
+ *
+ * A cursor moves after the acknowledgement that moves it was pushed into the log's queue. Killed in
+ * between, the newest entry of the queue is ahead of its cursor, and cursors_settle() moves that
+ * one cursor: so nothing is logged twice, and nothing is left out.
+ *
+ * A cursor outlives its session's connection where the client is expected to come back: then it
+ * holds up what the client has not acknowledged, until it is back or its lease has run out.
+ */
+#pragma once
+
+#include "daemon/acklog.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CURSORS_MAX 4096
+
+struct cursor {
+    uint32_t session;   /* its number; 0: free. Stored last */
+    uint32_t welcomed;  /* its client has its WELCOME, for certain */
+    int32_t segment_id; /* … which named this segment */
+    int32_t pid;
+    uint32_t uid;
+    uint32_t gid;
+    uint32_t subscriber; /* how its client tells it from others; 0: it does not */
+    uint32_t reserved;
+    uint64_t logged; /* all records up to this one are in the log's queue, … */
+    uint64_t lost;   /* … or were written over unread: so many since the session began */
+    char name[ACK_NAME_SIZE];
+};
+
+struct cursors {
+    uint32_t last; /* session number that was given out */
+    uint32_t reserved;
+    struct cursor all[CURSORS_MAX];
+};
+
+/* A free one, to be filled in and then claimed; NULL if there is none. */
+struct cursor *cursors_find_free(struct cursors *cursors);
+
+/* Now it counts. */
+void cursor_claim(struct cursor *cursor, uint32_t session);
+
+void cursor_release(struct cursor *cursor);
+
+/* After a start: the cursor that the newest entry is ahead of. */
+void cursors_settle(struct cursors *cursors, const struct acklog *acklog);

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/fdstore.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+
+#define SESSION_NAME "session-%" PRIu32
+
+struct inherited {
+    int count;
+    char **names; /* freed one by one as they are taken; NULL: taken */
+};
+
+void fdstore_keep(uint32_t session, const int fds[KEPT_FDS])
+{
+    char state[64];
+
+    (void)snprintf(state, sizeof(state), "FDSTORE=1\nFDNAME=" SESSION_NAME, session);
+    (void)sd_pid_notify_with_fds(0, false, state, fds, KEPT_FDS);
+}
+
+void fdstore_forget(uint32_t session)
+{
+    (void)sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=" SESSION_NAME, session);
+}
+
+int inherited_new(struct inherited **ret)
+{
+    struct inherited *inherited = calloc(1, sizeof(*inherited));
+    int r;
+
+    if (!inherited) {
+        return -ENOMEM;
+    }
+    r = sd_listen_fds_with_names(true, &inherited->names);
+    if (r < 0) {
+        free(inherited);
+        return r;
+    }
+    inherited->count = r;
+    *ret = inherited;
+    return 0;
+}
+
+/* The i-th one is the caller's now. */
+static int hand_out(struct inherited *inherited, int i)
+{
+    free(inherited->names[i]);
+    inherited->names[i] = NULL;
+    return SD_LISTEN_FDS_START + i;
+}
+
+int inherited_take_listener(struct inherited *inherited)
+{
+    for (int i = 0; i < inherited->count; i++) {
+        if (inherited->names[i] &&
+            sd_is_socket_unix(SD_LISTEN_FDS_START + i, SOCK_SEQPACKET, 1, NULL, 0) > 0) {
+            return hand_out(inherited, i);
+        }
+    }
+    return -1;
+}
+
+static enum kept kind_of(int fd)
+{
+    struct stat st = {0};
+
+    (void)fstat(fd, &st);
+    switch (st.st_mode & S_IFMT) {
+    case S_IFSOCK:
+        return KEPT_SOCKET;
+    case S_IFREG:
+        return KEPT_PAGE;
+    case S_IFIFO:
+        return KEPT_CLIENT_DOORBELL;
+    default:
+        return KEPT_DOORBELL;
+    }
+}
+
+bool inherited_take_session(struct inherited *inherited, uint32_t session, int ret_fds[KEPT_FDS])
+{
+    char name[32];
+    bool any = false;
+
+    (void)snprintf(name, sizeof(name), SESSION_NAME, session);
+    for (size_t i = 0; i < KEPT_FDS; i++) {
+        ret_fds[i] = -1;
+    }
+    for (int i = 0; i < inherited->count; i++) {
+        if (inherited->names[i] && strcmp(inherited->names[i], name) == 0) {
+            int fd = hand_out(inherited, i);
+            enum kept kind = kind_of(fd);
+
+            (void)fd_close(ret_fds[kind]);
+            ret_fds[kind] = fd;
+            any = true;
+        }
+    }
+    return any;
+}
+
+struct inherited *inherited_free(struct inherited *inherited)
+{
+    for (int i = 0; inherited && i < inherited->count; i++) {
+        if (inherited->names[i]) {
+            (void)sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", inherited->names[i]);
+            (void)fd_close(hand_out(inherited, i));
+        }
+    }
+    if (inherited) {
+        free(inherited->names);
+    }
+    free(inherited);
+    return NULL;
+}

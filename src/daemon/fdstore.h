@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What systemd keeps for us while we are dead: the listening socket, and the descriptors of every
+ * session. A daemon that is killed takes nothing with it; the next one gets them all back, and a
+ * client notices a pause.
+ *
+ * The descriptors of a session have one name, "session-N", and are told apart by what they are.
+ * systemd drops a socket or pipe whose other end has hung up: then the rest of the session tells
+ * what it has acknowledged before it went.
+ *
+ * Without systemd nothing is kept, and clients connect again.
+ */
+#pragma once
+
+#include "base/cleanup.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What is kept of a session. */
+enum kept {
+    KEPT_SOCKET,
+    KEPT_PAGE,
+    KEPT_DOORBELL,
+    KEPT_CLIENT_DOORBELL,
+    KEPT_FDS,
+};
+
+void fdstore_keep(uint32_t session, const int fds[KEPT_FDS]);
+void fdstore_forget(uint32_t session);
+
+/* What we were given at the start. */
+struct inherited;
+
+/* Once in the life of a process. */
+int inherited_new(struct inherited **ret);
+
+/* The caller's to close; -1: there is none. */
+int inherited_take_listener(struct inherited *inherited);
+
+/* Those of a session, the caller's to close; missing ones are -1. False: there are none. */
+bool inherited_take_session(struct inherited *inherited, uint32_t session, int ret_fds[KEPT_FDS]);
+
+/* Closes what nobody took, and has systemd forget it. */
+struct inherited *inherited_free(struct inherited *inherited);
+
+DEFINE_CLEANUP(struct inherited, inherited_free)

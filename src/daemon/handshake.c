@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/handshake.h"
+#include "base/step.h"
+#include "daemon/access.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <systemd/sd-event.h>
+
+#define GROUPS_MAX 65536 /* of a client: the kernel's limit */
+
+void handshake_refuse(struct session *session, int error)
+{
+    struct message_refused message = {
+        .head = message_head(MESSAGE_REFUSED, sizeof(message)),
+        .error = error,
+    };
+
+    (void)snprintf(message.text, sizeof(message.text), "%s",
+                   error == -EPERM    ? "this user may not subscribe"
+                   : error == -EUSERS ? "too many sessions"
+                                      : strerror(-error));
+    (void)send(session->socket, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL);
+    /* What it has said lies there unread, and would reset the connection before it reads ours. */
+    (void)shutdown(session->socket, SHUT_RD);
+    while (recv(session->socket, &message, sizeof(message), MSG_DONTWAIT) > 0) {
+    }
+    sessions_end(session, SESSION_REFUSED, error);
+}
+
+static int send_with_fds(int socket, const void *bytes, size_t length, const int *fds, size_t count)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int) * MESSAGE_WELCOME_FDS)];
+    } control = {0};
+    struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
+    struct msghdr message = {
+        .msg_iov = &iov,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = CMSG_SPACE(sizeof(int) * count),
+    };
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int) * count);
+    memcpy(CMSG_DATA(header), fds, sizeof(int) * count);
+    return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+/* What it calls itself, without anything that could fool a reader of the log. */
+static void claim_name(struct session *session, const char name[MESSAGE_NAME_SIZE])
+{
+    char *own = session->identity.name;
+
+    _Static_assert(ACK_NAME_SIZE == MESSAGE_NAME_SIZE, "copied as it is");
+    for (size_t i = 0; i < MESSAGE_NAME_SIZE - 1 && name[i]; i++) {
+        own[i] = name[i] > ' ' && name[i] < 0x7f ? name[i] : '_';
+    }
+}
+
+static bool may_subscribe(const struct session *session)
+{
+    CLEANUP(free_cleanup) gid_t *groups = malloc(sizeof(gid_t) * (GROUPS_MAX + 1));
+    socklen_t length = sizeof(gid_t) * GROUPS_MAX;
+
+    if (!groups) {
+        return false;
+    }
+    groups[0] = session->identity.gid; /* the primary one is not among the others */
+    if (getsockopt(session->socket, SOL_SOCKET, SO_PEERGROUPS, groups + 1, &length) < 0) {
+        length = 0;
+    }
+    return access_allowed(session->sessions->limits.allowed, session->identity.uid, groups,
+                          1 + length / sizeof(gid_t));
+}
+
+static int on_doorbell(sd_event_source *s, int fd, uint32_t events, void *userdata)
+{
+    /* It has woken the loop, which looks at all pages: that is all it is for. */
+    (void)s;
+    (void)fd;
+    (void)events;
+    (void)userdata;
+    return 0;
+}
+
+static int watch_doorbell(struct session *session)
+{
+    return sd_event_add_io(session->sessions->event, &session->doorbell_source, session->doorbell,
+                           EPOLLIN | EPOLLET, on_doorbell, session);
+}
+
+/* Makes a subscriber of it. */
+static int welcome(struct session *session, const struct message_hello *hello)
+{
+    struct sessions *sessions = session->sessions;
+    struct message_welcome answer = {.head = message_head(MESSAGE_WELCOME, sizeof(answer))};
+    int fds[MESSAGE_WELCOME_FDS];
+    int r;
+
+    if (hello->role != MESSAGE_SUBSCRIBER ||
+        (hello->start != MESSAGE_START_NEXT && hello->start != MESSAGE_START_OLDEST)) {
+        return -EPROTO;
+    }
+    if (!may_subscribe(session)) {
+        return -EPERM;
+    }
+    claim_name(session, hello->name);
+    r = session_equip(session);
+    if (r < 0) {
+        return r;
+    }
+    r = sessions->hooks.hello(sessions->hooks.userdata, session, hello, &answer);
+    if (r < 0) {
+        return r;
+    }
+    answer.session = session->id;
+    answer.first = session->first;
+    session->acknowledged = session->first - 1;
+    atomic_store_explicit(&session->page->acknowledged, session->acknowledged,
+                          memory_order_relaxed); /* the message is later */
+    r = watch_doorbell(session);
+    if (r < 0) {
+        return r;
+    }
+    r = session_share(session, fds);
+    if (r < 0) {
+        return r;
+    }
+    STEP("welcome.store");
+    fdstore_keep(session->id, (const int[KEPT_FDS]){
+                                  [KEPT_SOCKET] = session->socket,
+                                  [KEPT_PAGE] = session->page_fd,
+                                  [KEPT_DOORBELL] = session->doorbell,
+                                  [KEPT_CLIENT_DOORBELL] = session->client_doorbell,
+                              });
+    STEP("welcome.stored");
+    r = send_with_fds(session->socket, &answer, sizeof(answer), fds, MESSAGE_WELCOME_FDS);
+    STEP("welcome.sent");
+    (void)fd_close(fds[1]);
+    session->page_fd = fd_close(session->page_fd); /* it is mapped */
+    if (r < 0) {
+        return r;
+    }
+    session->deadline_source = sd_event_source_disable_unref(session->deadline_source);
+    sessions->hooks.joined(sessions->hooks.userdata, session);
+    return 0;
+}
+
+static void report(struct session *session)
+{
+    struct sessions *sessions = session->sessions;
+    CLEANUP(free_cleanup)
+    char *json = sessions->hooks.report(sessions->hooks.userdata, session);
+    size_t length = json ? strlen(json) : 0;
+    struct message head = message_head(MESSAGE_REPORT, sizeof(head) + length);
+    struct iovec parts[] = {
+        {.iov_base = &head, .iov_len = sizeof(head)},
+        {.iov_base = json, .iov_len = length},
+    };
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+
+    session->asked = true;
+    /* An asker that does not read what it asked for gets no more. */
+    if (!json || length > MESSAGE_REPORT_MAX ||
+        sendmsg(session->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+        sessions_end(session, SESSION_LEFT, 0);
+    }
+}
+
+static int on_message(sd_event_source *s, int fd, uint32_t events, void *userdata)
+{
+    struct session *session = userdata;
+    struct message_hello hello;
+    struct iovec iov = {.iov_base = &hello, .iov_len = sizeof(hello)};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+    ssize_t length = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+    (void)s;
+    if (length < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return 0;
+    }
+    if (length < 0 || (length == 0 && (events & EPOLLHUP))) {
+        sessions_end(session, SESSION_LEFT, 0);
+    } else if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+        sessions_drop(session, SESSION_MALFORMED);
+    } else if (message_is(&hello, (size_t)length, MESSAGE_STATUS, sizeof(struct message))) {
+        report(session);
+    } else if (message_is(&hello, (size_t)length, MESSAGE_HELLO, sizeof(hello)) &&
+               !session_subscribes(session)) {
+        int r = welcome(session, &hello);
+
+        if (r < 0) {
+            handshake_refuse(session, r);
+        }
+    } else {
+        sessions_drop(session, SESSION_MALFORMED);
+    }
+    return 0;
+}
+
+static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata)
+{
+    struct session *session = userdata;
+
+    (void)s;
+    (void)usec;
+    sessions_drop(session, session->asked ? SESSION_LEFT : SESSION_SILENT);
+    return 0;
+}
+
+static int watch_socket(struct session *session)
+{
+    return sd_event_add_io(session->sessions->event, &session->socket_source, session->socket,
+                           EPOLLIN, on_message, session);
+}
+
+int handshake_begin(struct session *session)
+{
+    int r = watch_socket(session);
+
+    if (r < 0) {
+        return r;
+    }
+    return sd_event_add_time_relative(session->sessions->event, &session->deadline_source,
+                                      CLOCK_MONOTONIC, SESSION_HELLO_USEC, 0, on_deadline, session);
+}
+
+int handshake_resume(struct session *session)
+{
+    int r = watch_socket(session);
+
+    return r < 0 ? r : watch_doorbell(session);
+}

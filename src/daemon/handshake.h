@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What is said on a connection.
+ *
+ * It has a moment to say what it wants: HELLO makes a subscriber of it, STATUS gets a report.
+ * Whatever else it says ends it.
+ */
+#pragma once
+
+#include "daemon/sessions.h"
+
+/* A new connection: from now on it may speak, and has to. */
+int handshake_begin(struct session *session);
+
+/* A subscriber of an earlier daemon, with its page: from now on it is heard. */
+int handshake_resume(struct session *session);
+
+/* Says why, and ends it. */
+void handshake_refuse(struct session *session, int error);

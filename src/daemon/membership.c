@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/membership.h"
+#include "base/clock.h"
+#include "base/step.h"
+#include "daemon/lease.h"
+#include "daemon/listen.h"
+#include "daemon/report.h"
+#include "daemon/status.h"
+#include "daemon/subscribers.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- coming --- */
+
+/*
+ * An earlier session of the same subscriber: of the same process, for the kernel's word on that is
+ * all there is. Of several, because we were killed while one took the place of another, the one
+ * that has come farthest. NULL: none, any more.
+ */
+static struct session *find_earlier(const struct manager *manager, const struct session *session,
+                                    uint32_t subscriber)
+{
+    struct session *found = NULL;
+
+    for (struct session *old = manager->sessions->first; old; old = old->next) {
+        if (subscriber != 0 && old != session && old->cursor &&
+            old->cursor->subscriber == subscriber && old->identity.pid == session->identity.pid &&
+            old->identity.uid == session->identity.uid &&
+            (!found || old->acknowledged > found->acknowledged)) {
+            found = old;
+        }
+    }
+    return found;
+}
+
+/* What it has acknowledged while there was nobody to see it. Judged as a page would be. */
+static void hear_claim(struct manager *manager, struct session *old,
+                       const struct message_hello *hello)
+{
+    struct board *board = &manager->board;
+    uint64_t lost = hello->lost;
+
+    if (!session_is_away(old) || hello->after <= old->acknowledged) {
+        return;
+    }
+    if (!board_overwrites(board) || lost < old->lost ||
+        lost - old->lost > hello->after - old->acknowledged) {
+        lost = old->lost;
+    }
+    old->bytes += board_bytes(board, old->acknowledged + 1 + lost - old->lost, hello->after);
+    old->acknowledged = hello->after;
+    old->lost = lost;
+}
+
+/* Gives it a cursor, which holds what it gets from now on. */
+static int make_cursor(struct manager *manager, struct session *session, uint32_t subscriber)
+{
+    struct cursor *cursor = cursors_find_free(&manager->state->file->cursors);
+
+    if (!cursor) {
+        return -EUSERS;
+    }
+    *cursor = (struct cursor){
+        .segment_id = manager->segment.id,
+        .pid = session->identity.pid,
+        .uid = session->identity.uid,
+        .gid = session->identity.gid,
+        .subscriber = subscriber,
+        .logged = session->first - 1,
+    };
+    memcpy(cursor->name, session->identity.name, sizeof(cursor->name));
+    STEP("cursor.claim");
+    cursor_claim(cursor, session->id);
+    STEP("cursor.claimed");
+    session->cursor = cursor;
+    return 0;
+}
+
+static int on_hello(void *userdata, struct session *session, const struct message_hello *hello,
+                    struct message_welcome *welcome)
+{
+    struct manager *manager = userdata;
+    struct board *board = &manager->board;
+    const struct state_file *file = manager->state->file;
+    uint64_t oldest = board_oldest(board);
+    struct session *old = find_earlier(manager, session, hello->subscriber);
+    int r;
+
+    session->first = hello->start == MESSAGE_START_OLDEST ? oldest : board_newest(board) + 1;
+    if (memcmp(hello->epoch, &file->epoch, sizeof(hello->epoch)) == 0 &&
+        hello->after <= board_newest(board)) {
+        session->first = hello->after + 1;
+        /* What is not there any more is lost to it; where records are written over, it tells. */
+        if (session->first < oldest && !board_has_passed(board)) {
+            session->first = oldest;
+        }
+        if (old) {
+            session->resumes = session->first == hello->after + 1 ? old->id : 0;
+            hear_claim(manager, old, hello);
+            subscribers_hand_over(manager, old);
+            STEP("session.heard");
+        }
+    }
+    r = make_cursor(manager, session, hello->subscriber);
+    if (r < 0) {
+        return r;
+    }
+    /* Their cursors have held what comes next, until there was the new one. */
+    while ((old = find_earlier(manager, session, hello->subscriber))) {
+        sessions_drop(old, SESSION_RESUMED);
+        STEP("session.resumed");
+    }
+    welcome->layout = board->layout == LAYOUT_RING ? MESSAGE_RING : MESSAGE_PLAIN;
+    welcome->when_full = (uint32_t)manager->conf->when_full;
+    welcome->key = manager->segment.key;
+    welcome->segment_id = manager->segment.id;
+    welcome->segment_size = manager->segment.size;
+    memcpy(welcome->epoch, &file->epoch, sizeof(welcome->epoch));
+    welcome->position = board_position(board, session->first);
+    session->lease_usec = lease_usec(manager, session->identity.uid);
+    welcome->lease_usec = session->lease_usec;
+    welcome->spin_usec = (uint32_t)manager->spin_usec;
+    if (board->layout == LAYOUT_PLAIN && record_waits(&board->record)) {
+        session->told = board_newest(board);
+        record_describe(&board->record, session->page);
+    }
+    return 0;
+}
+
+static void on_joined(void *userdata, struct session *session)
+{
+    struct manager *manager = userdata;
+
+    session->cursor->welcomed = true;
+    report_session_started(manager, session);
+    if (session->first <= board_newest(&manager->board)) {
+        subscribers_notify(manager); /* its lease begins */
+    }
+}
+
+/* --- going --- */
+
+/* Its last words, and all that it is still to be logged for. */
+static void settle(struct manager *manager, struct session *session, bool believed)
+{
+    if (session_subscribes(session) && believed) {
+        (void)subscribers_hear(manager, session); /* what it acknowledged before it went, counts */
+    }
+    subscribers_hand_over(manager, session);
+    if (session->lost != session->lost_logged) {
+        report_session_lost(manager, session);
+    }
+}
+
+static void on_leaving(void *userdata, struct session *session)
+{
+    struct manager *manager = userdata;
+
+    settle(manager, session, true);
+    lease_begin(manager, session, clock_usec());
+}
+
+static void on_ended(void *userdata, struct session *session, enum session_reason reason, int error)
+{
+    struct manager *manager = userdata;
+
+    if (session->cursor) {
+        settle(manager, session, reason != SESSION_LIED);
+    }
+    report_session_ended(manager, session, reason, error);
+    if (session->cursor) {
+        STEP("cursor.release");
+        cursor_release(session->cursor);
+    }
+}
+
+static char *on_report(void *userdata, const struct session *session)
+{
+    return status_json(userdata, session);
+}
+
+void membership_send_away(struct manager *manager)
+{
+    (void)subscribers_work(manager);
+    for (struct session *session = manager->sessions->first; session; session = session->next) {
+        if (session_subscribes(session)) {
+            sessions_send_away(session, PAGE_SUPERSEDED);
+        }
+    }
+}
+
+/* --- coming back --- */
+
+/* What becomes of a session that is there again, as far as it is. */
+static void receive(struct manager *manager, struct session *session)
+{
+    const struct cursor *cursor = session->cursor;
+
+    if (session_subscribes(session) && subscribers_hear(manager, session) == CLAIM_FALSE) {
+        sessions_drop(session, SESSION_LIED);
+    } else if (session_is_away(session)) {
+        on_leaving(manager, session);
+    } else if (session->socket < 0) {
+        sessions_drop(session, SESSION_LEFT);
+    } else if (cursor->segment_id != manager->segment.id) {
+        sessions_send_away(session, PAGE_SUPERSEDED);
+    } else if (!cursor->welcomed || session->doorbell < 0) {
+        /* It may not know of its session, or could not wake us. */
+        sessions_send_away(session, PAGE_CLOSING);
+    } else {
+        session->waiting_usec = 0; /* what it owes, subscribers_notify() finds */
+    }
+}
+
+/* Each cursor was left by a session. */
+static int restore(struct manager *manager, struct inherited *inherited)
+{
+    struct cursors *cursors = &manager->state->file->cursors;
+
+    for (size_t i = 0; i < CURSORS_MAX; i++) {
+        struct cursor *cursor = &cursors->all[i];
+        struct session *session;
+        int fds[KEPT_FDS];
+        int r;
+
+        if (cursor->session == 0) {
+            continue;
+        }
+        if (cursor->logged > board_newest(&manager->board) || cursor->lost > cursor->logged) {
+            cursor_release(cursor); /* damaged: its client will connect again */
+            continue;
+        }
+        (void)inherited_take_session(inherited, cursor->session, fds);
+        r = sessions_restore(manager->sessions, cursor, fds, &session);
+        if (r < 0) {
+            return r;
+        }
+        session->lease_usec = lease_usec(manager, session->identity.uid);
+        STEP("session.restored");
+        receive(manager, session);
+    }
+    return 0;
+}
+
+/* --- all of it --- */
+
+void membership_configure(struct manager *manager)
+{
+    struct sessions_limits limits = {
+        .sessions = manager->conf->sessions,
+        .sessions_per_user = manager->conf->sessions_per_user,
+        .allowed = manager->conf->allow_subscribe,
+    };
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+    sessions_configure(manager->sessions, &limits);
+    manager->spin_usec = processors > 1 ? manager->conf->spin_us : 0;
+    lease_reconsider(manager);
+}
+
+/* The socket that systemd holds, or one of our own. */
+static int open_listener(struct manager *manager, struct inherited *inherited, int *ret)
+{
+    int r = 0;
+
+    *ret = inherited_take_listener(inherited);
+    if (*ret < 0) {
+        r = listen_open(manager->socket_path, ret);
+        manager->bound = r == 0;
+    }
+    if (r == -EADDRINUSE) {
+        report_socket_taken(manager);
+        r = 0;
+    }
+    return r;
+}
+
+int membership_open(struct manager *manager)
+{
+    static const struct sessions_hooks hooks = {
+        .hello = on_hello,
+        .joined = on_joined,
+        .leaving = on_leaving,
+        .ended = on_ended,
+        .report = on_report,
+    };
+    struct sessions_hooks own = hooks;
+    CLEANUP(inherited_free_cleanup) struct inherited *inherited = NULL;
+    int fd = -1;
+    int r = inherited_new(&inherited);
+
+    own.userdata = manager;
+    if (r == 0) {
+        r = open_listener(manager, inherited, &fd);
+    }
+    if (r == 0) {
+        r = sessions_new(manager->event, fd, &own, &manager->state->file->cursors.last,
+                         &manager->sessions);
+    }
+    if (r == 0) {
+        r = lease_open(manager);
+    }
+    if (r == 0) {
+        r = subscribers_open(manager);
+    }
+    if (r == 0) {
+        membership_configure(manager);
+        r = restore(manager, inherited);
+    }
+    if (r == 0) {
+        subscribers_notify(manager);
+    }
+    return r;
+}
+
+void membership_close(struct manager *manager, bool forget)
+{
+    if (manager->segment.map) {
+        (void)subscribers_work(manager);
+        (void)subscribers_flush(manager, true);
+    }
+    if (forget) {
+        sessions_drop_all(manager->sessions, PAGE_CLOSING);
+    }
+    manager->sessions = sessions_free(manager->sessions);
+    if (manager->bound) {
+        (void)unlink(manager->socket_path);
+    }
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who is a subscriber: how they come, come back, and go.
+ *
+ * Each has a cursor in the state from before it has its WELCOME until it is gone for good. A daemon
+ * that finds cursors at its start finds the sessions that go with them, too, if systemd kept them;
+ * if not, they are away, and when a client says in its HELLO which session it goes on from, that
+ * one ends where the new one begins.
+ */
+#pragma once
+
+#include "daemon/manager.h"
+
+/* Opens the socket and the sessions, those of an earlier daemon first. A failure is logged. */
+int membership_open(struct manager *manager);
+
+/* After a start and a reload. */
+void membership_configure(struct manager *manager);
+
+/* Another segment takes the place of this one: all are told, and expected back. */
+void membership_send_away(struct manager *manager);
+
+/* Closes the socket; one that we bound is removed. `forget`: all sessions end, for good. */
+void membership_close(struct manager *manager, bool forget);

@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Writes the seeds of the targets whose input is a script of bytes: seeds.sh DIRECTORY makes
+# DIRECTORY/TARGET/NAME. Each is what a good client or daemon does, or one bad thing in the midst
+# of it; from there, libFuzzer goes on. The numbers of the steps are those in TARGET.c; a number of
+# several bytes has its low one first.
+set -euo pipefail
+
+directory=$1
+
+# seed TARGET/NAME BYTE…: two hexadecimal digits each
+seed() {
+    local file=$directory/$1 bytes
+    shift
+    printf -v bytes '\\x%s' "$@"
+    mkdir -p "${file%/*}"
+    printf '%b' "$bytes" >"$file"
+}
+
+# --- adopt: 0 publish (fastest, length), 1 release, 2 restart, 3 header, 4 data, 5 state ---
+
+publish=(00 00 40 00 00 00 41 03)
+seed adopt/wait 00 "${publish[@]}" 01 00 02 "${publish[@]}" 01 01
+seed adopt/overwrite 01 "${publish[@]}" "${publish[@]}" "${publish[@]}" 02 "${publish[@]}"
+seed adopt/tail-behind-the-end 00 "${publish[@]}" 03 00 10 00 c0 ff ff ff ff ff ff ff 02
+seed adopt/tail-between-lines 00 "${publish[@]}" 03 01 10 00 01 02
+seed adopt/head-moved 00 "${publish[@]}" 03 01 18 00 40 02 "${publish[@]}"
+seed adopt/head-near-the-last-number 00 "${publish[@]:4}" 03 00 10 00 00 ff ff ff ff ff ff ff \
+    03 00 18 00 c0 ff ff ff ff ff ff ff "${publish[@]:4}"
+seed adopt/wrap-marker 00 "${publish[@]}" 04 00 00 00 ff ff ff ff ff ff ff ff 02
+seed adopt/number-changed 00 "${publish[@]}" 04 01 00 00 01 02 "${publish[@]}"
+seed adopt/length-changed 00 "${publish[@]}" 04 00 01 00 ff ff ff ff 00 00 00 00 02
+seed adopt/state-one-behind 00 "${publish[@]}" 05 01 00 00 fc 02 "${publish[@]}"
+seed adopt/another-epoch 00 "${publish[@]}" 05 01 03 00 01 02 "${publish[@]}"
+seed adopt/another-segment 00 "${publish[@]}" 05 01 02 00 01 02 "${publish[@]}"
+
+# --- follow: 0 publish (length), 1 take, 2 header, 3 data, 4 skip, 5 length, 6 format, 7 start ---
+
+publish=(00 40 00 00 41 03)
+seed follow/take 00 40 00 01 00 00 00 01 01 05 04
+seed follow/overtaken "${publish[@]}" 01 "${publish[@]}" "${publish[@]}" "${publish[@]}" 01 01
+seed follow/another-ring "${publish[@]}" 01 06 01 07 01 "${publish[@]}" 01
+seed follow/tail-behind-the-end "${publish[@]}" 02 00 10 00 c0 ff ff ff ff ff ff ff 01 04 05
+seed follow/wrap-marker "${publish[@]}" 03 00 00 00 ff ff ff ff ff ff ff ff 01 05
+seed follow/length-changed "${publish[@]}" 03 00 01 00 ff ff ff ff 00 00 00 00 01 05 04
+seed follow/magic-gone 02 00 00 00 00 00 00 00 00 00 00 00 07 01
+
+# --- messages: 0 connect, 1 hello, 2 status, 3 say, 4 attach, 5 hang up, 6 owner, 7 leave ---
+
+seed messages/subscribe 01 00 00 00 02 00 00 07 00
+seed messages/all-come 01 00 00 00 01 01 00 00 01 02 00 00 01 03 00 00 01 04 00 00
+seed messages/second-hello 01 00 00 00 01 00 00 00
+seed messages/status-again 02 00 00 02 00 00 02 00 00 01 00 00 00
+seed messages/hello-too-short 01 00 00 ff
+seed messages/hello-too-long 01 00 00 01
+seed messages/hello-of-another-version 01 00 01 01 00 00 01 00
+seed messages/hello-of-another-role 01 00 01 01 02 00 01 00
+seed messages/status-of-another-type 02 00 01 01 00 00 01
+seed messages/empty 03 00 00
+seed messages/status-by-hand 03 00 10 73 68 6d 64 01 00 04 00 10 00 00 00 00 00 00 00
+seed messages/with-a-descriptor 04 00 00 00
+seed messages/hang-up 01 00 00 00 05 00
+seed messages/the-owner-refuses 06 00 01 01 00 00 00
+
+# --- page: lossy, published, first; 0 publish, 1 and 2 acknowledge, 3 and 4 lose, 5 scribble,
+# --- 6 hand over, 7 wake ---
+
+seed page/acknowledge 00 05 00 01 02 00 07 06 01 0a
+seed page/lose 01 05 00 03 02 01 04 06 00 09 03 01 01 03
+seed page/backwards 00 05 02 01 02 01 ff
+seed page/beyond 00 05 00 01 06
+seed page/far-beyond 01 05 00 02 ff ff ff ff ff ff ff ff
+seed page/loses-more-than-there-is 01 05 00 04 ff ff ff ff ff ff ff ff 01 03
+seed page/loses-in-a-wait 00 05 00 03 02 01 03
+seed page/in-our-lines 00 05 00 05 02 00 00 04 ff ff ff ff 01 02 07
+
+# --- state: patches; magic mended, cut, size; 0 push, 1 pop, 2 publish, 3 look, 4 acknowledge,
+# --- 5 resize ---
+
+use=(03 04 02 05 00 04 00 01 00 02 00 03 01 01 01 05 20 00 02 08 00 04 01 01 \
+    00 01 00 00 01 00 00 01 00 00 01 00 00 01 00 00 02 00)
+seed state/untouched 00 00 00 00 00 00 00 01 "${use[@]}"
+seed state/another-size 00 00 00 00 00 00 01 20 00 01 "${use[@]}"
+seed state/another-segment 00 00 00 00 00 00 00 00 "${use[@]}"
+seed state/cut 00 01 00 10 00 00 00 00 "${use[@]}"
+seed state/empty 00 01 00 00 00 00 00 00 "${use[@]}"
+seed state/magic-gone 01 02 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 01 00 00 "${use[@]}"
+for word in 03 08 09 0a 0b; do
+    seed "state/word-$word" 01 02 00 "$word" 00 ff ff ff ff ff ff ff 7f 00 00 00 00 00 00 01 \
+        "${use[@]}"
+    seed "state/word-$word-moved" 01 02 01 "$word" 00 01 00 00 00 00 00 00 01 "${use[@]}"
+done
+filled=(02 00 03 00 1d 00 00 00 00 00 00 00)
+seed state/filled 01 "${filled[@]}" 00 00 00 00 00 00 01 "${use[@]}"
+seed state/filled-without-extent 02 "${filled[@]}" 02 00 09 00 00 00 00 00 00 00 00 00 \
+    00 00 00 00 00 00 01 "${use[@]}"
+seed state/queue-full 01 00 00 01 00 00 20 00 00 00 00 00 00 00 00 00 00 00 00 01 "${use[@]}"
+seed state/queue-other-array 01 00 01 01 00 01 00 00 00 00 00 00 01 "${use[@]}"

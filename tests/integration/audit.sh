@@ -1,0 +1,217 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# shm-client audit reads journal files. systemd-journal-remote makes them of text, and believes any
+# _UID there: so a case can play the daemon, and a forger.
+set -euo pipefail
+. "$(dirname "$0")/../tap.sh"
+
+top_srcdir=${top_srcdir:-$(dirname "$0")/../..}
+top_builddir=${top_builddir:-$top_srcdir}
+remote=/lib/systemd/systemd-journal-remote
+daemon_uid=994
+epoch=0123456789abcdef0123456789abcdef
+start=1700000000 # of the first entry, in seconds; each further one comes a second later
+
+set_up() {
+    number=0
+    mkdir "$TEST_DIR/journal"
+    : >"$TEST_DIR/export"
+}
+
+# entry UID FIELD=VALUE…
+entry() {
+    printf '%s\n' "__REALTIME_TIMESTAMP=$((start + number))000000" \
+        "__MONOTONIC_TIMESTAMP=$((1 + number))000000" "_BOOT_ID=$epoch" "_UID=$1" _PID=77 \
+        "MESSAGE=entry $number" "${@:2}" '' >>"$TEST_DIR/export"
+    number=$((number + 1))
+}
+
+# What all entries of the daemon have, and those of a client.
+daemon_entry() {
+    entry "$daemon_uid" SYSLOG_IDENTIFIER=shmd "SHMD_INSTANCE=${instance:-shmd}" "SHMD_EPOCH=$epoch" "$@"
+}
+
+# acknowledged SEQUENCE SESSION FIRST [LAST]: of alice
+acknowledged() {
+    daemon_entry SHMD_EVENT=acknowledged "SHMD_ACK_SEQ=$1" "SHMD_SESSION=$2" "SHMD_RECORD_FIRST=$3" \
+        "SHMD_RECORD_LAST=${4:-$3}" "SHMD_RECORDS=$((${4:-$3} - $3 + 1))" SHMD_BYTES=26 \
+        SHMD_CLIENT_VERIFIED=yes SHMD_CLIENT_UID=1000 SHMD_CLIENT_USER=alice
+}
+
+# A short story: alice has a session, and an anonymous client comes by.
+tell_story() {
+    daemon_entry SHMD_EVENT=epoch-started
+    daemon_entry SHMD_EVENT=session-started SHMD_SESSION=1 SHMD_RECORD_FIRST=5 SHMD_CLIENT_UID=1000
+    acknowledged 1 1 5
+    acknowledged 2 1 6 8
+    daemon_entry SHMD_EVENT=acknowledged SHMD_ACK_SEQ=3 SHMD_RECORD_FIRST=9 SHMD_RECORD_LAST=9 \
+        SHMD_RECORDS=1 SHMD_BYTES=26 SHMD_CLIENT_VERIFIED=no
+    acknowledged 4 1 9 10
+    daemon_entry SHMD_EVENT=session-ended SHMD_SESSION=1 SHMD_RECORD_LAST=10 SHMD_CLIENT_UID=1000
+}
+
+# Leaves out the entry with that number, counted from 0.
+forget() {
+    perl -i -000 -ne "print if \$. != $1 + 1" "$TEST_DIR/export"
+}
+
+# audit EXIT-STATUS [OPTION…]: makes the journal, and its verdict in $output
+audit() {
+    [[ -x $remote ]] || skip 'systemd-journal-remote is not installed'
+    "$remote" --output="$TEST_DIR/journal/test.journal" "$TEST_DIR/export" 2>"$TEST_DIR/remote" ||
+        fail "$(cat "$TEST_DIR/remote")"
+    audit_again "$@"
+}
+
+# Of the journal that is there.
+audit_again() {
+    assert_exit "$1" timeout 20 "$top_builddir/shm-client" audit --directory "$TEST_DIR/journal" \
+        --user "$daemon_uid" "${@:2}"
+}
+
+test_whole() {
+    tell_story
+    audit 0
+    assert_eq "$output" "instance shmd, epoch $epoch
+  entries:       4, numbers 1-4
+  acknowledged:  7 records, 104 bytes
+user alice (uid 1000): 1 session, 6 records, 78 bytes
+anonymous: 1 record, 26 bytes
+whole"
+}
+
+test_nothing() {
+    mkdir "$TEST_DIR/empty"
+    assert_exit 0 "$top_builddir/shm-client" audit --directory "$TEST_DIR/empty"
+    assert_eq "$output" 'whole: the journal holds no entry of shmd'
+    entry 0 SYSLOG_IDENTIFIER=other
+    audit 0
+    assert_eq "$output" 'whole: the journal holds no entry of shmd'
+}
+
+# P3: whatever the journal loses, and be it one entry.
+test_an_entry_is_missing() {
+    tell_story
+    forget 3
+    audit 1
+    assert_contains "$output" $'\n'"missing: entry 2 of shmd, epoch $epoch"$'\n' \
+        $'\n'"holes: records 6-8 of session 1 of shmd, epoch $epoch"$'\n' \
+        $'\nNOT whole: 1 entry missing, 3 records in no entry'
+}
+
+test_an_entry_is_repeated() {
+    tell_story
+    acknowledged 2 1 6 8
+    audit 1
+    assert_contains "$output" $'\n'"repeated: entry 2 of shmd, epoch $epoch"$'\n' \
+        '7 records, 104 bytes' $'\nNOT whole: 1 entry repeated'
+}
+
+# Whoever sent it, _UID says; with and without what is looked for first.
+test_forged_entries() {
+    local forger=(SHMD_ACK_SEQ=5 SHMD_INSTANCE=shmd "SHMD_EPOCH=$epoch" SHMD_RECORD_FIRST=11
+        SHMD_RECORD_LAST=11 SHMD_RECORDS=1 SHMD_BYTES=26 SHMD_CLIENT_VERIFIED=no)
+    tell_story
+    entry 1000 SHMD_EVENT=acknowledged "${forger[@]}"
+    entry 1001 SHMD_EVENT=of-my-own
+    entry 1002 SYSLOG_IDENTIFIER=shmd "${forger[@]}"
+    audit 1
+    assert_contains "$output" 'entries:       4, numbers 1-4' \
+        $'\nforged: entry from uid 1000, pid 77, received 2023-11-1' \
+        $'\nforged: entry from uid 1001, ' $'\nforged: entry from uid 1002, ' \
+        $'\nNOT whole: 3 entries forged'
+}
+
+# More names of events than anybody has an index for: none hides behind the others.
+test_many_forged_names() {
+    local i
+    for ((i = 0; i < 400; i++)); do
+        entry 1000 "SHMD_EVENT=name-$i"
+    done
+    tell_story
+    forget 402
+    audit 1
+    assert_contains "$output" $'\nforged: and 380 more\n' 'NOT whole: 1 entry missing, 400 entries forged, '
+}
+
+test_the_beginning_was_vacuumed() {
+    tell_story
+    forget 0
+    forget 0
+    forget 0
+    audit 0
+    assert_contains "$output" 'entries:       3, numbers 2-4; 1 vacuumed before' \
+        'whole since the first entry; 1 before that is not there'
+}
+
+test_since_and_until() {
+    tell_story
+    audit 0 --since "@$((start + 3))" --until "@$((start + 4))"
+    assert_contains "$output" 'entries:       2, numbers 2-3; 1 vacuumed before' '3 records, 26 bytes'
+    TZ=UTC audit_again 0 --since '2023-11-14 22:13:25'
+    assert_contains "$output" 'entries:       1, number 4; 3 vacuumed before'
+    audit_again 0 --since today
+    assert_eq "$output" 'whole: the journal holds no entry of shmd'
+    audit_again 0 --until -99999h
+    assert_eq "$output" 'whole: the journal holds no entry of shmd'
+}
+
+test_instances() {
+    tell_story
+    instance=orders acknowledged 1 1 1
+    instance=orders acknowledged 3 1 2
+    audit 1
+    assert_contains "$output" $'\n'"missing: entry 2 of orders, epoch $epoch"$'\n'
+    audit_again 0 --instance shmd
+    audit_again 1 --instance orders
+    assert_contains "$output" 'NOT whole: 1 entry missing'
+}
+
+test_json() {
+    tell_story
+    forget 3
+    audit 1 --json
+    assert_contains "$output" '{"whole":false,"epochs":[{"instance":"shmd","epoch":"'"$epoch"'"' \
+        '"missing":{"count":1,"places":1,"listed":[{"instance":"shmd","epoch":"'"$epoch"'","first":2,"last":2}]}'
+    perl -MJSON::PP -e 'JSON::PP->new->decode(join "", <STDIN>)' <<<"$output"
+    audit_again 1 --output json
+    assert_contains "$output" '"whole":false'
+}
+
+# A file that may not be read could hold anything: nothing is proven then.
+test_no_permission() {
+    tell_story
+    audit 0
+    chmod 000 "$TEST_DIR"/journal/*
+    if [[ -r $(echo "$TEST_DIR"/journal/*) ]]; then
+        chmod -R o+rX "$TEST_DIR"
+        chmod 0600 "$TEST_DIR"/journal/*
+        cp "$top_builddir/shm-client" "$TEST_DIR/shm-client" # where others reach it
+        assert_exit 1 setpriv --reuid=65534 --regid=65534 --clear-groups "$TEST_DIR/shm-client" audit \
+            --directory "$TEST_DIR/journal"
+    else
+        audit_again 1
+    fi
+    assert_eq "$output" 'shm-client: cannot read all of the journal: no permission: root may, and the group systemd-journal'
+}
+
+test_errors() {
+    assert_exit 1 "$top_builddir/shm-client" audit --directory "$TEST_DIR/none"
+    assert_contains "$output" "shm-client: cannot read the journal in $TEST_DIR/none: No such file"
+    assert_exit 2 "$top_builddir/shm-client" audit --since soon
+    assert_contains "$output" "--since cannot be 'soon': give it \"YYYY-MM-DD"
+    assert_exit 2 "$top_builddir/shm-client" audit --until ''
+    assert_exit 2 "$top_builddir/shm-client" audit --since now --until -1h
+    assert_contains "$output" '--since lies behind --until'
+    assert_exit 2 "$top_builddir/shm-client" audit --user 'no one'
+    assert_contains "$output" "--user cannot be 'no one'"
+    assert_exit 2 "$top_builddir/shm-client" audit --output hex
+    assert_exit 2 "$top_builddir/shm-client" audit --key 5
+    assert_exit 2 "$top_builddir/shm-client" read --since now
+    if [[ -w /dev/full ]]; then
+        assert_exit 1 sh -c "exec '$top_builddir/shm-client' audit --directory '$TEST_DIR/journal' >/dev/full"
+    fi
+}
+
+run_tests "$@"
