@@ -130,6 +130,13 @@ int conf_new(struct conf **ret)
             if (r < 0) {
                 return r;
             }
+        } else if (settings[i].type == SETTING_LIST) {
+            char ***list = field;
+
+            *list = calloc(1, sizeof(**list));
+            if (!*list) {
+                return -ENOMEM;
+            }
         } else if (settings[i].type == SETTING_BOOL) {
             *(bool *)field = settings[i].number;
         } else {
@@ -140,11 +147,23 @@ int conf_new(struct conf **ret)
     return 0;
 }
 
+struct conf *conf_ref(struct conf *conf)
+{
+    conf->others++;
+    return conf;
+}
+
 struct conf *conf_free(struct conf *conf)
 {
+    if (conf && conf->others > 0) {
+        conf->others--;
+        return NULL;
+    }
     for (size_t i = 0; conf && i < settings_count; i++) {
         if (settings[i].type == SETTING_TEXT) {
             free(*(char **)setting_field(&settings[i], conf));
+        } else if (settings[i].type == SETTING_LIST) {
+            texts_free(*(char ***)setting_field(&settings[i], conf));
         }
     }
     if (conf) {

@@ -40,7 +40,17 @@ struct conf {
     uint64_t sessions;
     uint64_t sessions_per_user;
     char *source_type;
-    uint64_t log_level; /* a syslog(3) priority */
+    char *source_path;
+    bool source_watch;
+    char **source_command;
+    char **source_environment;
+    char *source_directory;
+    uint64_t source_timeout_ms;
+    uint64_t source_output_max;
+    uint64_t source_framing; /* enum source_framing */
+    uint64_t source_frame_size;
+    uint64_t source_on_end; /* enum on_end */
+    uint64_t log_level;     /* a syslog(3) priority */
     uint64_t log_queue;
 
     /* Looked up from owner and group: a number, or CONF_OWN. */
@@ -51,6 +61,8 @@ struct conf {
     char *path;
     char *instance; /* whose file it is: NAME for …/NAME.conf */
     unsigned lines[CONF_SETTINGS_MAX];
+
+    unsigned others; /* who hold it, besides one */
 };
 
 /*
@@ -68,6 +80,9 @@ int conf_load(const char *path, struct conf **ret, char **ret_message);
 /* All settings at their defaults. -ENOMEM. */
 int conf_new(struct conf **ret);
 
+/* One more who holds it, and will free it. */
+struct conf *conf_ref(struct conf *conf);
+
 struct conf *conf_free(struct conf *conf);
 
 DEFINE_CLEANUP(struct conf, conf_free)
@@ -78,6 +93,9 @@ DEFINE_CLEANUP(struct conf, conf_free)
  */
 int conf_refuse(const struct conf *conf, const char *setting, char **ret_message,
                 const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Have both the same values of all settings whose names begin so? */
+bool conf_same(const struct conf *a, const struct conf *b, const char *prefix);
 
 /* Writes the effective configuration in the file's own format, with the help as comments. */
 void conf_dump(const struct conf *conf, FILE *file);

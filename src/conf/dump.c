@@ -39,6 +39,14 @@ static void value_dump(const struct conf *conf, const struct setting *setting, F
     case SETTING_TEXT:
         string_dump(*(char *const *)field, file);
         break;
+    case SETTING_LIST:
+        (void)fputc('[', file);
+        for (char *const *text = *(char **const *)field; *text; text++) {
+            string_dump(*text, file);
+            (void)fputs(text[1] ? ", " : "", file);
+        }
+        (void)fputc(']', file);
+        break;
     case SETTING_CHOICE:
         for (const struct choice *choice = setting->choices; choice->name; choice++) {
             if (choice->value == *(const uint64_t *)field) {

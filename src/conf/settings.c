@@ -10,6 +10,7 @@
 #define MINUTE_MSEC    60000
 #define QUEUE_LIMIT    4096
 #define SESSIONS_LIMIT 2000
+#define HOUR_MSEC      3600000
 
 static const struct choice levels[] = {
     {"err", LOG_ERR},   {"warning", LOG_WARNING}, {"notice", LOG_NOTICE},
@@ -17,6 +18,8 @@ static const struct choice levels[] = {
 };
 
 static const struct choice layouts[] = {{"plain", 0}, {"ring", 1}, {NULL, 0}};
+static const struct choice framings[] = {{"line", 0}, {"fixed", 1}, {"length", 2}, {NULL, 0}};
+static const struct choice on_end[] = {{"hold", 0}, {"restart", 1}, {"exit", 2}, {NULL, 0}};
 static const struct choice when_full[] = {{"wait", 0}, {"overwrite", 1}, {NULL, 0}};
 
 const struct setting settings[] = {
@@ -54,7 +57,27 @@ const struct setting settings[] = {
     {"limits.sessions_per_user", SETTING_NUMBER, FIELD(sessions_per_user), 128, NULL, 1,
      SESSIONS_LIMIT, NULL, "How many of them one user may have; root is not bound by it."},
     {"source.type", SETTING_TEXT, FIELD(source_type), 0, "alphabet", 0, 0, NULL,
-     "Where records come from."},
+     "Where records come from: alphabet, file, command, stream, push."},
+    {"source.path", SETTING_TEXT, FIELD(source_path), 0, "", 0, 0, NULL,
+     "file: which one; stream: a FIFO."},
+    {"source.watch", SETTING_BOOL, FIELD(source_watch), false, NULL, 0, 0, NULL,
+     "file: publish it anew when it changes, and not before."},
+    {"source.command", SETTING_LIST, FIELD(source_command), 0, NULL, 0, 0, NULL,
+     "command, stream: the program's path and its arguments; there is no shell."},
+    {"source.environment", SETTING_LIST, FIELD(source_environment), 0, NULL, 0, 0, NULL,
+     "command, stream: all of the program's environment, \"NAME=value\" each."},
+    {"source.directory", SETTING_TEXT, FIELD(source_directory), 0, "/", 0, 0, NULL,
+     "command, stream: where the program runs."},
+    {"source.timeout_ms", SETTING_NUMBER, FIELD(source_timeout_ms), 10000, NULL, 1, HOUR_MSEC, NULL,
+     "command: how long one run may take, in ms."},
+    {"source.output_max", SETTING_NUMBER, FIELD(source_output_max), 0, NULL, 0, BYTES_MAX, NULL,
+     "command: bytes that one run may write; 0: as many as fit into a record."},
+    {"source.framing", SETTING_CHOICE, FIELD(source_framing), 0, NULL, 0, 0, framings,
+     "stream: what a record is: a line, frame_size bytes (fixed), or what its length says."},
+    {"source.frame_size", SETTING_NUMBER, FIELD(source_frame_size), 0, NULL, 0, BYTES_MAX, NULL,
+     "stream with framing fixed: bytes of each record."},
+    {"source.on_end", SETTING_CHOICE, FIELD(source_on_end), 0, NULL, 0, 0, on_end,
+     "When a stream has ended: hold what there is, restart it, or exit when all is acknowledged."},
     {"log.level", SETTING_CHOICE, FIELD(log_level), LOG_INFO, NULL, 0, 0, levels,
      "Least priority that is logged; acknowledgements are logged always."},
     {"log.queue", SETTING_NUMBER, FIELD(log_queue), QUEUE_LIMIT, NULL, 2, QUEUE_LIMIT, NULL,
@@ -73,4 +96,41 @@ const struct setting *setting_find(const char *path)
         }
     }
     return NULL;
+}
+
+static bool list_same(char *const *a, char *const *b)
+{
+    while (*a && *b && strcmp(*a, *b) == 0) {
+        a++;
+        b++;
+    }
+    return !*a && !*b;
+}
+
+static bool value_same(const struct setting *setting, const void *a, const void *b)
+{
+    switch (setting->type) {
+    case SETTING_BOOL:
+        return *(const bool *)a == *(const bool *)b;
+    case SETTING_TEXT:
+        return strcmp(*(char *const *)a, *(char *const *)b) == 0;
+    case SETTING_LIST:
+        return list_same(*(char *const *const *)a, *(char *const *const *)b);
+    default:
+        return *(const uint64_t *)a == *(const uint64_t *)b;
+    }
+}
+
+bool conf_same(const struct conf *a, const struct conf *b, const char *prefix)
+{
+    for (size_t i = 0; i < settings_count; i++) {
+        const struct setting *setting = &settings[i];
+
+        if (strncmp(setting->path, prefix, strlen(prefix)) == 0 &&
+            !value_same(setting, (const char *)a + setting->offset,
+                        (const char *)b + setting->offset)) {
+            return false;
+        }
+    }
+    return true;
 }

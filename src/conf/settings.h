@@ -16,6 +16,7 @@ enum setting_type {
     SETTING_MODE,   /* uint64_t, written as an octal string */
     SETTING_TEXT,   /* char *, never NULL */
     SETTING_CHOICE, /* uint64_t, written as one of the choices */
+    SETTING_LIST,   /* char **, texts up to a NULL, never NULL itself; empty by default */
 };
 
 struct choice {

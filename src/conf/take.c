@@ -38,6 +38,8 @@ static const char *expected_type(const struct setting *setting)
         return "an integer";
     case SETTING_MODE:
         return "a string of octal digits, such as \"0644\"";
+    case SETTING_LIST:
+        return "a list of strings, such as [\"one\", \"two\"]";
     default:
         return "a string";
     }
@@ -50,9 +52,46 @@ static bool type_matches(const struct setting *setting, int type)
         return type == CONFIG_TYPE_BOOL;
     case SETTING_NUMBER:
         return type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64;
+    case SETTING_LIST:
+        return type == CONFIG_TYPE_ARRAY || type == CONFIG_TYPE_LIST;
     default:
         return type == CONFIG_TYPE_STRING;
     }
+}
+
+void texts_free(char **texts)
+{
+    for (char **text = texts; text && *text; text++) {
+        free(*text);
+    }
+    free(texts);
+}
+
+static int list_take(struct conf *conf, const struct setting *setting,
+                     const config_setting_t *value, char ***field, char **ret_message)
+{
+    size_t count = (size_t)config_setting_length(value);
+    char **texts = calloc(count + 1, sizeof(*texts));
+
+    if (!texts) {
+        return -ENOMEM;
+    }
+    texts_free(*field);
+    *field = texts;
+    for (unsigned i = 0; i < count; i++) {
+        const config_setting_t *element = config_setting_get_elem(value, i);
+
+        if (config_setting_type(element) != CONFIG_TYPE_STRING) {
+            return conf_message(conf->path, config_setting_source_line(element), ret_message,
+                                "%s has %s in it, expected %s", setting->path,
+                                type_name(config_setting_type(element)), expected_type(setting));
+        }
+        texts[i] = strdup(config_setting_get_string(element));
+        if (!texts[i]) {
+            return -ENOMEM;
+        }
+    }
+    return 0;
 }
 
 /* Takes the value of one setting of the file, whose type is right, into its field. */
@@ -93,6 +132,8 @@ static int value_take(struct conf *conf, const struct setting *setting,
         *(uint64_t *)field = mode;
         return 0;
     }
+    case SETTING_LIST:
+        return list_take(conf, setting, value, field, ret_message);
     case SETTING_TEXT:
         return conf_set_text(field, config_setting_get_string(value));
     case SETTING_CHOICE: {

@@ -15,5 +15,8 @@ int conf_take(struct conf *conf, const char *text, char **ret_message);
 int conf_message(const char *path, unsigned line, char **ret_message, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* Frees a list, which may end before it is whole. NULL is nothing. */
+void texts_free(char **texts);
+
 /* Sets a field to a copy of a text. -ENOMEM. */
 int conf_set_text(char **field, const char *text);

@@ -39,9 +39,9 @@ size_t board_longest(const struct board *board)
                                          : ring_length_max(board->stream.writer.capacity);
 }
 
-size_t board_filling(const struct conf *conf)
+size_t board_filling(const struct board *board)
 {
-    return conf->layout == LAYOUT_PLAIN ? conf->size - 1 : LETTERS;
+    return board->layout == LAYOUT_PLAIN ? board_longest(board) : LETTERS;
 }
 
 bool board_wants(const struct board *board, const struct progress *progress)
@@ -68,12 +68,21 @@ const char *board_objection(const struct board *board, const char *bytes, size_t
     return length > board_longest(board) ? "it is longer than a quarter of the ring" : NULL;
 }
 
-void board_publish(struct board *board, const char *bytes, size_t length)
+char *board_place(struct board *board, size_t length)
+{
+    if (length > board_longest(board)) {
+        return board->excerpt;
+    }
+    return board->layout == LAYOUT_PLAIN ? record_place(&board->record, length)
+                                         : stream_place(&board->stream, length);
+}
+
+void board_publish(struct board *board, size_t length)
 {
     if (board->layout == LAYOUT_PLAIN) {
-        record_publish(&board->record, bytes, length);
+        record_publish(&board->record, length);
     } else {
-        stream_publish(&board->stream, bytes, length);
+        stream_publish(&board->stream, length);
     }
 }
 
@@ -84,10 +93,23 @@ void board_release(struct board *board, const struct progress *progress)
     }
 }
 
+bool board_is_owed_nobody(const struct board *board, const struct progress *progress)
+{
+    return board->layout == LAYOUT_PLAIN && record_waits(&board->record) &&
+           (!progress->subscribers || progress->slowest >= board_newest(board));
+}
+
 bool board_is_done(const struct board *board, const struct progress *progress)
 {
-    return board->layout == LAYOUT_PLAIN && progress->subscribers && record_waits(&board->record) &&
-           progress->slowest >= board_newest(board);
+    return progress->subscribers && board_is_owed_nobody(board, progress);
+}
+
+bool board_is_all_acknowledged(const struct board *board, const struct progress *progress)
+{
+    if (board->layout == LAYOUT_PLAIN) {
+        return !record_waits(&board->record);
+    }
+    return !progress->subscribers || progress->slowest >= board_newest(board);
 }
 
 bool board_overwrites(const struct board *board)

@@ -13,6 +13,8 @@
 
 struct conf;
 
+#define BOARD_EXCERPT ((size_t)4096) /* what is shown of a record that is too long to fit */
+
 enum layout {
     LAYOUT_PLAIN,
     LAYOUT_RING,
@@ -23,6 +25,7 @@ struct board {
     const struct segment *segment;
     struct record record;
     struct stream stream;
+    char excerpt[BOARD_EXCERPT];
 };
 
 /* What the acknowledgements are: of the slowest subscriber and of the fastest. */
@@ -41,7 +44,7 @@ void board_close(struct board *board, enum ring_state state);
 
 /* The longest record that fits, and how long a source should make one that fills. */
 size_t board_longest(const struct board *board);
-size_t board_filling(const struct conf *conf);
+size_t board_filling(const struct board *board);
 
 /* Is a record wanted now? */
 bool board_wants(const struct board *board, const struct progress *progress);
@@ -49,13 +52,26 @@ bool board_wants(const struct board *board, const struct progress *progress);
 /* Why this record cannot be published; NULL: it can. A static string. */
 const char *board_objection(const struct board *board, const char *bytes, size_t length);
 
-void board_publish(struct board *board, const char *bytes, size_t length);
+/*
+ * Where a record of up to `length` bytes is to be written; one is wanted. Of more than the longest
+ * that fits, at most BOARD_EXCERPT, there is only a place to show what is rejected.
+ */
+char *board_place(struct board *board, size_t length);
+
+/* Publishes what was written there. */
+void board_publish(struct board *board, size_t length);
 
 /* Ring: what all have acknowledged may be written over. */
 void board_release(struct board *board, const struct progress *progress);
 
 /* Plain: have all acknowledged the record that stands there? */
 bool board_is_done(const struct board *board, const struct progress *progress);
+
+/* Plain: does no subscriber owe the record that stands there? */
+bool board_is_owed_nobody(const struct board *board, const struct progress *progress);
+
+/* Is nobody left who is to acknowledge a record? */
+bool board_is_all_acknowledged(const struct board *board, const struct progress *progress);
 
 /* Are records written over that somebody has not read? */
 bool board_overwrites(const struct board *board);

@@ -22,6 +22,8 @@
     EVENT(SEGMENT_FAILED,        "segment-failed",        LOG_ERR,     "cc844325401f4784a1e1e1d3ffa3d1e9") \
     EVENT(RECORD_REJECTED,       "record-rejected",       LOG_WARNING, "8971badd6d17436ab040c7433a8657dc") \
     EVENT(SOURCE_FAILED,         "source-failed",         LOG_WARNING, "de737fb92fc344b1af5993a695d5b9f7") \
+    EVENT(SOURCE_ENDED,          "source-ended",          LOG_NOTICE,  "ac1adee1c9da4917aa6e673ff7b800fc") \
+    EVENT(SOURCE_SAID,           "source-said",           LOG_NOTICE,  "55c392175815484cbdb43f1506bf7a77") \
     EVENT(SCRIBBLED,             "scribbled",             LOG_WARNING, "f1bcc2c31d724b0a998c78d45e09720a") \
     EVENT(ACKNOWLEDGED,          "acknowledged",          LOG_INFO,    "9a5ff1126e2f48418c8885f72837c182") \
     EVENT(SOCKET_TAKEN,          "socket-taken",          LOG_WARNING, "c9190c788a9542efac93a6152deec00a") \

@@ -36,7 +36,6 @@ struct segment_spec manager_spec(const struct conf *conf)
 
 int manager_check(const struct conf *conf, char **ret_message)
 {
-    char types[256] = "";
     const char *name;
     size_t length;
 
@@ -47,61 +46,10 @@ int manager_check(const struct conf *conf, char **ret_message)
             "or *",
             (int)length, name);
     }
-    if (source_find(conf->source_type)) {
-        return 0;
-    }
-    for (size_t i = 0; source_type(i); i++) {
-        strncat(types, i ? ", " : "", sizeof(types) - strlen(types) - 1);
-        strncat(types, source_type(i), sizeof(types) - strlen(types) - 1);
-    }
-    return conf_refuse(conf, "source.type", ret_message, "source.type is \"%s\", expected: %s",
-                       conf->source_type, types);
+    return intake_check(conf, ret_message);
 }
 
 /* --- refill --- */
-
-int manager_on_ask(sd_event_source *s, uint64_t usec, void *userdata)
-{
-    struct manager *manager = userdata;
-
-    (void)s;
-    (void)usec;
-    source_ask(manager->source);
-    return 0;
-}
-
-/* Nothing usable came: the source is asked again, after a pause if that goes on. */
-static void refill_again(struct manager *manager)
-{
-    uint64_t pause = refill_failed(&manager->refill);
-
-    if (sd_event_source_set_time_relative(manager->ask_source, pause) < 0 ||
-        sd_event_source_set_enabled(manager->ask_source, SD_EVENT_ONESHOT) < 0) {
-        (void)sd_event_exit(manager->event, EXIT_FAILURE);
-    }
-}
-
-static void on_answer(void *userdata, int error, const char *record, size_t length)
-{
-    struct manager *manager = userdata;
-    const char *objection;
-
-    if (error < 0) {
-        report_source(manager, error);
-        refill_again(manager);
-        return;
-    }
-    objection = board_objection(&manager->board, record, length);
-    if (objection) {
-        manager->state->file->rejected++;
-        report_rejected(manager, objection, record, length);
-        refill_again(manager);
-        return;
-    }
-    refill_delivered(&manager->refill);
-    board_publish(&manager->board, record, length);
-    manager->published = true;
-}
 
 /* Who attached or detached last: all that the kernel knows of an anonymous client. */
 static pid_t last_pid(const struct manager *manager)
@@ -135,37 +83,30 @@ bool manager_refill(struct manager *manager)
     }
     manager->fastest = progress.fastest;
     board_release(&manager->board, &progress);
-    if (board_is_done(&manager->board, &progress)) {
+    if (board_is_done(&manager->board, &progress) ||
+        (manager->intake.outdated && board_is_owed_nobody(&manager->board, &progress))) {
         if (!record_withdraw(&manager->board.record)) {
             log_anonymous(manager);
         }
         STEP("record.withdrawn");
         record_done(&manager->board.record);
     }
+    intake_turn(manager, board_is_all_acknowledged(&manager->board, &progress));
     for (int i = 0; i < REFILLS_MAX && board_wants(&manager->board, &progress); i++) {
-        if (!refill_wanted(&manager->refill)) {
+        if (!intake_ask(manager)) {
             break;
         }
-        source_ask(manager->source);
     }
-    if (!manager->published) {
+    if (manager->newcomer) {
+        manager->newcomer = false;
+        intake_repeat(manager);
+    }
+    if (!manager->intake.published) {
         return false;
     }
-    manager->published = false;
+    manager->intake.published = false;
     subscribers_notify(manager);
     return true;
-}
-
-int manager_open_source(struct manager *manager, const struct conf *conf, struct source **ret)
-{
-    struct source_context context = {
-        .event = manager->event,
-        .capacity = board_filling(conf),
-        .answer = on_answer,
-        .userdata = manager,
-    };
-
-    return source_open(source_find(conf->source_type), &context, ret);
 }
 
 /* --- looking at the segment --- */
@@ -184,6 +125,7 @@ static void acknowledge_anonymous(struct manager *manager)
         record_restore_first(record);
     } else {
         record_done(record);
+        manager->newcomer = true; /* whoever comes next may not have seen it */
     }
 }
 
@@ -206,6 +148,7 @@ bool manager_look(struct manager *manager)
 
 void manager_give_up_segment(struct manager *manager)
 {
+    intake_lift(manager);
     membership_send_away(manager);
     board_close(&manager->board, RING_SUPERSEDED);
     segment_detach(&manager->segment);
@@ -214,10 +157,14 @@ void manager_give_up_segment(struct manager *manager)
 int manager_change_segment(struct manager *manager, const struct conf *conf,
                            struct segment *segment)
 {
+    int r;
+
     manager_give_up_segment(manager);
     manager->segment = *segment;
     manager->fastest = state_number(manager->state->file);
-    return board_open(&manager->board, conf, &manager->segment, manager->state);
+    r = board_open(&manager->board, conf, &manager->segment, manager->state);
+    intake_put_down(manager);
+    return r;
 }
 
 /* The segment was removed under our eyes: made anew, with the same records. */

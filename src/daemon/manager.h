@@ -15,10 +15,9 @@
 #include "conf/conf.h"
 #include "daemon/board.h"
 #include "daemon/budget.h"
+#include "daemon/intake.h"
 #include "daemon/log.h"
-#include "daemon/refill.h"
 #include "daemon/sessions.h"
-#include "source/source.h"
 
 #include <systemd/sd-event.h>
 
@@ -37,7 +36,6 @@ struct manager {
     sd_event *event;
     sd_event_source *poll_source;  /* looks at the segment; NULL where nobody may write it */
     sd_event_source *tick_source;  /* watchdog, health */
-    sd_event_source *ask_source;   /* the pause after a failed refill */
     sd_event_source *flush_source; /* acknowledgements that are logged as ranges, later */
     sd_event_source *lease_source; /* the next lease that may run out */
     uint64_t lease_armed;          /* for when; UINT64_MAX: it is off */
@@ -51,15 +49,15 @@ struct manager {
     struct sessions *sessions;
     char *socket_path;
     bool bound; /* … by us, and ours to remove */
-    struct source *source;
-    struct refill refill;
+    struct intake intake;
+    bool newcomer;                /* may not have seen what was published last */
     struct budget budget;         /* of entries about acknowledgements */
     struct budget session_budget; /* … and about sessions */
+    struct budget saying_budget;  /* … and for what the source's programs say */
 
     uint64_t spin_usec;        /* how long to look for news before sleeping */
     uint64_t fastest;          /* the most that any subscriber has acknowledged */
     uint64_t anonymous_logged; /* the record whose '*' an earlier daemon has logged, not more */
-    bool published;            /* something was published that nobody has been told of yet */
     bool fresh;                /* a new epoch began with this start */
     bool started;              /* … which came to its end */
     int exit_status;           /* where the segment cannot be had any more */
@@ -93,9 +91,6 @@ int manager_check(const struct conf *conf, char **ret_message);
 /* What the configuration wants of the segment. */
 struct segment_spec manager_spec(const struct conf *conf);
 
-/* Opens the source that a configuration names. */
-int manager_open_source(struct manager *manager, const struct conf *conf, struct source **ret);
-
 /* Releases what all are done with, asks for what is wanted, tells who sleeps; true if published. */
 bool manager_refill(struct manager *manager);
 
@@ -114,4 +109,3 @@ int manager_poll(struct manager *manager);
 
 int manager_on_poll(sd_event_source *s, int fd, uint32_t events, void *userdata);
 int manager_on_tick(sd_event_source *s, uint64_t usec, void *userdata);
-int manager_on_ask(sd_event_source *s, uint64_t usec, void *userdata);

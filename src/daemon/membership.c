@@ -135,6 +135,7 @@ static void on_joined(void *userdata, struct session *session)
 
     session->cursor->welcomed = true;
     report_session_started(manager, session);
+    manager->newcomer |= !session->resumes;
     if (session->first <= board_newest(&manager->board)) {
         subscribers_notify(manager); /* its lease begins */
     }

@@ -22,17 +22,23 @@ static void publish(struct record *record)
     state_enter(file, state_number(file), PHASE_PUBLISHED);
 }
 
-void record_publish(struct record *record, const char *bytes, size_t length)
+char *record_place(struct record *record, size_t length)
+{
+    struct state_file *file = record->state->file;
+
+    /* While the image is being filled, its first bytes may be anything. */
+    if (file->record_length < length) {
+        file->record_length = length;
+    }
+    return record->state->image;
+}
+
+void record_publish(struct record *record, size_t length)
 {
     struct state_file *file = record->state->file;
     char *image = record->state->image;
-    size_t stood = file->record_length;
-    size_t longer = stood > length ? stood : length;
 
-    /* While the image is being filled, its first `longer` bytes may be anything. */
-    file->record_length = longer;
-    memcpy(image, bytes, length);
-    memset(image + length, 0, longer + 1 - length);
+    memset(image + length, 0, file->record_length + 1 - length);
     file->record_length = length;
     /* The segment is covered as far as anything may stand there. */
     if (file->extent < length + 1) {

@@ -40,8 +40,11 @@ struct findings {
 /* Is there a record that waits for its acknowledgement? */
 bool record_waits(const struct record *record);
 
-/* Takes a record that fits into the image, as the next number, and publishes it. */
-void record_publish(struct record *record, const char *bytes, size_t length);
+/* Where the next record of up to `length` bytes is to be written: the image. None waits. */
+char *record_place(struct record *record, size_t length);
+
+/* Publishes what was written there, as the next number. */
+void record_publish(struct record *record, size_t length);
 
 /* Brings the segment in line with the image after a start or a replacement. */
 void record_resume(struct record *record);

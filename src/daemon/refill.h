@@ -37,14 +37,22 @@ static inline void refill_delivered(struct refill *refill)
     *refill = (struct refill){0};
 }
 
+/* How long to wait after so many failures in a row before that: microseconds. */
+static inline uint64_t refill_pause(unsigned failures)
+{
+    unsigned doublings = failures > 1 ? failures - 1 : 0;
+    uint64_t pause = failures == 0    ? 0
+                     : doublings < 10 ? REFILL_PAUSE_MIN << doublings
+                                      : REFILL_PAUSE_MAX;
+
+    return pause < REFILL_PAUSE_MAX ? pause : REFILL_PAUSE_MAX;
+}
+
 /* Nothing usable came. Returns after how many microseconds the source is to be asked again. */
 static inline uint64_t refill_failed(struct refill *refill)
 {
-    unsigned doublings = refill->failures > 1 ? refill->failures - 1 : 0;
-    uint64_t pause = refill->failures == 0 ? 0
-                     : doublings < 10      ? REFILL_PAUSE_MIN << doublings
-                                           : REFILL_PAUSE_MAX;
+    uint64_t pause = refill_pause(refill->failures);
 
     refill->failures += refill->failures < 64;
-    return pause < REFILL_PAUSE_MAX ? pause : REFILL_PAUSE_MAX;
+    return pause;
 }

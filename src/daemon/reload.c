@@ -123,16 +123,21 @@ static int replace_segment(struct manager *manager, struct conf *conf,
 /* Applies what may fail. -EIDRM: it failed, and the segment is gone and detached. */
 static int apply(struct manager *manager, struct conf *conf, char **ret_message)
 {
-    CLEANUP(source_close_cleanup) struct source *source = NULL;
+    CLEANUP(feed_close_cleanup) struct feed feed = {0};
     struct segment_spec spec = manager_spec(conf);
+    bool keeps_source = intake_has(manager, conf);
     int r;
 
-    r = manager_open_source(manager, conf, &source);
+    r = keeps_source ? 0 : intake_open(manager, conf, &feed);
     if (r < 0) {
         return r;
     }
     if (needs_replacement(manager, conf, &spec)) {
+        intake_lift(manager); /* its place may be in the image, which changes, too */
         r = replace_segment(manager, conf, &spec, ret_message);
+        if (manager->segment.map) {
+            intake_put_down(manager);
+        }
     } else {
         r = segment_permit(&manager->segment, &spec);
         if (r == 0 && conf->lock_memory != manager->conf->lock_memory) {
@@ -145,13 +150,10 @@ static int apply(struct manager *manager, struct conf *conf, char **ret_message)
             *ret_message = describe_failure(&spec, r, NULL);
         }
     }
-    if (r == 0) {
-        struct source *old = manager->source;
-
-        manager->source = source;
-        manager->refill = (struct refill){0};
-        (void)sd_event_source_set_enabled(manager->ask_source, SD_EVENT_OFF);
-        source = old;
+    if (r == 0 && keeps_source) {
+        intake_hurry(manager);
+    } else if (r == 0) {
+        intake_switch(manager, &feed);
     }
     return r;
 }

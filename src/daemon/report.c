@@ -9,6 +9,7 @@
 #include <sysexits.h>
 
 #define SESSION_COST       10 /* acknowledgements that an entry about a session is worth */
+#define SAYING_COST        50 /* … and a line that a source's program writes */
 #define REJECTED_BYTES_MAX ((size_t)4096)      /* of a rejected record, in its entry */
 #define SCRIBBLE_PAUSE     (10 * USEC_PER_SEC) /* between two entries about it */
 
@@ -167,22 +168,48 @@ int report_failed(struct manager *manager, const struct segment_spec *spec, int 
     return error == -EACCES || error == -EPERM ? EX_NOPERM : EX_OSERR;
 }
 
-void report_rejected(struct manager *manager, const char *objection, const char *record,
-                     size_t length)
+void report_rejected(struct manager *manager, const char *objection, size_t length,
+                     const char *record, size_t shown)
 {
     struct entry *entry =
         entry_new(EVENT_RECORD_REJECTED, "record of %zu bytes rejected: %s", length, objection);
 
     entry_add(entry, "SHMD_BYTES=%zu", length);
     entry_add_data(entry, "SHMD_RECORD", record,
-                   length < REJECTED_BYTES_MAX ? length : REJECTED_BYTES_MAX);
+                   shown < REJECTED_BYTES_MAX ? shown : REJECTED_BYTES_MAX);
     log_event(manager->log, entry);
 }
 
-void report_source(struct manager *manager, int error)
+static void log_of_source(struct manager *manager, struct entry *entry)
 {
-    log_event(manager->log, entry_new(EVENT_SOURCE_FAILED, "source %s yields no record: %s",
-                                      manager->conf->source_type, strerror(-error)));
+    entry_add(entry, "SHMD_SOURCE=%s", manager->conf->source_type);
+    log_event(manager->log, entry);
+}
+
+void report_source_failed(struct manager *manager, const char *reason)
+{
+    log_of_source(manager, entry_new(EVENT_SOURCE_FAILED, "source %s yields no record: %s",
+                                     manager->conf->source_type, reason));
+}
+
+void report_source_ended(struct manager *manager, const char *reason)
+{
+    log_of_source(manager, entry_new(EVENT_SOURCE_ENDED, "source %s has ended: %s",
+                                     manager->conf->source_type, reason));
+}
+
+/* Its programs may say as much as they like, but not fill the journal with it. */
+void report_source_said(struct manager *manager, const char *line, size_t length)
+{
+    uint64_t now = clock_usec();
+
+    budget_charge(&manager->saying_budget, 0, now, SAYING_COST);
+    if (budget_in_debt(&manager->saying_budget, 0, now)) {
+        log_left_out(manager->log, EVENT_SOURCE_SAID);
+        return;
+    }
+    log_of_source(manager, entry_new(EVENT_SOURCE_SAID, "source %s: %.*s",
+                                     manager->conf->source_type, (int)length, line));
 }
 
 void report_scribbled(struct manager *manager)

@@ -30,9 +30,14 @@ char *describe_state_failure(const char *path, int error);
 int report_failed(struct manager *manager, const struct segment_spec *spec, int error,
                   const struct segment_stat *holder);
 
-void report_rejected(struct manager *manager, const char *objection, const char *record,
-                     size_t length);
-void report_source(struct manager *manager, int error);
+/* Of its `length` bytes, `shown` are at hand. */
+void report_rejected(struct manager *manager, const char *objection, size_t length,
+                     const char *record, size_t shown);
+void report_source_failed(struct manager *manager, const char *reason);
+void report_source_ended(struct manager *manager, const char *reason);
+
+/* A line of a source's program, of any bytes. */
+void report_source_said(struct manager *manager, const char *line, size_t length);
 
 /* Counts, and logs at most once in a while. */
 void report_scribbled(struct manager *manager);

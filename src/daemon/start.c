@@ -89,15 +89,7 @@ static int timers_new(struct manager *manager)
         return r;
     }
     r = sd_event_source_set_enabled(manager->tick_source, SD_EVENT_ON);
-    if (r < 0) {
-        return r;
-    }
-    r = sd_event_add_time_relative(manager->event, &manager->ask_source, CLOCK_MONOTONIC, 0, 1,
-                                   manager_on_ask, manager);
-    if (r < 0) {
-        return r;
-    }
-    return sd_event_source_set_enabled(manager->ask_source, SD_EVENT_OFF);
+    return r < 0 ? r : intake_new(manager);
 }
 
 /* Opens the state, and starts the log on it. Failures are logged without it. */
@@ -240,7 +232,7 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
         r = socket_open(manager, socket_path, ret_status);
     }
     if (r == 0) {
-        r = manager_open_source(manager, conf, &manager->source);
+        r = intake_open(manager, conf, &manager->intake.feed);
         if (r < 0) {
             report_start_failed(manager, strdup(strerror(-r)));
         }
@@ -280,7 +272,7 @@ struct manager *manager_free(struct manager *manager)
         segment_close(manager);
         report_stopped(manager);
     }
-    manager->source = source_close(manager->source);
+    intake_close(&manager->intake);
     if (manager->log && !log_close(manager->log, LOG_CLOSE_USEC)) {
         return NULL; /* its thread still uses the state; both end with the process */
     }
@@ -290,7 +282,6 @@ struct manager *manager_free(struct manager *manager)
     manager->state = state_free(manager->state);
     manager->poll_source = sd_event_source_unref(manager->poll_source);
     manager->tick_source = sd_event_source_unref(manager->tick_source);
-    manager->ask_source = sd_event_source_unref(manager->ask_source);
     manager->flush_source = sd_event_source_unref(manager->flush_source);
     manager->lease_source = sd_event_source_unref(manager->lease_source);
     free(manager->socket_path);

@@ -130,15 +130,21 @@ bool stream_wants(const struct stream *stream, uint64_t fastest)
     return writer->head - trace_at(stream, fastest)->end < writer->capacity / 2;
 }
 
-void stream_publish(struct stream *stream, const char *bytes, size_t length)
+char *stream_place(struct stream *stream, size_t length)
 {
     struct ring_writer *writer = &stream->writer;
-    uint64_t number;
 
     while (!ring_has_room(writer, length)) {
         ring_drop_oldest(writer);
     }
-    ring_move(ring_reserve(writer, length), bytes, length);
+    return ring_reserve(writer, length);
+}
+
+void stream_publish(struct stream *stream, size_t length)
+{
+    struct ring_writer *writer = &stream->writer;
+    uint64_t number;
+
     STEP("ring.filled");
     number = ring_commit(writer, length);
     STEP("ring.committed");

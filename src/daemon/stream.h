@@ -39,8 +39,11 @@ int stream_open(struct stream *stream, const struct segment *segment, struct sta
 /* Room for one more record of any size? `fastest`: what the fastest subscriber has acknowledged. */
 bool stream_wants(const struct stream *stream, uint64_t fastest);
 
-/* Publishes; stream_wants() was true. */
-void stream_publish(struct stream *stream, const char *bytes, size_t length);
+/* Where the next record of up to `length` bytes is to be written; stream_wants() was true. */
+char *stream_place(struct stream *stream, size_t length);
+
+/* Publishes what was written there. */
+void stream_publish(struct stream *stream, size_t length);
 
 /* All records up to this one have been acknowledged by all who must (`wait`). */
 void stream_release(struct stream *stream, uint64_t number);

@@ -25,6 +25,12 @@ const struct source_driver *source_find(const char *type)
     return NULL;
 }
 
+const char *source_check(const struct source_driver *driver, const struct source_settings *settings,
+                         const char **ret_setting)
+{
+    return driver->check ? driver->check(settings, ret_setting) : NULL;
+}
+
 int source_open(const struct source_driver *driver, const struct source_context *context,
                 struct source **ret)
 {
@@ -43,6 +49,18 @@ int source_open(const struct source_driver *driver, const struct source_context 
 void source_ask(struct source *source)
 {
     source->driver->ask(source);
+}
+
+void source_repeat(struct source *source)
+{
+    if (source->driver->repeat) {
+        source->driver->repeat(source);
+    }
+}
+
+bool source_retire(struct source *source)
+{
+    return source->driver->retire && source->driver->retire(source);
 }
 
 struct source *source_close(struct source *source)

@@ -4,36 +4,100 @@
  *
  * A driver is a const struct of functions in a table found by name; a new source is one file and
  * one line (source.c). It knows neither segment nor sessions. It is asked for one record at a time
- * and answers through one callback, at once or later from the daemon's event loop, exactly once for
- * each time it was asked. A source that is closed answers no more.
+ * and answers its host once for each time, at once or later from the daemon's event loop:
+ *
+ *      host ──ask──▶ source ──deliver──▶ host      the record stands in the host's place for it
+ *                      ├─────fail──────▶           there is none now: it is asked again, later
+ *                      └─────end───────▶           there will be none any more
+ *
+ * The place is where the record will be published: what is written there is not copied again. A
+ * source that is closed answers no more.
  */
 #pragma once
 
 #include "base/cleanup.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct source;
 struct sd_event;
 
-/*
- * error 0: a record of `length` bytes, valid until the callback returns. Negative errno: the source
- * could not make one; it may be asked again.
- */
-typedef void source_answer_fn(void *userdata, int error, const char *record, size_t length);
+enum source_framing {
+    FRAMING_LINE,   /* a record ends with a newline, which is not part of it */
+    FRAMING_FIXED,  /* each record has frame_size bytes */
+    FRAMING_LENGTH, /* its length comes before it: 32 bits, little-endian */
+};
 
-/* What a source is given when it is opened; it outlives the source. */
+/* What the configuration says; the texts outlive the source. Lists end with NULL. */
+struct source_settings {
+    const char *path;
+    bool watch;
+    char *const *command;
+    char *const *environment; /* NAME=value */
+    const char *directory;
+    uint64_t timeout_usec;
+    uint64_t output_max; /* bytes of one run; 0: as many as fit into a record */
+    enum source_framing framing;
+    uint64_t frame_size;
+};
+
+/* Who asks. Functions that answer may be called from within ask. */
+struct source_host {
+    /*
+     * Room for a record of `length` bytes, at most context.room. It may move: ask again, with the
+     * same length, whenever the event loop has been returned to; what was written has moved along.
+     */
+    char *(*place)(void *userdata, size_t length);
+
+    /*
+     * The record stands in the place. One of more than `capacity` bytes is rejected; the place has
+     * its beginning, as much as there was room for.
+     */
+    void (*deliver)(void *userdata, size_t length);
+    void (*fail)(void *userdata, const char *reason);
+    void (*end)(void *userdata, const char *reason);
+
+    /* No answer: what was delivered last is out of date, there is something newer. */
+    void (*outdate)(void *userdata);
+
+    /* No answer: a line for the log, without a newline, of any bytes. */
+    void (*say)(void *userdata, const char *line, size_t length);
+};
+
+/* What a source is given when it is opened. */
 struct source_context {
     struct sd_event *event;
-    size_t capacity; /* the longest record that fits, in bytes */
-    source_answer_fn *answer;
+    const struct source_host *host;
     void *userdata;
+    struct source_settings settings;
+    size_t capacity; /* the longest record that fits, in bytes; a host may change it */
+    size_t room;     /* the longest place: capacity, or more to show what is rejected */
+    size_t filling;  /* how long a record should be that is made up to fill the segment */
 };
 
 struct source_driver {
     const char *name;
+
+    /* What is wrong with the settings: a static text, and whose it is; NULL: nothing. Optional. */
+    const char *(*check)(const struct source_settings *settings, const char **ret_setting);
+
+    /* A negative errno: it cannot be had at all. What may come right later fails when asked. */
     int (*open)(const struct source_context *context, struct source **ret);
     void (*ask)(struct source *source);
+
+    /*
+     * Somebody came who may not have seen what was delivered last: it may be delivered once more.
+     * For those that answer only when there is something new. Optional.
+     */
+    void (*repeat)(struct source *source);
+
+    /*
+     * Another source will take its place: it takes nothing more in, yields what it has already
+     * taken in when asked, and then ends. False: there is nothing left. Optional.
+     */
+    bool (*retire)(struct source *source);
     void (*close)(struct source *source);
 };
 
@@ -49,9 +113,45 @@ const struct source_driver *source_find(const char *type);
 /* Types, for messages: NULL past the last. */
 const char *source_type(size_t i);
 
+const char *source_check(const struct source_driver *driver, const struct source_settings *settings,
+                         const char **ret_setting);
 int source_open(const struct source_driver *driver, const struct source_context *context,
                 struct source **ret);
 void source_ask(struct source *source);
+void source_repeat(struct source *source);
+bool source_retire(struct source *source);
 struct source *source_close(struct source *source);
 
 DEFINE_CLEANUP(struct source, source_close)
+
+/* --- for drivers: their host --- */
+
+static inline char *source_place(const struct source *source, size_t length)
+{
+    return source->context.host->place(source->context.userdata, length);
+}
+
+static inline void source_deliver(const struct source *source, size_t length)
+{
+    source->context.host->deliver(source->context.userdata, length);
+}
+
+static inline void source_fail(const struct source *source, const char *reason)
+{
+    source->context.host->fail(source->context.userdata, reason);
+}
+
+static inline void source_end(const struct source *source, const char *reason)
+{
+    source->context.host->end(source->context.userdata, reason);
+}
+
+static inline void source_outdate(const struct source *source)
+{
+    source->context.host->outdate(source->context.userdata);
+}
+
+static inline void source_say(const struct source *source, const char *line, size_t length)
+{
+    source->context.host->say(source->context.userdata, line, length);
+}

@@ -84,7 +84,8 @@ static void publish(struct scene *scene, struct input *input)
 
     if (stream_wants(&scene->stream, fastest)) {
         memset(bytes, (int)(stream_newest(&scene->stream) + 1), length);
-        stream_publish(&scene->stream, bytes, length);
+        memcpy(stream_place(&scene->stream, length), bytes, length);
+        stream_publish(&scene->stream, length);
         check_whole(scene);
     }
 }

@@ -146,7 +146,8 @@ static void publish(struct scene *scene, struct input *input)
         return;
     }
     memset(bytes, 'r', size);
-    record_publish(&scene->record, bytes, size);
+    memcpy(record_place(&scene->record, size), bytes, size);
+    record_publish(&scene->record, size);
     assert(record_waits(&scene->record));
     assert(memcmp(scene->segment.map, bytes, size) == 0 && scene->segment.map[size] == '\0');
     use_image(scene);

@@ -263,6 +263,9 @@ static void a_wrong_type_is_refused_with_the_expected_one(void **state)
         {"key = 1e3;", "key is a fraction, expected an integer"},
         {"key = \"5\";", "key is a string, expected an integer"},
         {"key = true;", "key is a boolean, expected an integer"},
+        {"source = { command = \"/bin/x\"; };",
+         "source.command is a string, expected a list of strings"},
+        {"source = { command = [1]; };", "source.command has an integer in it, expected a list"},
         {"key = [];", "key is a list, expected an integer"},
         {"key = ();", "key is a list, expected an integer"},
         {"key = { };", "key is a group, expected an integer"},
@@ -495,15 +498,8 @@ static char *dump(const struct conf *conf)
 static void assert_equal_settings(struct conf *a, struct conf *b)
 {
     for (size_t i = 0; i < settings_count; i++) {
-        const void *left = setting_field(&settings[i], a);
-        const void *right = setting_field(&settings[i], b);
-
-        if (settings[i].type == SETTING_TEXT) {
-            assert_string_equal(*(char *const *)left, *(char *const *)right);
-        } else if (settings[i].type == SETTING_BOOL) {
-            assert_int_equal(*(const bool *)left, *(const bool *)right);
-        } else {
-            assert_int_equal(*(const uint64_t *)left, *(const uint64_t *)right);
+        if (!conf_same(a, b, settings[i].path)) {
+            fail_msg("%s differs", settings[i].path);
         }
     }
     assert_int_equal(a->uid, b->uid);
@@ -522,6 +518,7 @@ static void the_dump_of_any_configuration_loads_again_and_is_equal(void **state)
         "source = { type = \"@include \\\"x\\\" # // /* 99999999999999999999\"; };",
         "source = { type = \"\xc3\xa9t\xc3\xa9 \xff\"; };",
         "source = { type = \"\"; };",
+        "source = { command = [\"/bin/echo\", \"\", \"a \\\"b\\\"\"]; environment = (\"A=b\"); };",
     };
 
     for (size_t i = 0; i < COUNT(texts); i++) {
@@ -531,6 +528,42 @@ static void the_dump_of_any_configuration_loads_again_and_is_equal(void **state)
 
         assert_equal_settings(before, after);
     }
+}
+
+/* Two configurations differ in a setting of each type, and in nothing else. */
+static void what_differs_is_told_from_what_is_the_same(void **state)
+{
+    static const char *const others[] = {
+        "source = { watch = true; };",         "source = { timeout_ms = 7; };",
+        "source = { framing = \"length\"; };", "source = { path = \"/x\"; };",
+        "source = { command = [\"/x\"]; };",
+    };
+    CLEANUP(conf_free_cleanup) struct conf *plain = load(*state, "");
+    CLEANUP(conf_free_cleanup) struct conf *mode = load(*state, "mode = \"0600\";");
+
+    assert_true(conf_same(plain, mode, "source."));
+    assert_false(conf_same(plain, mode, "mode"));
+    for (size_t i = 0; i < COUNT(others); i++) {
+        CLEANUP(conf_free_cleanup) struct conf *other = load(*state, others[i]);
+
+        assert_false(conf_same(plain, other, "source."));
+        assert_false(conf_same(other, plain, "source."));
+        assert_true(conf_same(other, other, "source."));
+        assert_true(conf_same(plain, other, "log."));
+    }
+}
+
+/* A list's texts, in order; anything else in it is refused with its line. */
+static void a_list_is_taken_as_it_stands(void **state)
+{
+    CLEANUP(conf_free_cleanup)
+    struct conf *conf = load(*state, "source = { command = [\"/bin/echo\", \"\", \"a b\"]; };");
+
+    assert_string_equal(conf->source_command[0], "/bin/echo");
+    assert_string_equal(conf->source_command[1], "");
+    assert_string_equal(conf->source_command[2], "a b");
+    assert_null(conf->source_command[3]);
+    assert_null(conf->source_environment[0]);
 }
 
 /* "all settings, commented" */
@@ -614,6 +647,8 @@ int main(void)
         TEST(what_is_no_readable_file_is_refused_and_never_hangs),
         TEST(a_file_that_may_not_be_read_is_refused),
         TEST(the_dump_of_any_configuration_loads_again_and_is_equal),
+        TEST(what_differs_is_told_from_what_is_the_same),
+        TEST(a_list_is_taken_as_it_stands),
         TEST(the_dump_names_and_explains_every_setting),
         TEST(a_later_refusal_has_the_line_of_its_setting),
         TEST(an_instance_has_a_file_of_its_name),

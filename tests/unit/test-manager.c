@@ -47,13 +47,19 @@ struct fixture {
 static void script_ask(struct source *source)
 {
     struct script *script = (struct script *)source;
-    const struct source_context *context = &source->context;
-    size_t i = script->asked++;
+    const struct answer *answer = &script->answers[script->asked++];
+    size_t room = source->context.room;
 
-    if (i < script->count) {
-        context->answer(context->userdata, script->answers[i].error, script->answers[i].record,
-                        script->answers[i].length);
+    if (answer >= script->answers + script->count) {
+        return;
     }
+    if (answer->error < 0) {
+        source_fail(source, strerror(-answer->error));
+        return;
+    }
+    room = room < answer->length ? room : answer->length;
+    memcpy(source_place(source, room), answer->record, room);
+    source_deliver(source, answer->length);
 }
 
 static void script_close(struct source *source)
@@ -68,12 +74,12 @@ static const struct source_driver script_driver = {
 static void play(struct fixture *f, const struct answer *answers, size_t count)
 {
     f->script = (struct script){
-        .source = {.driver = &script_driver, .context = f->manager->source->context},
+        .source = {.driver = &script_driver, .context = f->manager->intake.feed.source->context},
         .answers = answers,
         .count = count};
-    (void)source_close(f->manager->source);
-    f->manager->source = &f->script.source;
-    f->manager->refill = (struct refill){0};
+    (void)source_close(f->manager->intake.feed.source);
+    f->manager->intake.feed.source = &f->script.source;
+    f->manager->intake.refill = (struct refill){0};
 }
 
 /* Writes the configuration file. */
@@ -346,7 +352,7 @@ static void a_source_that_fails_is_asked_again(void **state)
     /* At once, after 10 and after 20 ms. */
     assert_in_range(clock_usec() - begin, 2 * REFILL_PAUSE_MIN, SOON);
     assert_string_equal(f->manager->segment.map, "at last");
-    assert_int_equal(f->manager->refill.failures, 0);
+    assert_int_equal(f->manager->intake.refill.failures, 0);
     assert_int_equal(f->manager->state->file->rejected, 0);
     assert_int_equal(logged_in_all(f, "source-failed"), 3);
 }
@@ -355,7 +361,7 @@ static void a_source_that_fails_is_asked_again(void **state)
 static void a_source_may_answer_later(void **state)
 {
     struct fixture *f = *state;
-    const struct source_context *context = &f->script.source.context;
+    struct source *source = &f->script.source;
 
     play(f, NULL, 0);
     manager_refill(f->manager);
@@ -363,7 +369,8 @@ static void a_source_may_answer_later(void **state)
     look(f->manager);
     assert_int_equal(f->script.asked, 1);
     assert_int_equal(number(f), 0);
-    context->answer(context->userdata, 0, "late", 4);
+    memcpy(source_place(source, 4), "late", 4);
+    source_deliver(source, 4);
     assert_int_equal(number(f), 1);
     assert_string_equal(f->manager->segment.map, "late");
 }
@@ -617,7 +624,7 @@ static struct snapshot snapshot(const struct fixture *f)
 {
     struct snapshot taken = {
         .conf = f->manager->conf,
-        .source = f->manager->source,
+        .source = f->manager->intake.feed.source,
         .segment = f->manager->segment,
         .progress = f->manager->state->file->progress,
         .epoch = f->manager->state->file->epoch,
@@ -748,7 +755,7 @@ static void a_pause_of_the_old_source_does_not_ask_the_new_one(void **state)
     play(f, answers, 3);
     manager_refill(f->manager);
     run_until_asked(f, 3);
-    reload(f, "size = 1000;");
+    reload(f, "source = { directory = \"/tmp\"; };");
     assert_int_equal(number(f), 1);
     /* The pause of 20 ms would end now. */
     end = clock_usec() + 3 * REFILL_PAUSE_MIN;

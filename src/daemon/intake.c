@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/intake.h"
+#include "base/clock.h"
+#include "daemon/manager.h"
+#include "daemon/report.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define LIVED_USEC                                                                                 \
+    (10 * USEC_PER_SEC) /* a source that did so is begun anew without a long pause                 \
+                         */
+
+static struct source_settings settings_of(const struct conf *conf)
+{
+    return (struct source_settings){
+        .path = conf->source_path,
+        .watch = conf->source_watch,
+        .command = conf->source_command,
+        .environment = conf->source_environment,
+        .directory = conf->source_directory,
+        .timeout_usec = conf->source_timeout_ms * USEC_PER_MSEC,
+        .output_max = conf->source_output_max,
+        .framing = (enum source_framing)conf->source_framing,
+        .frame_size = conf->source_frame_size,
+    };
+}
+
+int intake_check(const struct conf *conf, char **ret_message)
+{
+    const struct source_driver *driver = source_find(conf->source_type);
+    struct source_settings settings = settings_of(conf);
+    const char *setting, *objection;
+    char types[256] = "";
+
+    if (driver) {
+        objection = source_check(driver, &settings, &setting);
+        return objection ? conf_refuse(conf, setting, ret_message, "%s %s", setting, objection) : 0;
+    }
+    for (size_t i = 0; source_type(i); i++) {
+        strncat(types, i ? ", " : "", sizeof(types) - strlen(types) - 1);
+        strncat(types, source_type(i), sizeof(types) - strlen(types) - 1);
+    }
+    return conf_refuse(conf, "source.type", ret_message, "source.type is \"%s\", expected: %s",
+                       conf->source_type, types);
+}
+
+/* --- what the source says --- */
+
+static void pause_then_ask(struct manager *manager, uint64_t pause)
+{
+    struct intake *intake = &manager->intake;
+
+    if (sd_event_source_set_time_relative(intake->ask_source, pause) < 0 ||
+        sd_event_source_set_enabled(intake->ask_source, SD_EVENT_ONESHOT) < 0) {
+        (void)sd_event_exit(manager->event, EXIT_FAILURE);
+    }
+}
+
+/* Nothing usable came: the source is asked again, after a pause if that goes on. */
+static void ask_again(struct manager *manager)
+{
+    manager->intake.placed = 0;
+    pause_then_ask(manager, refill_failed(&manager->intake.refill));
+}
+
+static char *on_place(void *userdata, size_t length)
+{
+    struct manager *manager = userdata;
+    struct intake *intake = &manager->intake;
+
+    intake->placed = length;
+    return board_place(&manager->board, length);
+}
+
+static void on_fail(void *userdata, const char *reason)
+{
+    struct manager *manager = userdata;
+
+    report_source_failed(manager, reason);
+    ask_again(manager);
+}
+
+static void on_deliver(void *userdata, size_t length)
+{
+    struct manager *manager = userdata;
+    struct intake *intake = &manager->intake;
+    const char *record = board_place(&manager->board, intake->placed);
+    const char *objection = board_objection(&manager->board, record, length);
+
+    if (intake->torn) {
+        intake->torn = false;
+        on_fail(manager, "no memory to take a record along into another segment");
+        return;
+    }
+    if (objection) {
+        manager->state->file->rejected++;
+        report_rejected(manager, objection, length, record,
+                        length < intake->placed ? length : intake->placed);
+        ask_again(manager);
+        return;
+    }
+    refill_delivered(&intake->refill);
+    board_publish(&manager->board, length);
+    intake->placed = 0;
+    intake->outdated = false;
+    intake->published = true;
+}
+
+/* The source is not asked any more: it stays asked. */
+static void on_end(void *userdata, const char *reason)
+{
+    struct manager *manager = userdata;
+
+    manager->intake.placed = 0;
+    manager->intake.ended = true;
+    report_source_ended(manager, reason);
+}
+
+static void on_outdate(void *userdata)
+{
+    struct manager *manager = userdata;
+
+    manager->intake.outdated = true;
+}
+
+static void on_say(void *userdata, const char *line, size_t length)
+{
+    report_source_said(userdata, line, length);
+}
+
+static const struct source_host host = {
+    .place = on_place,
+    .deliver = on_deliver,
+    .fail = on_fail,
+    .end = on_end,
+    .outdate = on_outdate,
+    .say = on_say,
+};
+
+/* --- opening --- */
+
+static void fit(struct manager *manager, struct source_context *context)
+{
+    size_t longest = board_longest(&manager->board);
+
+    context->capacity = longest;
+    context->room = longest > BOARD_EXCERPT ? longest : BOARD_EXCERPT;
+    context->filling = board_filling(&manager->board);
+}
+
+int intake_open(struct manager *manager, struct conf *conf, struct feed *ret)
+{
+    struct source_context context = {
+        .event = manager->event,
+        .host = &host,
+        .userdata = manager,
+        .settings = settings_of(conf),
+    };
+    int r;
+
+    fit(manager, &context);
+    r = source_open(source_find(conf->source_type), &context, &ret->source);
+    if (r == 0) {
+        ret->conf = conf_ref(conf);
+    }
+    return r;
+}
+
+struct feed feed_close(struct feed *feed)
+{
+    (void)source_close(feed->source);
+    (void)conf_free(feed->conf);
+    return (struct feed){0};
+}
+
+void feed_close_cleanup(struct feed *feed)
+{
+    *feed = feed_close(feed);
+}
+
+bool intake_has(const struct manager *manager, const struct conf *conf)
+{
+    const struct intake *intake = &manager->intake;
+    const struct feed *newest = intake->next.source ? &intake->next : &intake->feed;
+
+    return newest->source && conf_same(newest->conf, conf, "source.");
+}
+
+/* The one before is closed; whatever it had been asked for is asked of this one. */
+static void take_turns(struct manager *manager, struct feed *next)
+{
+    struct intake *intake = &manager->intake;
+
+    intake->feed = feed_close(&intake->feed);
+    intake->feed = *next;
+    *next = (struct feed){0};
+    intake->refill = (struct refill){0};
+    intake->ended = false;
+    intake->placed = 0;
+    intake->opened_usec = clock_usec();
+    (void)sd_event_source_set_enabled(intake->ask_source, SD_EVENT_OFF);
+}
+
+void intake_switch(struct manager *manager, struct feed *next)
+{
+    struct intake *intake = &manager->intake;
+
+    intake->next = feed_close(&intake->next);
+    intake->restarts = 0;
+    if (intake->feed.source && !intake->ended && source_retire(intake->feed.source)) {
+        intake->next = *next;
+        *next = (struct feed){0};
+    } else {
+        take_turns(manager, next);
+    }
+}
+
+void intake_hurry(struct manager *manager)
+{
+    int enabled;
+
+    if (sd_event_source_get_enabled(manager->intake.ask_source, &enabled) > 0) {
+        manager->intake.refill.failures = 0;
+        pause_then_ask(manager, 0);
+    }
+}
+
+/* Begun anew: at once where it had lived for a while, after a pause where it had not. */
+static void restart(struct manager *manager)
+{
+    struct intake *intake = &manager->intake;
+
+    if (clock_usec() - intake->opened_usec >= LIVED_USEC) {
+        intake->restarts = 0;
+    }
+    intake->feed = feed_close(&intake->feed);
+    pause_then_ask(manager, refill_pause(intake->restarts++));
+}
+
+void intake_turn(struct manager *manager, bool all_acknowledged)
+{
+    struct intake *intake = &manager->intake;
+
+    if (!intake->ended) {
+        return;
+    }
+    if (intake->next.source) {
+        take_turns(manager, &intake->next);
+        return;
+    }
+    switch ((enum on_end)manager->conf->source_on_end) {
+    case ON_END_HOLD:
+        break;
+    case ON_END_RESTART:
+        intake->ended = false;
+        restart(manager);
+        break;
+    case ON_END_EXIT:
+        if (all_acknowledged) {
+            (void)sd_event_exit(manager->event, EXIT_SUCCESS);
+        }
+        break;
+    }
+}
+
+/* --- asking --- */
+
+static int on_ask(sd_event_source *s, uint64_t usec, void *userdata)
+{
+    struct manager *manager = userdata;
+    struct intake *intake = &manager->intake;
+
+    (void)s;
+    (void)usec;
+    if (!intake->feed.source) {
+        int r = intake_open(manager, manager->conf, &intake->feed);
+
+        if (r < 0) {
+            on_fail(manager, strerror(-r));
+            return 0;
+        }
+        intake->opened_usec = clock_usec();
+    }
+    source_ask(intake->feed.source);
+    return 0;
+}
+
+int intake_new(struct manager *manager)
+{
+    struct intake *intake = &manager->intake;
+    int r = sd_event_add_time_relative(manager->event, &intake->ask_source, CLOCK_MONOTONIC, 0, 1,
+                                       on_ask, manager);
+
+    return r < 0 ? r : sd_event_source_set_enabled(intake->ask_source, SD_EVENT_OFF);
+}
+
+bool intake_ask(struct manager *manager)
+{
+    struct intake *intake = &manager->intake;
+    bool ask = refill_wanted(&intake->refill);
+
+    if (ask) {
+        source_ask(intake->feed.source);
+    }
+    return ask;
+}
+
+void intake_repeat(struct manager *manager)
+{
+    struct intake *intake = &manager->intake;
+
+    if (intake->feed.source && intake->refill.asked && !intake->ended) {
+        source_repeat(intake->feed.source);
+    }
+}
+
+/* --- another segment --- */
+
+void intake_lift(struct manager *manager)
+{
+    struct intake *intake = &manager->intake;
+
+    if (intake->placed > 0 && !intake->moved) {
+        intake->moved = malloc(intake->placed);
+        if (intake->moved) {
+            memcpy(intake->moved, board_place(&manager->board, intake->placed), intake->placed);
+        }
+        intake->torn = !intake->moved;
+    }
+}
+
+void intake_put_down(struct manager *manager)
+{
+    struct intake *intake = &manager->intake;
+
+    if (intake->feed.source) {
+        fit(manager, &intake->feed.source->context);
+    }
+    if (intake->next.source) {
+        fit(manager, &intake->next.source->context);
+    }
+    if (intake->moved) {
+        size_t room = intake->feed.source->context.room;
+
+        intake->placed = intake->placed < room ? intake->placed : room;
+        memcpy(board_place(&manager->board, intake->placed), intake->moved, intake->placed);
+        free(intake->moved);
+        intake->moved = NULL;
+    }
+}
+
+void intake_close(struct intake *intake)
+{
+    intake->feed = feed_close(&intake->feed);
+    intake->next = feed_close(&intake->next);
+    intake->ask_source = sd_event_source_unref(intake->ask_source);
+    free(intake->moved);
+    intake->moved = NULL;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The intake joins the source and the board: it asks for the records that are wanted, gives the
+ * source the place where each is to be written, and publishes what comes.
+ *
+ * When a reload names another source, the one before retires: it yields what it had taken in, and
+ * only then is the next one asked. When a segment takes the place of another in the middle of a
+ * record, what the source has written of it moves along.
+ */
+#pragma once
+
+#include "conf/conf.h"
+#include "daemon/refill.h"
+#include "source/source.h"
+
+#include <systemd/sd-event.h>
+
+struct manager;
+
+/* What becomes of the daemon when a source has ended. */
+enum on_end {
+    ON_END_HOLD,    /* it stays, with the records that there are */
+    ON_END_RESTART, /* the source is begun anew, after a pause if that happens often */
+    ON_END_EXIT,    /* it stops as soon as all is acknowledged */
+};
+
+/* A source, and the configuration whose texts it uses. */
+struct feed {
+    struct source *source;
+    struct conf *conf;
+};
+
+struct intake {
+    struct feed feed;
+    struct feed next; /* as soon as that one has ended */
+    struct refill refill;
+    sd_event_source *ask_source; /* the pause after a failed refill */
+    size_t placed;               /* how long the source's place is; 0: it has none */
+    char *moved;                 /* what was written there, on its way to another segment */
+    bool torn;                   /* … or lost on that way */
+    bool published;              /* something that nobody has been told of yet */
+    bool outdated;               /* there is something newer than what was published last */
+    bool ended;                  /* the source has, and what follows has not been seen to */
+    unsigned restarts;           /* in quick succession */
+    uint64_t opened_usec;        /* when the source was opened last */
+};
+
+/* Is it a source, and has it the settings that it needs? Otherwise -EINVAL and a message. */
+int intake_check(const struct conf *conf, char **ret_message);
+
+/* Its timer. */
+int intake_new(struct manager *manager);
+
+/* Opens the source that a configuration names. */
+int intake_open(struct manager *manager, struct conf *conf, struct feed *ret);
+
+struct feed feed_close(struct feed *feed);
+void feed_close_cleanup(struct feed *feed);
+
+/* Is it, or will it soon be, the source that this configuration names? */
+bool intake_has(const struct manager *manager, const struct conf *conf);
+
+/* The source from now on, or as soon as the one that there is has ended. Takes it over. */
+void intake_switch(struct manager *manager, struct feed *next);
+
+/* A pause is over: what the source had lacked may be there now. */
+void intake_hurry(struct manager *manager);
+
+/* Asks for a record, unless that has been done; true if the source was asked. */
+bool intake_ask(struct manager *manager);
+
+/* Sees to what follows when the source has ended. */
+void intake_turn(struct manager *manager, bool all_acknowledged);
+
+/* Somebody came who may not have seen what was delivered last. */
+void intake_repeat(struct manager *manager);
+
+/* Before the segment is given up, and when there is another one. */
+void intake_lift(struct manager *manager);
+void intake_put_down(struct manager *manager);
+
+void intake_close(struct intake *intake);
