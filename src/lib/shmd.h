@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * libshmd: reading the records of shmd(8).
+ * libshmd: reading the records of shmd(8), and publishing some.
  *
  * Common to all functions:
  *
@@ -311,6 +311,111 @@ enum {
 
 /* Describes the subscription as it is now. Since 0.1. */
 void shmd_describe(const struct shmd_subscriber *subscriber, struct shmd_subscription *ret);
+
+/*
+ * A publisher: a client whose records the daemon publishes, where its source is "push". It writes
+ * them into a ring of its own; the daemon takes them from there in order, publishes each under the
+ * next number of its segment, and confirms them. Several publishers have their turns one after the
+ * other.
+ *
+ * The publisher numbers its records from 1, for the life of the handle. By that number each is
+ * published exactly once, whoever is killed in between: when the daemon is restarted, the publisher
+ * goes on, or connects again by itself and hands in anew what is not confirmed. What the publisher
+ * has handed in when it dies is published, if the daemon lives or systemd restarts it.
+ */
+struct shmd_publisher;
+
+/* What is known of a publication. */
+struct shmd_publication {
+    uint32_t key;       /* of the segment into which the records go */
+    bool ring;          /* else plain */
+    size_t record_max;  /* no record may be longer, in bytes */
+    uint8_t epoch[16];  /* of the daemon */
+    bool connected;     /* else it is trying to connect again */
+    uint64_t handed_in; /* the last record that was handed in; 0: none */
+    uint64_t confirmed; /* all records up to this one are published, or rejected */
+    uint64_t rejected;  /* so many of them, since it connected last; the journal says why */
+};
+
+/*
+ * Connects as a publisher. `options` may be NULL; its strings are copied, `start` does not count.
+ * *ret is the caller's, who ends it with shmd_publisher_close().
+ *
+ * Returns 0, or
+ *   -EPERM      the daemon's configuration does not let this user publish
+ *   -EOPNOTSUPP the daemon's source is not "push"
+ * and what else shmd_subscribe() returns.
+ *
+ * Since 0.1.
+ */
+int shmd_publisher_open(const struct shmd_options *options, struct shmd_publisher **ret);
+
+/*
+ * Ends it, and frees the handle; NULL is fine. Does not wait: what was handed in is published, but
+ * nobody confirms it any more; shmd_publisher_flush() comes first. Returns NULL.
+ *
+ * Since 0.1.
+ */
+struct shmd_publisher *shmd_publisher_close(struct shmd_publisher *publisher);
+
+/*
+ * Hands a record in: copies it, without a system call unless the daemon sleeps. Where there is no
+ * room, because the daemon has not taken enough yet (its own segment is full, and waits for the
+ * slowest subscriber), it waits for at most timeout_usec; 0: not at all, SHMD_FOREVER: no end.
+ *
+ * data, length: in bytes, at most record_max; `data` may be NULL if the length is 0. ret_number may
+ * be NULL.
+ *
+ * Returns 0, or
+ *   -EAGAIN     no room, and timeout_usec was 0
+ *   -ETIMEDOUT  no room in time
+ *   -EINTR      a signal handler interrupted the wait
+ *   -EMSGSIZE   it is longer than record_max
+ *   -EBADMSG    plain: it is empty, begins with '*', or contains a NUL byte
+ * and, when it had to connect again and was refused for good, what shmd_publisher_open() returns.
+ *
+ * Since 0.1.
+ */
+int shmd_publisher_publish(struct shmd_publisher *publisher, const void *data, size_t length,
+                           uint64_t timeout_usec, uint64_t *ret_number);
+
+/*
+ * Waits until all that was handed in is confirmed, for at most timeout_usec. Returns 0, -ETIMEDOUT
+ * or -EINTR; or, as shmd_publisher_publish(), why it will not be.
+ *
+ * Since 0.1.
+ */
+int shmd_publisher_flush(struct shmd_publisher *publisher, uint64_t timeout_usec);
+
+/*
+ * For event loops: a descriptor that becomes readable when records were confirmed (so that there
+ * may be room), if shmd_publisher_arm() was called before. It stays the same for the life of the
+ * handle, and is the handle's to close.
+ *
+ * Since 0.1.
+ */
+int shmd_publisher_get_fd(const struct shmd_publisher *publisher);
+
+/*
+ * Announces that the caller is about to sleep on shmd_publisher_get_fd(). `confirmed` is what it
+ * knows to be confirmed. Returns 0; or SHMD_NEWS if there is more by now: then don't sleep.
+ *
+ * Since 0.1.
+ */
+int shmd_publisher_arm(struct shmd_publisher *publisher, uint64_t confirmed);
+
+/*
+ * Up to which of its records all are confirmed. Connects again where that is needed, and returns
+ * in *ret what was confirmed when it was connected last if that fails for now.
+ *
+ * Returns 0, or why it will not be connected again, as shmd_publisher_publish().
+ *
+ * Since 0.1.
+ */
+int shmd_publisher_confirmed(struct shmd_publisher *publisher, uint64_t *ret);
+
+/* Describes the publication as it is now. Since 0.1. */
+void shmd_publisher_describe(const struct shmd_publisher *publisher, struct shmd_publication *ret);
 
 /*
  * Asks the daemon how it is: a JSON document, NUL-terminated, the caller's to free(3). Of

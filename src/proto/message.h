@@ -12,6 +12,8 @@
  *      STATUS ───────────────────────────▶
  *             ◀─────────────────────────── REPORT: a JSON document
  *
+ * A publisher gets a fourth descriptor: the ring into which it writes its records, see queue.h.
+ *
  * A subscriber may have one session after another. What it has not acknowledged in the one before
  * is kept for it: by its process and by the number that it says in every HELLO, which is its own
  * among those of its process.
@@ -29,7 +31,7 @@
 #define MESSAGE_VERSION     1
 #define MESSAGE_NAME_SIZE   32
 #define MESSAGE_REPORT_MAX  ((size_t)160 * 1024) /* bytes of a REPORT: below the socket's buffer */
-#define MESSAGE_WELCOME_FDS 3
+#define MESSAGE_WELCOME_FDS 3                    /* a publisher's: one more */
 
 enum message_type {
     MESSAGE_HELLO = 1,
@@ -41,6 +43,7 @@ enum message_type {
 
 enum message_role {
     MESSAGE_SUBSCRIBER = 1,
+    MESSAGE_PUBLISHER,
 };
 
 enum message_start {
@@ -64,9 +67,10 @@ struct message {
 struct message_hello {
     struct message head;
     uint32_t role;
-    uint32_t start;
+    uint32_t start;               /* publisher: 0 */
     uint8_t epoch[16];            /* resuming: of the session before; else zeros */
-    uint64_t after;               /* resuming: the last record acknowledged in it; else 0 */
+    uint64_t after;               /* resuming: the last record acknowledged in it (publisher: the
+                                     last one that it knows to be confirmed); else 0 */
     uint64_t lost;                /* resuming: records lost in it, as its page says; else 0 */
     uint32_t subscriber;          /* of the client's choice, see below; 0: it will not resume */
     uint32_t reserved;            /* 0 */
@@ -79,10 +83,10 @@ struct message_welcome {
     uint32_t when_full; /* enum ring_when_full */
     uint32_t key;
     int32_t segment_id;
-    uint64_t segment_size;
+    uint64_t segment_size; /* publisher: of its own ring */
     uint8_t epoch[16];
-    uint64_t first;    /* number of the first record of this session */
-    uint64_t position; /* ring: where it is, or will be */
+    uint64_t first;    /* number of the first record of this session; a publisher's own number */
+    uint64_t position; /* ring: where it is, or will be; publisher: bytes of the longest record */
     uint64_t lease_usec;
     uint32_t spin_usec;
     uint32_t session;

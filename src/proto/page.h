@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The session page: 4 KiB of memory shared by the daemon and one subscriber, a sealed memfd.
+ * The session page: 4 KiB of memory shared by the daemon and one client, a sealed memfd.
  *
  *      line 0  daemon   published record number, length and first byte (plain), state
  *      line 1  daemon   "I sleep"
@@ -10,6 +10,9 @@
  *
  * A plain segment may be written by others; nobody but the daemon writes the record here, and it is
  * the one that counts.
+ *
+ * A publisher's page says up to which of its own records all are confirmed (in `published`) and how
+ * many of these were rejected; it acknowledges nothing.
  *
  * Each side writes its own lines only. The daemon believes nothing in the client's lines: numbers
  * are copied, then judged; and it never reads its own lines back. A client that writes into the
@@ -58,6 +61,7 @@ struct page {
     uint32_t length;                         /* plain: of the record */
     uint32_t first;                          /* plain: its first byte */
     _Atomic uint32_t state;
+    _Atomic uint64_t rejected; /* publisher: of its confirmed records */
     _Alignas(64) _Atomic uint32_t daemon_sleeps;
     _Alignas(64) _Atomic uint64_t acknowledged; /* all records up to this one */
     struct page_lost lost[2]; /* of this acknowledgement and of the one before, in turns */
@@ -69,6 +73,7 @@ _Static_assert(sizeof(struct page) == PAGE_SIZE, "part of the protocol");
 _Static_assert(offsetof(struct page, record) == 256, "part of the protocol");
 _Static_assert(offsetof(struct page, length) == 8, "part of the protocol");
 _Static_assert(offsetof(struct page, state) == 16, "part of the protocol");
+_Static_assert(offsetof(struct page, rejected) == 24, "part of the protocol");
 _Static_assert(offsetof(struct page, daemon_sleeps) == 64, "part of the protocol");
 _Static_assert(offsetof(struct page, acknowledged) == 128, "part of the protocol");
 _Static_assert(offsetof(struct page, lost) == 136, "part of the protocol");
