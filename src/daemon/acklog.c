@@ -103,6 +103,14 @@ static uint64_t compact(const struct acklog *acklog, struct ack *entries, enum m
     return end;
 }
 
+/* Is it time to compact, and did that help when it was done last? */
+static bool is_too_long(const struct acklog *acklog, size_t limit)
+{
+    uint64_t again = 2 * acklog->stubborn < CROWDED ? 2 * acklog->stubborn : CROWDED;
+
+    return acklog_waiting(acklog) >= limit && acklog_waiting(acklog) >= again;
+}
+
 void acklog_push(struct acklog *acklog, size_t limit, const struct ack *ack)
 {
     uint64_t array = acklog->commit & 1;
@@ -110,13 +118,16 @@ void acklog_push(struct acklog *acklog, size_t limit, const struct ack *ack)
     struct ack pushed = *ack;
 
     pushed.total = acklog_total(acklog) + ack->records;
-    if (end - acklog->tail >= limit) {
+    if (is_too_long(acklog, limit)) {
         array = !array;
         end = compact(acklog, acklog->entries[array], OF_ONE_SESSION);
         for (int merging = OF_ONE_USER; merging < MERGINGS && end - acklog->tail >= CROWDED;
              merging++) {
             end = compact(acklog, acklog->entries[array], (enum merging)merging);
         }
+        acklog->stubborn = end - acklog->tail > limit ? end - acklog->tail : 0;
+    } else if (end - acklog->tail < limit) {
+        acklog->stubborn = 0;
     }
     /* There is room: at most the one at the tail and two others are left, or fewer than CROWDED. */
     acklog->entries[array][end % ACKLOG_ENTRIES] = pushed;

@@ -60,6 +60,8 @@ _Static_assert(sizeof(struct ack) == 120, "part of the state file");
 struct acklog {
     uint64_t tail;   /* entries sent */
     uint64_t commit; /* head << 1 | which array */
+    uint64_t
+        stubborn; /* so many entries were left by a compaction that did not get down to the limit */
     struct ack entries[2][ACKLOG_ENTRIES];
 };
 
@@ -69,8 +71,9 @@ uint64_t acklog_waiting(const struct acklog *acklog);
 bool acklog_valid(const struct acklog *acklog);
 
 /*
- * Appends, compacting when more than `limit` (at most ACKLOG_ENTRIES) would wait. `total` is filled
- * in.
+ * Appends, compacting when more than `limit` (at most ACKLOG_ENTRIES) would wait. More sessions
+ * than that keep one entry each; then it compacts again when there are twice as many entries.
+ * `total` is filled in.
  */
 void acklog_push(struct acklog *acklog, size_t limit, const struct ack *ack);
 
