@@ -6,6 +6,7 @@
 #include "client/audit.h"
 #include "client/options.h"
 #include "client/output.h"
+#include "client/publish.h"
 #include "client/session.h"
 #include "client/status.h"
 #include "client/target.h"
@@ -95,6 +96,8 @@ int main(int argc, char **argv)
         return (int)status_show(&options);
     case VERB_AUDIT:
         return (int)audit_show(&options);
+    case VERB_PUBLISH:
+        return (int)publish(&options);
     case VERB_READ:
     case VERB_FOLLOW:
     case VERB_PEEK:

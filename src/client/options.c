@@ -27,16 +27,27 @@ static const char short_options[] = ":k:c:i:s:n:t:o:hV";
 
 /* The last column names the option in the table of verbs; capitals have no short form. */
 static const struct option long_options[] = {
-    {"key", required_argument, NULL, 'k'},      {"config", required_argument, NULL, 'c'},
-    {"instance", required_argument, NULL, 'i'}, {"socket", required_argument, NULL, 's'},
-    {"count", required_argument, NULL, 'n'},    {"timeout", required_argument, NULL, 't'},
-    {"output", required_argument, NULL, 'o'},   {"from", required_argument, NULL, 'F'},
-    {"name", required_argument, NULL, 'N'},     {"anonymous", no_argument, NULL, 'X'},
-    {"no-ack", no_argument, NULL, 'A'},         {"json", no_argument, NULL, 'J'},
-    {"watch", no_argument, NULL, 'W'},          {"since", required_argument, NULL, 'S'},
-    {"until", required_argument, NULL, 'U'},    {"directory", required_argument, NULL, 'D'},
-    {"user", required_argument, NULL, 'P'},     {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},        {NULL, 0, NULL, 0},
+    {"key", required_argument, NULL, 'k'},
+    {"config", required_argument, NULL, 'c'},
+    {"instance", required_argument, NULL, 'i'},
+    {"socket", required_argument, NULL, 's'},
+    {"count", required_argument, NULL, 'n'},
+    {"timeout", required_argument, NULL, 't'},
+    {"output", required_argument, NULL, 'o'},
+    {"from", required_argument, NULL, 'F'},
+    {"name", required_argument, NULL, 'N'},
+    {"anonymous", no_argument, NULL, 'X'},
+    {"no-ack", no_argument, NULL, 'A'},
+    {"json", no_argument, NULL, 'J'},
+    {"watch", no_argument, NULL, 'W'},
+    {"since", required_argument, NULL, 'S'},
+    {"until", required_argument, NULL, 'U'},
+    {"directory", required_argument, NULL, 'D'},
+    {"user", required_argument, NULL, 'P'},
+    {"framing", required_argument, NULL, 'G'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
 };
 
 static const struct {
@@ -44,8 +55,11 @@ static const struct {
     enum verb verb;
     const char *takes;
 } verbs[] = {
-    {"read", VERB_READ, "kcisntoFNXA"}, {"follow", VERB_FOLLOW, "kcisntoFNXA"},
-    {"peek", VERB_PEEK, "kcintoF"},     {"status", VERB_STATUS, "kcisoJW"},
+    {"read", VERB_READ, "kcisntoFNXA"},
+    {"follow", VERB_FOLLOW, "kcisntoFNXA"},
+    {"peek", VERB_PEEK, "kcintoF"},
+    {"publish", VERB_PUBLISH, "cistNG"},
+    {"status", VERB_STATUS, "kcisoJW"},
     {"audit", VERB_AUDIT, "ioJSUDP"}, /* of the journal, not of a segment */
 };
 
@@ -57,6 +71,15 @@ static const struct {
     {"json", FORMAT_JSON},
     {"hex", FORMAT_HEX},
     {"raw", FORMAT_RAW},
+};
+
+static const struct {
+    const char *name;
+    enum framing framing;
+} framings[] = {
+    {"line", FRAMING_LINE},
+    {"length", FRAMING_LENGTH},
+    {"whole", FRAMING_WHOLE},
 };
 
 static int refuse(const char *what, const char *subject)
@@ -80,6 +103,17 @@ static int format_take(struct options *options, const char *value)
         }
     }
     return refuse_value("output", value, "text, json, hex or raw");
+}
+
+static int framing_take(struct options *options, const char *value)
+{
+    for (size_t i = 0; i < COUNT(framings); i++) {
+        if (strcmp(framings[i].name, value) == 0) {
+            options->framing = framings[i].framing;
+            return 0;
+        }
+    }
+    return refuse_value("framing", value, "line, length or whole");
 }
 
 static int instance_take(struct options *options, const char *value)
@@ -180,6 +214,8 @@ static int option_take(struct options *options, int option, const char *value)
                    : 0;
     case 'o':
         return format_take(options, value);
+    case 'G':
+        return framing_take(options, value);
     case 'F':
         return start_take(options, value);
     case 'N':
@@ -266,8 +302,15 @@ int options_parse(int argc, char **argv, struct options *ret)
         if (verb == COUNT(verbs)) {
             return refuse("unknown verb", argv[optind]);
         }
-        if (optind + 1 < argc) {
-            return refuse("more than one verb:", argv[optind + 1]);
+        optind++;
+        if (verbs[verb].verb == VERB_PUBLISH && optind < argc) {
+            options.file = strcmp(argv[optind], "-") == 0 ? NULL : argv[optind];
+            optind++;
+        }
+        if (optind < argc) {
+            return refuse(verbs[verb].verb == VERB_PUBLISH ? "more than one file:"
+                                                           : "more than one verb:",
+                          argv[optind]);
         }
     }
     r = verb_judge(verb, given, &options);
@@ -280,7 +323,9 @@ int options_parse(int argc, char **argv, struct options *ret)
         options.count = options.verb == VERB_FOLLOW ? UINT64_MAX : 1;
     }
     if (!given['t']) {
-        options.timeout_usec = options.verb == VERB_FOLLOW ? UINT64_MAX : TIMEOUT_DEFAULT_USEC;
+        options.timeout_usec = options.verb == VERB_FOLLOW || options.verb == VERB_PUBLISH
+                                   ? UINT64_MAX
+                                   : TIMEOUT_DEFAULT_USEC;
     }
     *ret = options;
     return 0;

@@ -14,6 +14,7 @@ enum verb {
     VERB_READ,
     VERB_FOLLOW,
     VERB_PEEK,
+    VERB_PUBLISH,
     VERB_STATUS,
     VERB_AUDIT,
     VERB_HELP, /* these two are options to the user */
@@ -27,6 +28,12 @@ enum format {
     FORMAT_RAW,
 };
 
+enum framing {
+    FRAMING_LINE,
+    FRAMING_LENGTH,
+    FRAMING_WHOLE,
+};
+
 enum start {
     START_DEFAULT,
     START_OLDEST,
@@ -37,6 +44,8 @@ struct options {
     enum verb verb;
     enum format format;
     enum start start;
+    enum framing framing;
+    const char *file;     /* what is published; NULL: standard input */
     uint32_t key;         /* 0: not given */
     const char *config;   /* NULL: not given */
     const char *instance; /* NULL: not given */

@@ -37,6 +37,7 @@ struct conf {
     bool keep;
     bool lock_memory;
     char *allow_subscribe;
+    char *allow_publish;
     uint64_t sessions;
     uint64_t sessions_per_user;
     char *source_type;

@@ -52,6 +52,8 @@ const struct setting settings[] = {
      "Keep the segment's pages in memory: never swap them out."},
     {"allow.subscribe", SETTING_TEXT, FIELD(allow_subscribe), 0, "*", 0, 0, NULL,
      "Who may subscribe: users and @groups, separated by spaces; * is everybody."},
+    {"allow.publish", SETTING_TEXT, FIELD(allow_publish), 0, "", 0, 0, NULL,
+     "Who may publish, where the source is push; besides root and the daemon's own user."},
     {"limits.sessions", SETTING_NUMBER, FIELD(sessions), 256, NULL, 1, SESSIONS_LIMIT, NULL,
      "How many sessions there may be."},
     {"limits.sessions_per_user", SETTING_NUMBER, FIELD(sessions_per_user), 128, NULL, 1,

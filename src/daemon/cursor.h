@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Cursors: how far the log knows each subscriber to have come. They lie in the state file, so that
- * the next daemon goes on with every session where this one was killed.
+ * Cursors: how far the log knows each subscriber to have come, and up to which of its records each
+ * publisher's are published. They lie in the state file, so that the next daemon goes on with every
+ * session where this one was killed.
  *
- * A cursor moves after the acknowledgement that moves it was pushed into the log's queue. Killed in
- * between, the newest entry of the queue is ahead of its cursor, and cursors_settle() moves that
- * one cursor: so nothing is logged twice, and nothing is left out.
+ * A subscriber's moves after the acknowledgement that moves it was pushed into the log's queue.
+ * Killed in between, the newest entry of the queue is ahead of its cursor, and cursors_settle()
+ * moves that one cursor: so nothing is logged twice, and nothing is left out. A publisher's moves
+ * after its record was published, see transfer.h.
  *
  * A cursor outlives its session's connection where the client is expected to come back: then it
  * holds up what the client has not acknowledged, until it is back or its lease has run out.
@@ -26,10 +28,18 @@ struct cursor {
     int32_t pid;
     uint32_t uid;
     uint32_t gid;
-    uint32_t subscriber; /* how its client tells it from others; 0: it does not */
-    uint32_t reserved;
-    uint64_t logged; /* all records up to this one are in the log's queue, … */
-    uint64_t lost;   /* … or were written over unread: so many since the session began */
+    uint32_t client; /* how it tells itself from others of its process; 0: it does not */
+    uint32_t role;   /* enum message_role */
+    union {
+        uint64_t logged;    /* all records up to this one are in the log's queue, … */
+        uint64_t published; /* publisher: of its own records, all up to this one are dealt with */
+    };
+    union {
+        uint64_t lost;     /* … or were written over unread: so many since the session began */
+        uint64_t rejected; /* publisher: so many of these were not published */
+    };
+    uint64_t first;    /* the number of the session's first record */
+    uint64_t position; /* publisher: in its queue, of the record that comes next */
     char name[ACK_NAME_SIZE];
 };
 

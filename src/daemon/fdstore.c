@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/fdstore.h"
+#include "proto/page.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,10 +20,17 @@ struct inherited {
 
 void fdstore_keep(uint32_t session, const int fds[KEPT_FDS])
 {
+    int there[KEPT_FDS];
+    unsigned count = 0;
     char state[64];
 
+    for (size_t i = 0; i < KEPT_FDS; i++) {
+        if (fds[i] >= 0) {
+            there[count++] = fds[i];
+        }
+    }
     (void)snprintf(state, sizeof(state), "FDSTORE=1\nFDNAME=" SESSION_NAME, session);
-    (void)sd_pid_notify_with_fds(0, false, state, fds, KEPT_FDS);
+    (void)sd_pid_notify_with_fds(0, false, state, there, count);
 }
 
 void fdstore_forget(uint32_t session)
@@ -76,7 +84,7 @@ static enum kept kind_of(int fd)
     case S_IFSOCK:
         return KEPT_SOCKET;
     case S_IFREG:
-        return KEPT_PAGE;
+        return st.st_size == PAGE_SIZE ? KEPT_PAGE : KEPT_QUEUE;
     case S_IFIFO:
         return KEPT_CLIENT_DOORBELL;
     default:

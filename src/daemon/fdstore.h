@@ -24,9 +24,11 @@ enum kept {
     KEPT_PAGE,
     KEPT_DOORBELL,
     KEPT_CLIENT_DOORBELL,
+    KEPT_QUEUE, /* publisher */
     KEPT_FDS,
 };
 
+/* Those that the session does not have are -1. */
 void fdstore_keep(uint32_t session, const int fds[KEPT_FDS]);
 void fdstore_forget(uint32_t session);
 

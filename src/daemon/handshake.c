@@ -12,6 +12,21 @@
 
 #define GROUPS_MAX 65536 /* of a client: the kernel's limit */
 
+const char *handshake_objection(const struct session *session, int error)
+{
+    switch (error) {
+    case -EPERM:
+        return session->role == MESSAGE_PUBLISHER ? "this user may not publish"
+                                                  : "this user may not subscribe";
+    case -EUSERS:
+        return "too many sessions";
+    case -EOPNOTSUPP:
+        return "the source is not push: nobody publishes here";
+    default:
+        return strerror(-error);
+    }
+}
+
 void handshake_refuse(struct session *session, int error)
 {
     struct message_refused message = {
@@ -19,10 +34,7 @@ void handshake_refuse(struct session *session, int error)
         .error = error,
     };
 
-    (void)snprintf(message.text, sizeof(message.text), "%s",
-                   error == -EPERM    ? "this user may not subscribe"
-                   : error == -EUSERS ? "too many sessions"
-                                      : strerror(-error));
+    (void)snprintf(message.text, sizeof(message.text), "%s", handshake_objection(session, error));
     (void)send(session->socket, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL);
     /* What it has said lies there unread, and would reset the connection before it reads ours. */
     (void)shutdown(session->socket, SHUT_RD);
@@ -64,8 +76,9 @@ static void claim_name(struct session *session, const char name[MESSAGE_NAME_SIZ
     }
 }
 
-static bool may_subscribe(const struct session *session)
+static bool may(const struct session *session)
 {
+    const struct sessions_limits *limits = &session->sessions->limits;
     CLEANUP(free_cleanup) gid_t *groups = malloc(sizeof(gid_t) * (GROUPS_MAX + 1));
     socklen_t length = sizeof(gid_t) * GROUPS_MAX;
 
@@ -76,8 +89,9 @@ static bool may_subscribe(const struct session *session)
     if (getsockopt(session->socket, SOL_SOCKET, SO_PEERGROUPS, groups + 1, &length) < 0) {
         length = 0;
     }
-    return access_allowed(session->sessions->limits.allowed, session->identity.uid, groups,
-                          1 + length / sizeof(gid_t));
+    return access_allowed(session->role == MESSAGE_PUBLISHER ? limits->publishers
+                                                             : limits->subscribers,
+                          session->identity.uid, groups, 1 + length / sizeof(gid_t));
 }
 
 static int on_doorbell(sd_event_source *s, int fd, uint32_t events, void *userdata)
@@ -96,19 +110,32 @@ static int watch_doorbell(struct session *session)
                            EPOLLIN | EPOLLET, on_doorbell, session);
 }
 
-/* Makes a subscriber of it. */
+static bool hello_is_valid(const struct message_hello *hello)
+{
+    switch (hello->role) {
+    case MESSAGE_SUBSCRIBER:
+        return hello->start == MESSAGE_START_NEXT || hello->start == MESSAGE_START_OLDEST;
+    case MESSAGE_PUBLISHER:
+        return hello->start == 0 && hello->after <= MESSAGE_NUMBER_MAX;
+    default:
+        return false;
+    }
+}
+
+/* Makes a subscriber or a publisher of it. */
 static int welcome(struct session *session, const struct message_hello *hello)
 {
     struct sessions *sessions = session->sessions;
     struct message_welcome answer = {.head = message_head(MESSAGE_WELCOME, sizeof(answer))};
     int fds[MESSAGE_WELCOME_FDS];
+    int count;
     int r;
 
-    if (hello->role != MESSAGE_SUBSCRIBER ||
-        (hello->start != MESSAGE_START_NEXT && hello->start != MESSAGE_START_OLDEST)) {
+    if (!hello_is_valid(hello)) {
         return -EPROTO;
     }
-    if (!may_subscribe(session)) {
+    session->role = hello->role;
+    if (!may(session)) {
         return -EPERM;
     }
     claim_name(session, hello->name);
@@ -129,9 +156,9 @@ static int welcome(struct session *session, const struct message_hello *hello)
     if (r < 0) {
         return r;
     }
-    r = session_share(session, fds);
-    if (r < 0) {
-        return r;
+    count = session_share(session, fds);
+    if (count < 0) {
+        return count;
     }
     STEP("welcome.store");
     fdstore_keep(session->id, (const int[KEPT_FDS]){
@@ -139,12 +166,14 @@ static int welcome(struct session *session, const struct message_hello *hello)
                                   [KEPT_PAGE] = session->page_fd,
                                   [KEPT_DOORBELL] = session->doorbell,
                                   [KEPT_CLIENT_DOORBELL] = session->client_doorbell,
+                                  [KEPT_QUEUE] = session->queue_fd,
                               });
     STEP("welcome.stored");
-    r = send_with_fds(session->socket, &answer, sizeof(answer), fds, MESSAGE_WELCOME_FDS);
+    r = send_with_fds(session->socket, &answer, sizeof(answer), fds, (size_t)count);
     STEP("welcome.sent");
     (void)fd_close(fds[1]);
-    session->page_fd = fd_close(session->page_fd); /* it is mapped */
+    session->page_fd = fd_close(session->page_fd); /* they are mapped */
+    session->queue_fd = fd_close(session->queue_fd);
     if (r < 0) {
         return r;
     }
@@ -170,7 +199,7 @@ static void report(struct session *session)
     /* An asker that does not read what it asked for gets no more. */
     if (!json || length > MESSAGE_REPORT_MAX ||
         sendmsg(session->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
-        sessions_end(session, SESSION_LEFT, 0);
+        sessions_leave(session);
     }
 }
 
@@ -187,13 +216,13 @@ static int on_message(sd_event_source *s, int fd, uint32_t events, void *userdat
         return 0;
     }
     if (length < 0 || (length == 0 && (events & EPOLLHUP))) {
-        sessions_end(session, SESSION_LEFT, 0);
+        sessions_leave(session);
     } else if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
         sessions_drop(session, SESSION_MALFORMED);
     } else if (message_is(&hello, (size_t)length, MESSAGE_STATUS, sizeof(struct message))) {
         report(session);
     } else if (message_is(&hello, (size_t)length, MESSAGE_HELLO, sizeof(hello)) &&
-               !session_subscribes(session)) {
+               !session_is_welcome(session)) {
         int r = welcome(session, &hello);
 
         if (r < 0) {

@@ -2,7 +2,8 @@
  *
  * What is said on a connection.
  *
- * It has a moment to say what it wants: HELLO makes a subscriber of it, STATUS gets a report.
+ * It has a moment to say what it wants: HELLO makes a subscriber or a publisher of it, STATUS gets
+ * a report.
  * Whatever else it says ends it.
  */
 #pragma once
@@ -12,8 +13,11 @@
 /* A new connection: from now on it may speak, and has to. */
 int handshake_begin(struct session *session);
 
-/* A subscriber of an earlier daemon, with its page: from now on it is heard. */
+/* A session of an earlier daemon, with its page: from now on it is heard. */
 int handshake_resume(struct session *session);
+
+/* Why it is refused with this error. */
+const char *handshake_objection(const struct session *session, int error);
 
 /* Says why, and ends it. */
 void handshake_refuse(struct session *session, int error);

@@ -2,6 +2,7 @@
 #include "daemon/intake.h"
 #include "base/clock.h"
 #include "daemon/manager.h"
+#include "daemon/publishers.h"
 #include "daemon/report.h"
 
 #include <errno.h>
@@ -81,6 +82,17 @@ static void on_fail(void *userdata, const char *reason)
     ask_again(manager);
 }
 
+void intake_publish(struct manager *manager, size_t length)
+{
+    struct intake *intake = &manager->intake;
+
+    refill_delivered(&intake->refill);
+    board_publish(&manager->board, length);
+    intake->placed = 0;
+    intake->outdated = false;
+    intake->published = true;
+}
+
 static void on_deliver(void *userdata, size_t length)
 {
     struct manager *manager = userdata;
@@ -95,16 +107,17 @@ static void on_deliver(void *userdata, size_t length)
     }
     if (objection) {
         manager->state->file->rejected++;
-        report_rejected(manager, objection, length, record,
+        report_rejected(manager, NULL, objection, length, record,
                         length < intake->placed ? length : intake->placed);
         ask_again(manager);
         return;
     }
-    refill_delivered(&intake->refill);
-    board_publish(&manager->board, length);
-    intake->placed = 0;
-    intake->outdated = false;
-    intake->published = true;
+    intake_publish(manager, length);
+}
+
+static bool on_collect(void *userdata)
+{
+    return publishers_collect(userdata);
 }
 
 /* The source is not asked any more: it stays asked. */
@@ -135,6 +148,7 @@ static const struct source_host host = {
     .fail = on_fail,
     .end = on_end,
     .outdate = on_outdate,
+    .collect = on_collect,
     .say = on_say,
 };
 
@@ -298,12 +312,25 @@ int intake_new(struct manager *manager)
 bool intake_ask(struct manager *manager)
 {
     struct intake *intake = &manager->intake;
-    bool ask = refill_wanted(&intake->refill);
 
-    if (ask) {
+    if (refill_wanted(&intake->refill)) {
         source_ask(intake->feed.source);
+    } else if (intake->feed.source && !intake->ended) {
+        source_poke(intake->feed.source);
     }
-    return ask;
+    return !intake->refill.asked;
+}
+
+bool intake_collects(const struct manager *manager)
+{
+    const struct feed *feed = &manager->intake.feed;
+
+    return feed->source && !manager->intake.ended && strcmp(feed->conf->source_type, "push") == 0;
+}
+
+bool intake_awaits_publishers(const struct manager *manager)
+{
+    return manager->intake.refill.asked && intake_collects(manager);
 }
 
 void intake_repeat(struct manager *manager)

@@ -66,8 +66,17 @@ void intake_switch(struct manager *manager, struct feed *next);
 /* A pause is over: what the source had lacked may be there now. */
 void intake_hurry(struct manager *manager);
 
-/* Asks for a record, unless that has been done; true if the source was asked. */
+/* Asks for a record, or whether there is one by now; true if one has come. */
 bool intake_ask(struct manager *manager);
+
+/* Publishes the record that stands in the place. */
+void intake_publish(struct manager *manager, size_t length);
+
+/* Does the source that there is now take what publishers hand in? */
+bool intake_collects(const struct manager *manager);
+
+/* Is that source waiting for a publisher to hand something in? */
+bool intake_awaits_publishers(const struct manager *manager);
 
 /* Sees to what follows when the source has ended. */
 void intake_turn(struct manager *manager, bool all_acknowledged);

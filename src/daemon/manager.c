@@ -5,6 +5,7 @@
 #include "base/step.h"
 #include "daemon/access.h"
 #include "daemon/membership.h"
+#include "daemon/publishers.h"
 #include "daemon/report.h"
 #include "daemon/status.h"
 #include "daemon/subscribers.h"
@@ -34,19 +35,28 @@ struct segment_spec manager_spec(const struct conf *conf)
     };
 }
 
-int manager_check(const struct conf *conf, char **ret_message)
+/* Is everybody known who is allowed something? */
+static int check_allowed(const struct conf *conf, const char *setting, const char *list,
+                         char **ret_message)
 {
     const char *name;
     size_t length;
 
-    if (!access_valid(conf->allow_subscribe, &name, &length)) {
-        return conf_refuse(
-            conf, "allow.subscribe", ret_message,
-            "allow.subscribe names \"%.*s\", expected users, @groups of this system, "
-            "or *",
-            (int)length, name);
+    return access_valid(list, &name, &length)
+               ? 0
+               : conf_refuse(conf, setting, ret_message,
+                             "%s names \"%.*s\", expected users, @groups of this system, or *",
+                             setting, (int)length, name);
+}
+
+int manager_check(const struct conf *conf, char **ret_message)
+{
+    int r = check_allowed(conf, "allow.subscribe", conf->allow_subscribe, ret_message);
+
+    if (r == 0) {
+        r = check_allowed(conf, "allow.publish", conf->allow_publish, ret_message);
     }
-    return intake_check(conf, ret_message);
+    return r < 0 ? r : intake_check(conf, ret_message);
 }
 
 /* --- refill --- */
@@ -76,6 +86,7 @@ static void log_anonymous(struct manager *manager)
 
 bool manager_refill(struct manager *manager)
 {
+    bool confirmed;
     struct progress progress = subscribers_progress(manager);
 
     if (progress.subscribers && progress.slowest >= board_newest(&manager->board)) {
@@ -101,8 +112,9 @@ bool manager_refill(struct manager *manager)
         manager->newcomer = false;
         intake_repeat(manager);
     }
+    confirmed = publishers_work(manager);
     if (!manager->intake.published) {
-        return false;
+        return confirmed;
     }
     manager->intake.published = false;
     subscribers_notify(manager);

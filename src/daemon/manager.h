@@ -29,6 +29,12 @@ struct lease_account {
     uint64_t usec; /* the last one */
 };
 
+/* Whose turn it is among the publishers, see publishers.h. */
+struct turn {
+    struct session *publisher;
+    unsigned left; /* records */
+};
+
 struct manager {
     struct conf *conf;
     const char *instance;
@@ -50,10 +56,12 @@ struct manager {
     char *socket_path;
     bool bound; /* … by us, and ours to remove */
     struct intake intake;
+    struct turn turn;
     bool newcomer;                /* may not have seen what was published last */
     struct budget budget;         /* of entries about acknowledgements */
     struct budget session_budget; /* … and about sessions */
     struct budget saying_budget;  /* … and for what the source's programs say */
+    struct budget reject_budget;  /* … and about what publishers push in vain */
 
     uint64_t spin_usec;        /* how long to look for news before sleeping */
     uint64_t fastest;          /* the most that any subscriber has acknowledged */

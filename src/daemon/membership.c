@@ -5,6 +5,7 @@
 #include "daemon/lease.h"
 #include "daemon/listen.h"
 #include "daemon/report.h"
+#include "daemon/publishers.h"
 #include "daemon/status.h"
 #include "daemon/subscribers.h"
 
@@ -15,18 +16,18 @@
 /* --- coming --- */
 
 /*
- * An earlier session of the same subscriber: of the same process, for the kernel's word on that is
+ * An earlier session of the same client: of the same process, for the kernel's word on that is
  * all there is. Of several, because we were killed while one took the place of another, the one
  * that has come farthest. NULL: none, any more.
  */
 static struct session *find_earlier(const struct manager *manager, const struct session *session,
-                                    uint32_t subscriber)
+                                    uint32_t client)
 {
     struct session *found = NULL;
 
     for (struct session *old = manager->sessions->first; old; old = old->next) {
-        if (subscriber != 0 && old != session && old->cursor &&
-            old->cursor->subscriber == subscriber && old->identity.pid == session->identity.pid &&
+        if (client != 0 && old != session && old->cursor && old->cursor->client == client &&
+            old->role == session->role && old->identity.pid == session->identity.pid &&
             old->identity.uid == session->identity.uid &&
             (!found || old->acknowledged > found->acknowledged)) {
             found = old;
@@ -55,7 +56,7 @@ static void hear_claim(struct manager *manager, struct session *old,
 }
 
 /* Gives it a cursor, which holds what it gets from now on. */
-static int make_cursor(struct manager *manager, struct session *session, uint32_t subscriber)
+static int make_cursor(struct manager *manager, struct session *session, uint32_t client)
 {
     struct cursor *cursor = cursors_find_free(&manager->state->file->cursors);
 
@@ -67,7 +68,9 @@ static int make_cursor(struct manager *manager, struct session *session, uint32_
         .pid = session->identity.pid,
         .uid = session->identity.uid,
         .gid = session->identity.gid,
-        .subscriber = subscriber,
+        .client = client,
+        .role = session->role,
+        .first = session->first,
         .logged = session->first - 1,
     };
     memcpy(cursor->name, session->identity.name, sizeof(cursor->name));
@@ -78,53 +81,80 @@ static int make_cursor(struct manager *manager, struct session *session, uint32_
     return 0;
 }
 
+/* Where it begins, and what it has acknowledged meanwhile. */
+static void subscriber_hello(struct manager *manager, struct session *session, struct session *old,
+                             const struct message_hello *hello)
+{
+    struct board *board = &manager->board;
+    uint64_t oldest = board_oldest(board);
+
+    session->first = hello->start == MESSAGE_START_OLDEST ? oldest : board_newest(board) + 1;
+    if (memcmp(hello->epoch, &manager->state->file->epoch, sizeof(hello->epoch)) != 0 ||
+        hello->after > board_newest(board)) {
+        return;
+    }
+    session->first = hello->after + 1;
+    /* What is not there any more is lost to it; where records are written over, it tells. */
+    if (session->first < oldest && !board_has_passed(board)) {
+        session->first = oldest;
+    }
+    if (old) {
+        session->resumes = session->first == hello->after + 1 ? old->id : 0;
+        hear_claim(manager, old, hello);
+        subscribers_hand_over(manager, old);
+        STEP("session.heard");
+    }
+}
+
+static void subscriber_welcome(struct manager *manager, struct session *session,
+                               struct message_welcome *welcome)
+{
+    struct board *board = &manager->board;
+
+    welcome->segment_size = manager->segment.size;
+    welcome->position = board_position(board, session->first);
+    if (board->layout == LAYOUT_PLAIN && record_waits(&board->record)) {
+        session->told = board_newest(board);
+        record_describe(&board->record, session->page);
+    }
+}
+
 static int on_hello(void *userdata, struct session *session, const struct message_hello *hello,
                     struct message_welcome *welcome)
 {
     struct manager *manager = userdata;
-    struct board *board = &manager->board;
-    const struct state_file *file = manager->state->file;
-    uint64_t oldest = board_oldest(board);
-    struct session *old = find_earlier(manager, session, hello->subscriber);
-    int r;
+    struct session *old = find_earlier(manager, session, hello->client);
+    bool publishes = session_publishes(session);
+    int r = 0;
 
-    session->first = hello->start == MESSAGE_START_OLDEST ? oldest : board_newest(board) + 1;
-    if (memcmp(hello->epoch, &file->epoch, sizeof(hello->epoch)) == 0 &&
-        hello->after <= board_newest(board)) {
-        session->first = hello->after + 1;
-        /* What is not there any more is lost to it; where records are written over, it tells. */
-        if (session->first < oldest && !board_has_passed(board)) {
-            session->first = oldest;
-        }
-        if (old) {
-            session->resumes = session->first == hello->after + 1 ? old->id : 0;
-            hear_claim(manager, old, hello);
-            subscribers_hand_over(manager, old);
-            STEP("session.heard");
-        }
+    if (publishes) {
+        r = publishers_hello(manager, session, old, hello);
+    } else {
+        subscriber_hello(manager, session, old, hello);
     }
-    r = make_cursor(manager, session, hello->subscriber);
+    if (r == 0) {
+        r = make_cursor(manager, session, hello->client);
+    }
     if (r < 0) {
         return r;
     }
     /* Their cursors have held what comes next, until there was the new one. */
-    while ((old = find_earlier(manager, session, hello->subscriber))) {
+    while ((old = find_earlier(manager, session, hello->client))) {
         sessions_drop(old, SESSION_RESUMED);
         STEP("session.resumed");
     }
-    welcome->layout = board->layout == LAYOUT_RING ? MESSAGE_RING : MESSAGE_PLAIN;
+    welcome->layout = manager->board.layout == LAYOUT_RING ? MESSAGE_RING : MESSAGE_PLAIN;
     welcome->when_full = (uint32_t)manager->conf->when_full;
     welcome->key = manager->segment.key;
     welcome->segment_id = manager->segment.id;
-    welcome->segment_size = manager->segment.size;
-    memcpy(welcome->epoch, &file->epoch, sizeof(welcome->epoch));
-    welcome->position = board_position(board, session->first);
+    memcpy(welcome->epoch, &manager->state->file->epoch, sizeof(welcome->epoch));
     session->lease_usec = lease_usec(manager, session->identity.uid);
     welcome->lease_usec = session->lease_usec;
     welcome->spin_usec = (uint32_t)manager->spin_usec;
-    if (board->layout == LAYOUT_PLAIN && record_waits(&board->record)) {
-        session->told = board_newest(board);
-        record_describe(&board->record, session->page);
+    if (publishes) {
+        publishers_welcome(session, welcome);
+    } else {
+        subscriber_welcome(manager, session, welcome);
     }
     return 0;
 }
@@ -135,6 +165,9 @@ static void on_joined(void *userdata, struct session *session)
 
     session->cursor->welcomed = true;
     report_session_started(manager, session);
+    if (session_publishes(session)) {
+        return;
+    }
     manager->newcomer |= !session->resumes;
     if (session->first <= board_newest(&manager->board)) {
         subscribers_notify(manager); /* its lease begins */
@@ -146,6 +179,9 @@ static void on_joined(void *userdata, struct session *session)
 /* Its last words, and all that it is still to be logged for. */
 static void settle(struct manager *manager, struct session *session, bool believed)
 {
+    if (!session_is_owed(session)) {
+        return;
+    }
     if (session_subscribes(session) && believed) {
         (void)subscribers_hear(manager, session); /* what it acknowledged before it went, counts */
     }
@@ -167,9 +203,8 @@ static void on_ended(void *userdata, struct session *session, enum session_reaso
 {
     struct manager *manager = userdata;
 
-    if (session->cursor) {
-        settle(manager, session, reason != SESSION_LIED);
-    }
+    settle(manager, session, reason != SESSION_LIED);
+    publishers_forget(manager, session);
     report_session_ended(manager, session, reason, error);
     if (session->cursor) {
         STEP("cursor.release");
@@ -203,16 +238,28 @@ static void receive(struct manager *manager, struct session *session)
         sessions_drop(session, SESSION_LIED);
     } else if (session_is_away(session)) {
         on_leaving(manager, session);
+    } else if (session->socket < 0 && session_publishes(session)) {
+        publishers_receive(manager, session); /* it has left something behind */
     } else if (session->socket < 0) {
         sessions_drop(session, SESSION_LEFT);
-    } else if (cursor->segment_id != manager->segment.id) {
+    } else if (session_subscribes(session) && cursor->segment_id != manager->segment.id) {
         sessions_send_away(session, PAGE_SUPERSEDED);
     } else if (!cursor->welcomed || session->doorbell < 0) {
         /* It may not know of its session, or could not wake us. */
         sessions_send_away(session, PAGE_CLOSING);
+    } else if (session_publishes(session)) {
+        publishers_receive(manager, session);
     } else {
         session->waiting_usec = 0; /* what it owes, subscribers_notify() finds */
     }
+}
+
+/* Can a session be made of it? */
+static bool cursor_is_valid(const struct manager *manager, const struct cursor *cursor)
+{
+    return (cursor->role == MESSAGE_SUBSCRIBER && cursor->logged <= board_newest(&manager->board) &&
+            cursor->lost <= cursor->logged) ||
+           (cursor->role == MESSAGE_PUBLISHER && cursor->published <= MESSAGE_NUMBER_MAX);
 }
 
 /* Each cursor was left by a session. */
@@ -220,6 +267,7 @@ static int restore(struct manager *manager, struct inherited *inherited)
 {
     struct cursors *cursors = &manager->state->file->cursors;
 
+    transfer_settle(&manager->state->file->transfer, cursors, board_newest(&manager->board));
     for (size_t i = 0; i < CURSORS_MAX; i++) {
         struct cursor *cursor = &cursors->all[i];
         struct session *session;
@@ -229,7 +277,7 @@ static int restore(struct manager *manager, struct inherited *inherited)
         if (cursor->session == 0) {
             continue;
         }
-        if (cursor->logged > board_newest(&manager->board) || cursor->lost > cursor->logged) {
+        if (!cursor_is_valid(manager, cursor)) {
             cursor_release(cursor); /* damaged: its client will connect again */
             continue;
         }
@@ -252,7 +300,8 @@ void membership_configure(struct manager *manager)
     struct sessions_limits limits = {
         .sessions = manager->conf->sessions,
         .sessions_per_user = manager->conf->sessions_per_user,
-        .allowed = manager->conf->allow_subscribe,
+        .subscribers = manager->conf->allow_subscribe,
+        .publishers = manager->conf->allow_publish,
     };
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
 

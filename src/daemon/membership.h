@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Who is a subscriber: how they come, come back, and go.
+ * Who is a subscriber or a publisher: how they come, come back, and go.
  *
  * Each has a cursor in the state from before it has its WELCOME until it is gone for good. A daemon
  * that finds cursors at its start finds the sessions that go with them, too, if systemd kept them;
@@ -17,7 +17,7 @@ int membership_open(struct manager *manager);
 /* After a start and a reload. */
 void membership_configure(struct manager *manager);
 
-/* Another segment takes the place of this one: all are told, and expected back. */
+/* Another segment takes the place of this one: its subscribers are told, and expected back. */
 void membership_send_away(struct manager *manager);
 
 /* Closes the socket; one that we bound is removed. `forget`: all sessions end, for good. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/report.h"
 #include "base/clock.h"
+#include "daemon/handshake.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -9,6 +10,7 @@
 #include <sysexits.h>
 
 #define SESSION_COST       10 /* acknowledgements that an entry about a session is worth */
+#define REJECTED_COST      50 /* … and a record that a publisher pushes in vain */
 #define SAYING_COST        50 /* … and a line that a source's program writes */
 #define REJECTED_BYTES_MAX ((size_t)4096)      /* of a rejected record, in its entry */
 #define SCRIBBLE_PAUSE     (10 * USEC_PER_SEC) /* between two entries about it */
@@ -168,18 +170,6 @@ int report_failed(struct manager *manager, const struct segment_spec *spec, int 
     return error == -EACCES || error == -EPERM ? EX_NOPERM : EX_OSERR;
 }
 
-void report_rejected(struct manager *manager, const char *objection, size_t length,
-                     const char *record, size_t shown)
-{
-    struct entry *entry =
-        entry_new(EVENT_RECORD_REJECTED, "record of %zu bytes rejected: %s", length, objection);
-
-    entry_add(entry, "SHMD_BYTES=%zu", length);
-    entry_add_data(entry, "SHMD_RECORD", record,
-                   shown < REJECTED_BYTES_MAX ? shown : REJECTED_BYTES_MAX);
-    log_event(manager->log, entry);
-}
-
 static void log_of_source(struct manager *manager, struct entry *entry)
 {
     entry_add(entry, "SHMD_SOURCE=%s", manager->conf->source_type);
@@ -240,7 +230,45 @@ void report_socket_taken(struct manager *manager)
                         manager->socket_path));
 }
 
-/* An entry about a session: who it is, and that the name is only claimed. */
+/* Who it is, and that the name is only claimed. */
+static void add_identity(struct entry *entry, const struct session *session)
+{
+    const struct identity *identity = &session->identity;
+
+    entry_add(entry, "SHMD_SESSION=%u", session->id);
+    entry_add(entry, "SHMD_CLIENT_PID=%d", (int)identity->pid);
+    entry_add(entry, "SHMD_CLIENT_UID=%u", (unsigned)identity->uid);
+    entry_add(entry, "SHMD_CLIENT_GID=%u", (unsigned)identity->gid);
+    entry_add(entry, "SHMD_CLIENT_NAME=%s", identity->name);
+    entry_add(entry, "SHMD_CLIENT_VERIFIED=yes");
+}
+
+void report_rejected(struct manager *manager, const struct session *publisher,
+                     const char *objection, size_t length, const char *record, size_t shown)
+{
+    struct entry *entry;
+
+    if (publisher) {
+        uid_t uid = publisher->identity.uid;
+        uint64_t now = clock_usec();
+
+        budget_charge(&manager->reject_budget, uid, now, REJECTED_COST);
+        if (budget_in_debt(&manager->reject_budget, uid, now)) {
+            log_left_out(manager->log, EVENT_RECORD_REJECTED);
+            return;
+        }
+    }
+    entry = entry_new(EVENT_RECORD_REJECTED, "record of %zu bytes rejected: %s", length, objection);
+    entry_add(entry, "SHMD_BYTES=%zu", length);
+    entry_add_data(entry, "SHMD_RECORD", record,
+                   shown < REJECTED_BYTES_MAX ? shown : REJECTED_BYTES_MAX);
+    if (publisher) {
+        add_identity(entry, publisher);
+    }
+    log_event(manager->log, entry);
+}
+
+/* An entry about a session. */
 static struct entry *session_entry(enum event event, const struct session *session,
                                    const char *what)
 {
@@ -249,12 +277,11 @@ static struct entry *session_entry(enum event event, const struct session *sessi
                                     (unsigned)identity->uid, (int)identity->pid,
                                     *identity->name ? ", calls itself " : "", identity->name, what);
 
-    entry_add(entry, "SHMD_SESSION=%u", session->id);
-    entry_add(entry, "SHMD_CLIENT_PID=%d", (int)identity->pid);
-    entry_add(entry, "SHMD_CLIENT_UID=%u", (unsigned)identity->uid);
-    entry_add(entry, "SHMD_CLIENT_GID=%u", (unsigned)identity->gid);
-    entry_add(entry, "SHMD_CLIENT_NAME=%s", identity->name);
-    entry_add(entry, "SHMD_CLIENT_VERIFIED=yes");
+    add_identity(entry, session);
+    if (session->role) {
+        entry_add(entry, "SHMD_ROLE=%s",
+                  session->role == MESSAGE_PUBLISHER ? "publisher" : "subscriber");
+    }
     return entry;
 }
 
@@ -282,10 +309,13 @@ void report_session_started(struct manager *manager, const struct session *sessi
         (void)snprintf(resumes, sizeof(resumes), ", going on from session %" PRIu32,
                        session->resumes);
     }
-    (void)snprintf(what, sizeof(what), "subscribed from record %" PRIu64 "%s", session->first,
-                   resumes);
+    (void)snprintf(what, sizeof(what), "%s record %" PRIu64 "%s",
+                   session->role == MESSAGE_PUBLISHER ? "publishes from its" : "subscribed from",
+                   session->first, resumes);
     entry = session_entry(EVENT_SESSION_STARTED, session, what);
-    entry_add(entry, "SHMD_RECORD_FIRST=%" PRIu64, session->first);
+    if (session->role == MESSAGE_SUBSCRIBER) {
+        entry_add(entry, "SHMD_RECORD_FIRST=%" PRIu64, session->first);
+    }
     if (session->resumes) {
         entry_add(entry, "SHMD_RESUMES=%" PRIu32, session->resumes);
     }
@@ -306,27 +336,35 @@ void report_session_ended(struct manager *manager, const struct session *session
         [SESSION_MALFORMED] = {EVENT_SESSION_REFUSED, "ended: it sent a message that is none"},
         [SESSION_LIED] = {EVENT_SESSION_REFUSED,
                           "ended: it acknowledged backwards, or what was never published"},
+        [SESSION_BROKEN] = {EVENT_SESSION_REFUSED, "ended: what it handed in is no record"},
         [SESSION_SILENT] = {EVENT_SESSION_REFUSED, "ended: it said nothing"},
         [SESSION_REFUSED] = {EVENT_SESSION_REFUSED, "refused"},
         [SESSION_CLOSED] = {EVENT_SESSION_ENDED, "closed: the daemon stops"},
+        [SESSION_DISMISSED] = {EVENT_SESSION_ENDED,
+                               "closed: another source has come, or a segment of another size"},
     };
-    char what[128];
+    bool publishes = session->cursor && session->role == MESSAGE_PUBLISHER;
+    char what[192], counts[64] = "";
     struct entry *entry;
 
-    if (reason == SESSION_LEFT && !session_subscribes(session)) {
+    if (reason == SESSION_LEFT && !session_is_welcome(session)) {
         return; /* it only asked for the status */
     }
-    (void)snprintf(what, sizeof(what), "%s%s%s",
+    if (publishes) {
+        (void)snprintf(counts, sizeof(counts),
+                       ", %" PRIu64 " records published, %" PRIu64 " rejected",
+                       session_published(session), session->lost);
+    }
+    (void)snprintf(what, sizeof(what), "%s%s%s%s",
                    reason == SESSION_EVICTED && session_is_away(session)
                        ? "evicted: it did not come back within its lease"
                        : reasons[reason].what,
-                   error ? ": " : "",
-                   error == -EPERM    ? "this user may not subscribe"
-                   : error == -EUSERS ? "too many sessions"
-                   : error            ? strerror(-error)
-                                      : "");
+                   error ? ": " : "", error ? handshake_objection(session, error) : "", counts);
     entry = session_entry(reasons[reason].event, session, what);
-    if (session->cursor) {
+    if (publishes) {
+        entry_add(entry, "SHMD_RECORDS=%" PRIu64, session_published(session));
+        entry_add(entry, "SHMD_REJECTED=%" PRIu64, session->lost);
+    } else if (session->cursor) {
         entry_add(entry, "SHMD_RECORD_LAST=%" PRIu64, session->acknowledged);
         entry_add(entry, "SHMD_LOST=%" PRIu64, session->lost);
     }

@@ -30,9 +30,9 @@ char *describe_state_failure(const char *path, int error);
 int report_failed(struct manager *manager, const struct segment_spec *spec, int error,
                   const struct segment_stat *holder);
 
-/* Of its `length` bytes, `shown` are at hand. */
-void report_rejected(struct manager *manager, const char *objection, size_t length,
-                     const char *record, size_t shown);
+/* Of its `length` bytes, `shown` are at hand. `publisher`: who pushed it; NULL: nobody. */
+void report_rejected(struct manager *manager, const struct session *publisher,
+                     const char *objection, size_t length, const char *record, size_t shown);
 void report_source_failed(struct manager *manager, const char *reason);
 void report_source_ended(struct manager *manager, const char *reason);
 

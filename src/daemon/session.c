@@ -1,62 +1,68 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/session.h"
+#include "base/sealed.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <systemd/sd-event.h>
 
-/* A page whose size nobody can change any more: no SIGBUS for either side. */
-static int page_new(int *ret_fd, struct page **ret)
+void session_restore(struct session *session)
 {
-    CLEANUP(fd_close_cleanup) int fd = memfd_create("shmd-page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    void *memory;
+    void *page = NULL, *queue = NULL;
+    size_t size = sealed_size(session->queue_fd);
 
-    if (fd < 0 || ftruncate(fd, PAGE_SIZE) < 0 ||
-        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
-        return -errno;
-    }
-    memory = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (memory == MAP_FAILED) {
-        return -errno;
-    }
-    *ret = memory;
-    *ret_fd = fd;
-    fd = -1;
-    return 0;
-}
-
-void session_restore_page(struct session *session)
-{
-    struct stat st;
-    int seals = F_SEAL_SHRINK | F_SEAL_GROW;
-    void *memory;
-
-    if (fstat(session->page_fd, &st) < 0 || st.st_size != PAGE_SIZE ||
-        (fcntl(session->page_fd, F_GET_SEALS) & seals) != seals) {
+    if (sealed_map(session->page_fd, PAGE_SIZE, &page) < 0) {
         return;
     }
-    memory = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, session->page_fd, 0);
-    session->page = memory == MAP_FAILED ? NULL : memory;
+    if (session->role == MESSAGE_PUBLISHER &&
+        (size < QUEUE_SIZE_MIN || sealed_map(session->queue_fd, size, &queue) < 0)) {
+        (void)munmap(page, PAGE_SIZE);
+        return;
+    }
+    session->page = page;
     session->page_fd = fd_close(session->page_fd);
+    if (queue) {
+        session->queue =
+            queue_reader(queue, size, session->cursor->position, session->cursor->published + 1);
+        session->queue_size = size;
+        session->queue_fd = fd_close(session->queue_fd);
+    }
 }
 
 int session_equip(struct session *session)
 {
     CLEANUP(fd_close_cleanup) int doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    void *page;
     int r;
 
     if (doorbell < 0) {
         return -errno;
     }
-    r = page_new(&session->page_fd, &session->page);
+    r = sealed_new("shmd-page", PAGE_SIZE, &session->page_fd, &page);
     if (r < 0) {
         return r;
     }
+    session->page = page;
     session->doorbell = doorbell;
     doorbell = -1;
+    return 0;
+}
+
+int session_equip_queue(struct session *session, size_t longest, const uint8_t epoch[16])
+{
+    size_t size = queue_size(longest);
+    void *queue;
+    int r = sealed_new("shmd-queue", size, &session->queue_fd, &queue);
+
+    if (r < 0) {
+        return r;
+    }
+    queue_format(queue, size, epoch, session->first);
+    session->queue = queue_reader(queue, size, 0, session->first);
+    session->queue_size = size;
+    session->longest = longest;
     return 0;
 }
 
@@ -71,7 +77,8 @@ int session_share(struct session *session, int ret_fds[MESSAGE_WELCOME_FDS])
     ret_fds[0] = session->page_fd;
     ret_fds[1] = ends[0];
     ret_fds[2] = session->doorbell;
-    return 0;
+    ret_fds[3] = session->queue_fd;
+    return session->role == MESSAGE_PUBLISHER ? 4 : 3;
 }
 
 enum claim session_look(struct session *session, uint64_t published, bool lossy)
@@ -123,19 +130,29 @@ void session_end(struct session *session, enum page_state state)
     (void)!write(session->client_doorbell, "", 1);
 }
 
-void session_detach(struct session *session)
+void session_hang_up(struct session *session)
 {
     session->socket_source = sd_event_source_disable_unref(session->socket_source);
+    session->socket = fd_close(session->socket);
+}
+
+void session_detach(struct session *session)
+{
+    session_hang_up(session);
     session->doorbell_source = sd_event_source_disable_unref(session->doorbell_source);
     session->deadline_source = sd_event_source_disable_unref(session->deadline_source);
     if (session->page) {
         (void)munmap(session->page, PAGE_SIZE);
         session->page = NULL;
     }
+    if (session->queue.header) {
+        (void)munmap((void *)(uintptr_t)session->queue.header, session->queue_size);
+        session->queue.header = NULL;
+    }
+    session->queue_fd = fd_close(session->queue_fd);
     session->page_fd = fd_close(session->page_fd);
     session->doorbell = fd_close(session->doorbell);
     session->client_doorbell = fd_close(session->client_doorbell);
-    session->socket = fd_close(session->socket);
 }
 
 struct session *session_free(struct session *session)

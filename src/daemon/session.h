@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A session: one subscriber, its connection, its page, and how far it has come.
+ * A session: one subscriber or publisher, its connection, its page, and how far it has come.
  *
  * What the client writes into its page is a claim. It is copied once, judged against what the
  * daemon itself knows, and only then becomes our `acknowledged`; a claim that cannot be true ends
@@ -18,6 +18,7 @@
 #include "daemon/cursor.h"
 #include "proto/message.h"
 #include "proto/page.h"
+#include "proto/queue.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -36,20 +37,21 @@ struct session {
     struct session *next;
     struct sessions *sessions; /* whom it belongs to */
     uint32_t id;
+    uint32_t role; /* enum message_role; 0: it has not said */
     struct identity identity;
 
-    int socket;
+    int socket; /* -1: publisher: it has gone, and what it has handed in is still to be published */
     int doorbell;        /* ours: an eventfd */
     int client_doorbell; /* the end of a pipe that we write */
-    int page_fd;
+    int page_fd, queue_fd;
     struct sd_event_source *socket_source, *doorbell_source, *deadline_source;
 
-    /* From here on only once it is a subscriber; before, page is NULL. */
+    /* From here on only once it is welcome; before, page is NULL. */
     struct page *page;
     struct cursor *cursor; /* in the state; what it does not cover yet, the log is to be told */
     uint64_t first;        /* the number of the first record that it gets */
     uint32_t resumes;      /* the session that it goes on from; 0: none */
-    uint64_t told;         /* plain: the record that its page tells of */
+    uint64_t told;         /* plain: the record that its page tells of; publisher: confirmed */
     uint64_t acknowledged; /* all up to this one are dealt with */
     uint64_t lost;         /* of these, how many were written over unread */
     bool asked;            /* it wanted to know the status */
@@ -59,6 +61,13 @@ struct session {
     uint64_t waiting_usec; /* since when it owes an acknowledgement, or its last one; 0: not */
     uint64_t bytes;        /* acknowledged, and not yet handed to the log */
     uint64_t latency_usec; /* of the last one of these */
+
+    /* Of a publisher; its acknowledged records are those of its own that are dealt with. */
+    struct ring_reader queue; /* what it hands in */
+    size_t queue_size;
+    size_t longest; /* record that it was told to fit, in bytes */
+    bool broken;    /* what stands in its queue is no record */
+    bool closing;   /* it was told to hand in no more */
 };
 
 enum claim {
@@ -70,13 +79,19 @@ enum claim {
 /* Makes the page and the doorbells. On failure nothing has changed. */
 int session_equip(struct session *session);
 
-/* Maps the page of an earlier daemon's session from its descriptor, if that is what it should be.
- */
-void session_restore_page(struct session *session);
+/* A publisher: makes its queue, for records of up to `longest` bytes. */
+int session_equip_queue(struct session *session, size_t longest, const uint8_t epoch[16]);
 
 /*
- * The descriptors for the WELCOME: page, the client's doorbell, the daemon's doorbell. The caller
- * closes the second one, which is of no more use to us.
+ * Maps page and queue of an earlier daemon's session from their descriptors, if they are what they
+ * should be.
+ */
+void session_restore(struct session *session);
+
+/*
+ * The descriptors for the WELCOME: page, the client's doorbell, the daemon's doorbell, and a
+ * publisher's queue. The caller closes the second one, which is of no more use to us. Returns how
+ * many.
  */
 int session_share(struct session *session, int ret_fds[MESSAGE_WELCOME_FDS]);
 
@@ -93,17 +108,42 @@ void session_notify(struct session *session);
 /* Says in the page how it ends, and wakes the client. */
 void session_end(struct session *session, enum page_state state);
 
-/* Is it a subscriber, and there? */
-static inline bool session_subscribes(const struct session *session)
+/* Is it a subscriber or a publisher, and there? */
+static inline bool session_is_welcome(const struct session *session)
 {
     return session->page != NULL;
 }
 
-/* Is it a subscriber that is expected back, after a restart or with another segment? */
+static inline bool session_subscribes(const struct session *session)
+{
+    return session_is_welcome(session) && session->role == MESSAGE_SUBSCRIBER;
+}
+
+static inline bool session_publishes(const struct session *session)
+{
+    return session_is_welcome(session) && session->role == MESSAGE_PUBLISHER;
+}
+
+/* Does it hold up records until it has acknowledged them, here or away? */
+static inline bool session_is_owed(const struct session *session)
+{
+    return session->cursor && session->role == MESSAGE_SUBSCRIBER;
+}
+
+/* Is it expected back, after a restart or with another segment? */
 static inline bool session_is_away(const struct session *session)
 {
     return session->cursor && !session->page;
 }
+
+/* A publisher: so many of the records that it has handed in were published. */
+static inline uint64_t session_published(const struct session *session)
+{
+    return session->acknowledged + 1 - session->first - session->lost;
+}
+
+/* Closes the connection. A publisher's queue stays. */
+void session_hang_up(struct session *session);
 
 /* Makes it one that is away: its connection is closed, its cursor stays. */
 void session_detach(struct session *session);

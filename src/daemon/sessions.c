@@ -31,7 +31,7 @@ static void unlink_session(struct session *session)
 void sessions_end(struct session *session, enum session_reason reason, int error)
 {
     struct sessions *sessions = session->sessions;
-    bool kept = session_subscribes(session);
+    bool kept = session_is_welcome(session);
 
     unlink_session(session);
     sessions->hooks.ended(sessions->hooks.userdata, session, reason, error);
@@ -42,10 +42,21 @@ void sessions_end(struct session *session, enum session_reason reason, int error
     (void)session_free(session);
 }
 
+void sessions_leave(struct session *session)
+{
+    if (session_publishes(session)) {
+        session_hang_up(session);
+    } else {
+        sessions_end(session, SESSION_LEFT, 0);
+    }
+}
+
 void sessions_drop(struct session *session, enum session_reason reason)
 {
-    if (session_subscribes(session)) {
-        session_end(session, reason == SESSION_CLOSED ? PAGE_CLOSING : PAGE_EVICTED);
+    if (session_is_welcome(session)) {
+        session_end(session, reason == SESSION_CLOSED || reason == SESSION_DISMISSED
+                                 ? PAGE_CLOSING
+                                 : PAGE_EVICTED);
     }
     sessions_end(session, reason, 0);
 }
@@ -56,7 +67,7 @@ void sessions_drop_all(struct sessions *sessions, enum page_state state)
 
     for (struct session *session = sessions->first; session; session = next) {
         next = session->next;
-        if (session_subscribes(session)) {
+        if (session_is_welcome(session)) {
             session_end(session, state);
         }
         sessions_end(session, SESSION_CLOSED, 0);
@@ -143,7 +154,8 @@ static struct session *session_new(struct sessions *sessions)
     struct session *session = calloc(1, sizeof(*session));
 
     if (session) {
-        session->socket = session->doorbell = session->client_doorbell = session->page_fd = -1;
+        session->socket = session->doorbell = session->client_doorbell = -1;
+        session->page_fd = session->queue_fd = -1;
         session->sessions = sessions;
     }
     return session;
@@ -195,17 +207,20 @@ int sessions_restore(struct sessions *sessions, struct cursor *cursor, const int
     }
     session->socket = fds[KEPT_SOCKET];
     session->page_fd = fds[KEPT_PAGE];
+    session->queue_fd = fds[KEPT_QUEUE];
     session->doorbell = fds[KEPT_DOORBELL];
     session->client_doorbell = fds[KEPT_CLIENT_DOORBELL];
     session->id = cursor->session;
+    session->role = cursor->role;
     session->cursor = cursor;
     session->identity =
         (struct identity){.pid = cursor->pid, .uid = cursor->uid, .gid = cursor->gid};
     memcpy(session->identity.name, cursor->name, sizeof(cursor->name) - 1);
+    session->first = cursor->first;
     session->acknowledged = cursor->logged;
     session->lost = session->lost_logged = cursor->lost;
-    session_restore_page(session);
-    if (!session->page) { /* the rest is of no use, and its client has to see that */
+    session_restore(session);
+    if (!session_is_welcome(session)) { /* the rest is of no use, and its client has to see that */
         fdstore_forget(session->id);
         session_detach(session);
     } else if (session->socket >= 0 && session->doorbell >= 0) {
@@ -281,14 +296,14 @@ void sessions_configure(struct sessions *sessions, const struct sessions_limits 
     sessions->limits = *limits;
 }
 
-size_t sessions_subscribers(const struct sessions *sessions)
+size_t sessions_count(const struct sessions *sessions, enum message_role role)
 {
-    size_t count = 0;
+    size_t found = 0;
 
     for (const struct session *session = sessions->first; session; session = session->next) {
-        count += session_subscribes(session) || session_is_away(session);
+        found += (session->cursor || session_is_welcome(session)) && session->role == role;
     }
-    return count;
+    return found;
 }
 
 struct sessions *sessions_free(struct sessions *sessions)

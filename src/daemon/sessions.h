@@ -23,9 +23,11 @@ enum session_reason {
     SESSION_EVICTED,   /* its lease ran out */
     SESSION_MALFORMED, /* a message that is none */
     SESSION_LIED,      /* a claim that cannot be true */
+    SESSION_BROKEN,    /* what it handed in is no record */
     SESSION_SILENT,    /* said nothing in time */
     SESSION_REFUSED,   /* not allowed, or too many */
     SESSION_CLOSED,    /* the daemon goes */
+    SESSION_DISMISSED, /* a publisher that has to connect again */
 };
 
 struct sessions_hooks {
@@ -46,7 +48,8 @@ struct sessions_hooks {
 struct sessions_limits {
     size_t sessions;
     size_t sessions_per_user;
-    const char *allowed; /* who may subscribe, see access.h; valid until the next configuration */
+    const char *subscribers; /* who may, see access.h; valid until the next configuration */
+    const char *publishers;  /* … likewise */
 };
 
 struct sessions {
@@ -81,17 +84,17 @@ int sessions_restore(struct sessions *sessions, struct cursor *cursor, const int
 /* NULL if there is none with this number. */
 struct session *sessions_find(const struct sessions *sessions, uint32_t id);
 
-/* Ends one session: tells it through its page (a subscriber), calls the hook, frees it. */
+/* Ends one session: tells it through its page, calls the hook, frees it. */
 void sessions_drop(struct session *session, enum session_reason reason);
 
-/* Ends all sessions with this state in the subscribers' pages. */
+/* Ends all sessions with this state in their pages. */
 void sessions_drop_all(struct sessions *sessions, enum page_state state);
 
-/* Tells a subscriber through its page to connect again, and keeps what it must not lose. */
+/* Tells a client through its page to connect again, and keeps what it must not lose. */
 void sessions_send_away(struct session *session, enum page_state state);
 
-/* Subscribers, with those who are away. */
-size_t sessions_subscribers(const struct sessions *sessions);
+/* Subscribers or publishers, with those who are away. */
+size_t sessions_count(const struct sessions *sessions, enum message_role role);
 
 /* Closes what is ours. What systemd keeps of the sessions stays, for the next daemon. */
 struct sessions *sessions_free(struct sessions *sessions);
@@ -99,6 +102,9 @@ struct sessions *sessions_free(struct sessions *sessions);
 DEFINE_CLEANUP(struct sessions, sessions_free)
 
 /* --- for handshake.c --- */
+
+/* Its client has gone. What a publisher has handed in is published first. */
+void sessions_leave(struct session *session);
 
 /* Calls the hook and frees it. */
 void sessions_end(struct session *session, enum session_reason reason, int error);

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #define STATE_MAGIC      UINT64_C(0x7374617473686d64) /* "shmdstat" */
-#define STATE_VERSION    3
+#define STATE_VERSION    4
 #define PAGE             ((size_t)4096)
 #define IMAGE_OFFSET     ((sizeof(struct state_file) + PAGE - 1) / PAGE * PAGE)
 #define INITIAL_IPC_NS   0xEFFFFFFFU /* the kernel's number for the initial IPC namespace */

@@ -23,6 +23,7 @@
 #include "daemon/acklog.h"
 #include "daemon/cursor.h"
 #include "daemon/outbox.h"
+#include "daemon/transfer.h"
 
 #include <limits.h>
 #include <sys/types.h>
@@ -56,6 +57,7 @@ struct state_file {
     char conf_path[PATH_MAX];
     struct acklog acklog;
     struct outbox outbox;
+    struct transfer transfer;
     struct cursors cursors;
 };
 

@@ -18,7 +18,9 @@ static uint64_t pending(const struct session *session)
 {
     const struct cursor *cursor = session->cursor;
 
-    return cursor ? session->acknowledged - cursor->logged - (session->lost - cursor->lost) : 0;
+    return session_is_owed(session)
+               ? session->acknowledged - cursor->logged - (session->lost - cursor->lost)
+               : 0;
 }
 
 void subscribers_hand_over(struct manager *manager, struct session *session)
@@ -118,7 +120,7 @@ struct progress subscribers_progress(const struct manager *manager)
 
     for (const struct session *session = manager->sessions->first; session;
          session = session->next) {
-        if (session_subscribes(session) || session_is_away(session)) {
+        if (session_is_owed(session)) {
             progress.subscribers = true;
             if (session->acknowledged < progress.slowest) {
                 progress.slowest = session->acknowledged;
@@ -191,24 +193,29 @@ void subscribers_notify(struct manager *manager)
     }
 }
 
-static void announce(struct manager *manager, uint32_t sleeps)
+/* Of publishers, there is only news for us while the source waits for some. */
+static void announce(struct manager *manager, bool sleeps)
 {
+    bool awaits = sleeps && intake_awaits_publishers(manager);
+
     for (struct session *session = manager->sessions->first; session; session = session->next) {
-        if (session_subscribes(session)) {
-            atomic_store_explicit(&session->page->daemon_sleeps, sleeps, memory_order_relaxed);
+        if (session_is_welcome(session)) {
+            atomic_store_explicit(&session->page->daemon_sleeps,
+                                  session_publishes(session) ? awaits : sleeps,
+                                  memory_order_relaxed);
         }
     }
 }
 
 void subscribers_announce_sleep(struct manager *manager)
 {
-    announce(manager, 1);
+    announce(manager, true);
     atomic_thread_fence(memory_order_seq_cst); /* S2: pairs with page_must_ring() of the clients */
 }
 
 void subscribers_announce_awake(struct manager *manager)
 {
-    announce(manager, 0);
+    announce(manager, false);
 }
 
 int subscribers_open(struct manager *manager)

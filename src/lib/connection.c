@@ -99,6 +99,8 @@ int connection_hello(int socket, const struct message_hello *hello, struct messa
         struct message_welcome welcome;
         struct message_refused refused;
     } answer;
+    /* A publisher gets its queue, too. */
+    int last = hello->role == MESSAGE_PUBLISHER ? 3 : 2;
     ssize_t length;
     int r = send_message(socket, hello, sizeof(*hello));
 
@@ -112,7 +114,7 @@ int connection_hello(int socket, const struct message_hello *hello, struct messa
     r = 0;
     if (!message_is(&answer, (size_t)length, MESSAGE_WELCOME, sizeof(answer.welcome))) {
         r = refusal(&answer, (size_t)length);
-    } else if (ret_fds[MESSAGE_WELCOME_FDS - 1] < 0) {
+    } else if (ret_fds[last] < 0) {
         r = -EPROTO;
     }
     if (r < 0) {

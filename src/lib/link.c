@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/link.h"
 #include "base/cleanup.h"
+#include "base/sealed.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -13,6 +14,9 @@ void link_close(struct link *link)
 {
     if (link->segment) {
         (void)shmdt(link->segment);
+    }
+    if (link->queue) {
+        (void)munmap(link->queue, link->welcome.segment_size);
     }
     if (link->page) {
         (void)munmap(link->page, PAGE_SIZE);
@@ -29,9 +33,10 @@ bool link_lives(struct link *link)
 {
     char byte;
 
-    link->generation = link_is_ring(link) ? atomic_load_explicit(&link->reader.header->generation,
-                                                                 memory_order_acquire)
-                                          : 0;
+    link->generation =
+        link->segment && link_is_ring(link)
+            ? atomic_load_explicit(&link->reader.header->generation, memory_order_acquire)
+            : 0;
     /* The daemon says nothing in a session; only its end could be read. */
     return recv(link->socket, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
@@ -41,17 +46,12 @@ static void link_close_cleanup(struct link *link)
     link_close(link);
 }
 
-/* Maps what the WELCOME names. */
-static int link_map(struct link *link, int page_fd)
+/* Attaches the segment that the WELCOME names. */
+static int attach_segment(struct link *link)
 {
-    void *page = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, page_fd, 0);
     void *segment;
     int r;
 
-    if (page == MAP_FAILED) {
-        return -errno;
-    }
-    link->page = page;
     segment = shmat(link->welcome.segment_id, NULL, SHM_RDONLY);
     if (segment == (void *)-1) {
         return errno == EINVAL || errno == EIDRM ? -EAGAIN : -errno;
@@ -91,6 +91,7 @@ int link_open(const struct shmd_options *options, const struct message_hello *he
 {
     CLEANUP(link_close_cleanup) struct link link = LINK_CLOSED;
     int fds[MESSAGE_WELCOME_FDS];
+    void *page = NULL;
     int r = link_connect(options, hello, &link, fds);
 
     if (r < 0) {
@@ -98,8 +99,15 @@ int link_open(const struct shmd_options *options, const struct message_hello *he
     }
     link.doorbell = fds[1];
     link.daemon_doorbell = fds[2];
-    r = link_map(&link, fds[0]);
+    r = sealed_map(fds[0], PAGE_SIZE, &page);
+    link.page = page;
+    if (r == 0) {
+        r = hello->role == MESSAGE_PUBLISHER
+                ? sealed_map(fds[3], link.welcome.segment_size, &link.queue)
+                : attach_segment(&link);
+    }
     (void)fd_close(fds[0]);
+    (void)fd_close(fds[3]);
     if (r < 0) {
         return r;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A link: what one session of a subscriber consists of. It is thrown away when the daemon goes, or
- * when it says that another segment has come, and made anew.
+ * A link: what one session consists of. It is thrown away when the daemon goes, or when it says
+ * that another segment has come, and made anew.
  */
 #pragma once
 
@@ -12,9 +12,10 @@
 struct link {
     int socket, doorbell, daemon_doorbell;
     struct page *page;
-    void *segment;
-    struct ring_reader reader;
-    uint32_t generation; /* of the ring, when the session began */
+    void *segment;             /* of a subscriber; … */
+    struct ring_reader reader; /* … where it is a ring */
+    uint32_t generation;       /* of the ring, when the session began */
+    void *queue;               /* of a publisher, welcome.segment_size bytes */
     struct message_welcome welcome;
 };
 

@@ -15,7 +15,7 @@
 /* Takes the record of a plain segment, whose page says its number, length and first byte. */
 static int plain_next(struct shmd_subscriber *subscriber, struct shmd_record *ret)
 {
-    struct link *link = &subscriber->link;
+    struct link *link = &subscriber->member.link;
     /* Acquire: pairs with the daemon's release store, behind which the record is published. */
     uint64_t number = atomic_load_explicit(&link->page->published, memory_order_acquire);
     uint32_t length = link->page->length;
@@ -48,7 +48,7 @@ static int plain_next(struct shmd_subscriber *subscriber, struct shmd_record *re
 /* It was overtaken: goes on with the oldest record that is whole. */
 static void catch_up(struct shmd_subscriber *subscriber)
 {
-    struct ring_reader *reader = &subscriber->link.reader;
+    struct ring_reader *reader = &subscriber->member.link.reader;
     uint64_t expected = reader->number;
     uint64_t oldest = ring_seek_oldest(reader);
 
@@ -63,7 +63,7 @@ static void catch_up(struct shmd_subscriber *subscriber)
 
 void subscriber_skip_returned(struct shmd_subscriber *subscriber)
 {
-    struct ring_reader *reader = &subscriber->link.reader;
+    struct ring_reader *reader = &subscriber->member.link.reader;
     const struct ring_record *record;
 
     while (reader->number <= subscriber->returned) {
@@ -83,7 +83,7 @@ void subscriber_skip_returned(struct shmd_subscriber *subscriber)
 
 static int ring_next(struct shmd_subscriber *subscriber, struct shmd_record *ret)
 {
-    struct ring_reader *reader = &subscriber->link.reader;
+    struct ring_reader *reader = &subscriber->member.link.reader;
     const struct ring_record *record = NULL;
     size_t length;
 
@@ -95,10 +95,10 @@ static int ring_next(struct shmd_subscriber *subscriber, struct shmd_record *ret
         case RING_NOTHING:
             return -EAGAIN;
         case RING_OVERTAKEN:
-            if (link_is_kept(&subscriber->link)) {
+            if (link_is_kept(&subscriber->member.link)) {
                 /* Evicted: the page says so. Or the daemon was killed, and another one goes on
                  * without us: there will be another session. */
-                if (link_state(&subscriber->link) == PAGE_ACTIVE) {
+                if (link_state(&subscriber->member.link) == PAGE_ACTIVE) {
                     subscriber_disconnect(subscriber);
                 }
                 return -EAGAIN;
@@ -108,7 +108,7 @@ static int ring_next(struct shmd_subscriber *subscriber, struct shmd_record *ret
         case RING_RECORD:
             break;
         }
-        if (link_is_kept(&subscriber->link)) {
+        if (link_is_kept(&subscriber->member.link)) {
             length = record->length;
             data = record->bytes;
         } else if (ring_copy(reader, record, subscriber->buffer, &length)) {
@@ -128,19 +128,20 @@ int shmd_next(struct shmd_subscriber *subscriber, struct shmd_record *ret)
     int r;
 
     /* Superseded, closing, or its daemon has died for good: there will be another session. */
-    if (subscriber->connected &&
-        (link_state(&subscriber->link) > PAGE_EVICTED ||
-         (link_is_taken_over(&subscriber->link) && !link_lives(&subscriber->link)))) {
+    if (subscriber->member.connected &&
+        (link_state(&subscriber->member.link) > PAGE_EVICTED ||
+         (link_is_taken_over(&subscriber->member.link) && !link_lives(&subscriber->member.link)))) {
         subscriber_disconnect(subscriber);
     }
-    if (!subscriber->connected) {
+    if (!subscriber->member.connected) {
         r = subscriber_reconnect(subscriber);
         if (r < 0) {
             return r;
         }
     }
-    r = link_is_ring(&subscriber->link) ? ring_next(subscriber, ret) : plain_next(subscriber, ret);
-    if (subscriber->connected && link_state(&subscriber->link) == PAGE_EVICTED) {
+    r = link_is_ring(&subscriber->member.link) ? ring_next(subscriber, ret)
+                                               : plain_next(subscriber, ret);
+    if (subscriber->member.connected && link_state(&subscriber->member.link) == PAGE_EVICTED) {
         return -ETIME; /* what was just read may have been written over already */
     }
     if (r < 0) {
@@ -158,7 +159,7 @@ int shmd_next(struct shmd_subscriber *subscriber, struct shmd_record *ret)
 
 int shmd_acknowledge(struct shmd_subscriber *subscriber, uint64_t number)
 {
-    struct link *link = &subscriber->link;
+    struct link *link = &subscriber->member.link;
     uint64_t lost;
 
     if (number > subscriber->returned || number == 0) {
@@ -172,7 +173,7 @@ int shmd_acknowledge(struct shmd_subscriber *subscriber, uint64_t number)
     }
     subscriber->acknowledged = number;
     lost = gaps_settle(&subscriber->gaps, number);
-    if (!subscriber->connected) {
+    if (!subscriber->member.connected) {
         return SHMD_LATER;
     }
     page_acknowledge(link->page, number, lost);

@@ -334,7 +334,7 @@ struct shmd_publication {
     bool connected;     /* else it is trying to connect again */
     uint64_t handed_in; /* the last record that was handed in; 0: none */
     uint64_t confirmed; /* all records up to this one are published, or rejected */
-    uint64_t rejected;  /* so many of them, since it connected last; the journal says why */
+    uint64_t rejected;  /* so many of them, as far as it was told; the journal says why */
 };
 
 /*

@@ -1,26 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
  * A subscriber, inside the library: subscriber.c makes it and keeps it connected, records.c takes
- * and acknowledges records, waiting.c waits for them.
+ * and acknowledges records.
  */
 #pragma once
 
 #include "lib/gaps.h"
-#include "lib/link.h"
+#include "lib/member.h"
 
 struct shmd_subscriber {
-    struct shmd_options options;
-    char *instance, *socket;
-    char name[MESSAGE_NAME_SIZE];
-    uint32_t id; /* among those of this process */
-    int epoll, timer;
-
-    struct link link;
+    struct member member;
     void *retired; /* the segment of the session before: the caller may still read in it */
-    bool connected;
-    uint64_t retry_usec; /* the pause before the next attempt */
-    uint64_t retry_at;
-    uint64_t spin_usec; /* how long it pays to look before sleeping; learnt */
 
     uint8_t epoch[16];
     uint64_t returned;     /* the last record that was handed out */

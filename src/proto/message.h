@@ -14,9 +14,9 @@
  *
  * A publisher gets a fourth descriptor: the ring into which it writes its records, see queue.h.
  *
- * A subscriber may have one session after another. What it has not acknowledged in the one before
- * is kept for it: by its process and by the number that it says in every HELLO, which is its own
- * among those of its process.
+ * A client may have one session after another. What a subscriber has not acknowledged in the one
+ * before is kept for it, and what a publisher has handed in is known: by its process and by the
+ * number that it says in every HELLO, which is its own among those of its process.
  *
  * All numbers are in the machine's byte order: the socket does not leave it. Every message begins
  * with its magic, version, type and size. Anything else, descriptors sent to the daemon included,
@@ -30,8 +30,9 @@
 #define MESSAGE_MAGIC       0x646d6873u /* "shmd" */
 #define MESSAGE_VERSION     1
 #define MESSAGE_NAME_SIZE   32
+#define MESSAGE_NUMBER_MAX  (UINT64_MAX / 2)     /* of a publisher's records */
 #define MESSAGE_REPORT_MAX  ((size_t)160 * 1024) /* bytes of a REPORT: below the socket's buffer */
-#define MESSAGE_WELCOME_FDS 3                    /* a publisher's: one more */
+#define MESSAGE_WELCOME_FDS 4                    /* at most; a subscriber's: one less */
 
 enum message_type {
     MESSAGE_HELLO = 1,
@@ -72,7 +73,7 @@ struct message_hello {
     uint64_t after;               /* resuming: the last record acknowledged in it (publisher: the
                                      last one that it knows to be confirmed); else 0 */
     uint64_t lost;                /* resuming: records lost in it, as its page says; else 0 */
-    uint32_t subscriber;          /* of the client's choice, see below; 0: it will not resume */
+    uint32_t client;              /* of its own choice, see above; 0: it will not resume */
     uint32_t reserved;            /* 0 */
     char name[MESSAGE_NAME_SIZE]; /* what the client calls itself, NUL-padded */
 };

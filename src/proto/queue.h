@@ -33,6 +33,72 @@ static inline size_t queue_size(size_t longest)
     return size < QUEUE_SIZE_MIN ? QUEUE_SIZE_MIN : size;
 }
 
+/* The daemon: makes an empty one, whose first record will have this number. */
+static inline void queue_format(void *map, size_t size, const uint8_t epoch[16], uint64_t first)
+{
+    struct ring_writer writer;
+
+    ring_format(&writer, map, size, epoch, RING_WAIT, first);
+}
+
+/* The daemon: reads on at the record with this number, which stands, or will stand, there. */
+static inline struct ring_reader queue_reader(const void *map, size_t size, uint64_t position,
+                                              uint64_t number)
+{
+    return (struct ring_reader){
+        .header = map,
+        .data = (const char *)map + sizeof(struct ring_header),
+        .capacity = ring_capacity(size),
+        .position = position,
+        .number = number,
+    };
+}
+
+enum queue_look {
+    QUEUE_EMPTY,
+    QUEUE_RECORD, /* the next record is there */
+    QUEUE_BROKEN, /* what stands there is none: whoever writes this is no publisher */
+};
+
+/*
+ * Looks for the next record. Its length is read once and bounded; its bytes may change while they
+ * are copied, at the expense of whoever changes them.
+ */
+static inline enum queue_look queue_look(struct ring_reader *reader, const char **ret,
+                                         size_t *ret_length)
+{
+    const struct ring_record *record = ring_peek(reader, reader->position);
+    uint64_t number = atomic_load_explicit(&record->number, memory_order_acquire); /* with W4 */
+    size_t length;
+
+    if (number == RING_WRAP) {
+        reader->position += reader->capacity - reader->position % reader->capacity;
+        record = ring_peek(reader, reader->position);
+        number = atomic_load_explicit(&record->number, memory_order_acquire);
+    }
+    if (number == 0) {
+        return QUEUE_EMPTY;
+    }
+    length = ring_length(record);
+    if (number != reader->number || !ring_plausible(reader, length)) {
+        return QUEUE_BROKEN;
+    }
+    *ret = record->bytes;
+    *ret_length = length;
+    return QUEUE_RECORD;
+}
+
+/* The publisher: writes an empty one, from the record with this number on. */
+static inline struct ring_writer queue_writer(void *map, size_t size, uint64_t first)
+{
+    return (struct ring_writer){
+        .header = map,
+        .data = (char *)map + sizeof(struct ring_header),
+        .capacity = ring_capacity(size),
+        .number = first,
+    };
+}
+
 /* The publisher: what was confirmed may be written over. */
 static inline void queue_release(struct ring_writer *writer, uint64_t confirmed)
 {

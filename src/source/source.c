@@ -6,6 +6,7 @@
 
 static const struct source_driver *const drivers[] = {
     &source_alphabet,
+    &source_push,
 };
 
 #define DRIVERS (sizeof(drivers) / sizeof(drivers[0]))
@@ -49,6 +50,13 @@ int source_open(const struct source_driver *driver, const struct source_context 
 void source_ask(struct source *source)
 {
     source->driver->ask(source);
+}
+
+void source_poke(struct source *source)
+{
+    if (source->driver->poke) {
+        source->driver->poke(source);
+    }
 }
 
 void source_repeat(struct source *source)

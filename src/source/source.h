@@ -62,6 +62,9 @@ struct source_host {
     /* No answer: what was delivered last is out of date, there is something newer. */
     void (*outdate)(void *userdata);
 
+    /* push: publishes what a publisher has handed in, which is a delivery; false: there is none. */
+    bool (*collect)(void *userdata);
+
     /* No answer: a line for the log, without a newline, of any bytes. */
     void (*say)(void *userdata, const char *line, size_t length);
 };
@@ -86,6 +89,9 @@ struct source_driver {
     /* A negative errno: it cannot be had at all. What may come right later fails when asked. */
     int (*open)(const struct source_context *context, struct source **ret);
     void (*ask)(struct source *source);
+
+    /* It has been asked, and its host may have something for it now. Optional. */
+    void (*poke)(struct source *source);
 
     /*
      * Somebody came who may not have seen what was delivered last: it may be delivered once more.
@@ -118,6 +124,7 @@ const char *source_check(const struct source_driver *driver, const struct source
 int source_open(const struct source_driver *driver, const struct source_context *context,
                 struct source **ret);
 void source_ask(struct source *source);
+void source_poke(struct source *source);
 void source_repeat(struct source *source);
 bool source_retire(struct source *source);
 struct source *source_close(struct source *source);
@@ -149,6 +156,11 @@ static inline void source_end(const struct source *source, const char *reason)
 static inline void source_outdate(const struct source *source)
 {
     source->context.host->outdate(source->context.userdata);
+}
+
+static inline bool source_collect(const struct source *source)
+{
+    return source->context.host->collect(source->context.userdata);
 }
 
 static inline void source_say(const struct source *source, const char *line, size_t length)

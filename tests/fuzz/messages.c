@@ -107,13 +107,14 @@ static void set_up(struct scene *scene)
         .report = on_report,
         .userdata = scene,
     };
-    struct sessions_limits limits = {SESSIONS, SESSIONS, "*"};
+    struct sessions_limits limits = {SESSIONS, SESSIONS, "*", ""};
 
     for (size_t i = 0; i < PEERS; i++) {
-        scene->peers[i] = (struct peer){.socket = -1, .fds = {-1, -1, -1}};
+        scene->peers[i] = (struct peer){.socket = -1, .fds = {-1, -1, -1, -1}};
     }
     assert(sd_event_new(&scene->event) == 0);
-    assert(sessions_new(scene->event, listen_anywhere(scene), &hooks, &scene->last_id, &scene->sessions) == 0);
+    assert(sessions_new(scene->event, listen_anywhere(scene), &hooks, &scene->last_id,
+                        &scene->sessions) == 0);
     sessions_configure(scene->sessions, &limits);
 }
 
@@ -303,7 +304,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     while (input.left > 0) {
         play(&scene, &input);
         assert(scene.sessions->count <= SESSIONS);
-        assert(sessions_subscribers(scene.sessions) <= scene.sessions->count);
+        assert(sessions_count(scene.sessions, MESSAGE_SUBSCRIBER) <= scene.sessions->count);
     }
     for (size_t i = 0; i < PEERS; i++) {
         leave(&scene, i);

@@ -34,7 +34,7 @@ static inline bool peer_connect(struct peer *peer, const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-    *peer = (struct peer){.socket = -1, .fds = {-1, -1, -1}};
+    *peer = (struct peer){.socket = -1, .fds = {-1, -1, -1, -1}};
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
     peer->socket = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     return connect(peer->socket, (struct sockaddr *)&address, sizeof(address)) == 0;
@@ -146,5 +146,5 @@ static inline void peer_leave(struct peer *peer)
         (void)fd_close(peer->fds[i]);
     }
     (void)fd_close(peer->socket);
-    *peer = (struct peer){.socket = -1, .fds = {-1, -1, -1}};
+    *peer = (struct peer){.socket = -1, .fds = {-1, -1, -1, -1}};
 }

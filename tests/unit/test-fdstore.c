@@ -3,6 +3,8 @@
  * What systemd keeps for a session, and how it is found again.
  */
 #include "daemon/fdstore.h"
+#include "proto/page.h"
+#include "proto/queue.h"
 
 #include "store.h"
 
@@ -35,6 +37,11 @@ static int set_up(void **state)
     }
     f->fds[KEPT_SOCKET] = sockets[0];
     f->fds[KEPT_PAGE] = memfd_create("page", MFD_CLOEXEC);
+    f->fds[KEPT_QUEUE] = memfd_create("queue", MFD_CLOEXEC);
+    if (ftruncate(f->fds[KEPT_PAGE], PAGE_SIZE) < 0 ||
+        ftruncate(f->fds[KEPT_QUEUE], QUEUE_SIZE_MIN) < 0) {
+        return -1;
+    }
     f->fds[KEPT_DOORBELL] = eventfd(0, EFD_CLOEXEC);
     f->fds[KEPT_CLIENT_DOORBELL] = ends[1];
     f->others[0] = sockets[1];
@@ -96,6 +103,7 @@ static void assert_taken(struct fixture *f, uint32_t session)
     assert_true(inherited_take_session(f->inherited, session, fds));
     assert_true(is_same(fds[KEPT_SOCKET], f->fds[KEPT_SOCKET]));
     assert_true(is_same(fds[KEPT_PAGE], f->fds[KEPT_PAGE]));
+    assert_true(is_same(fds[KEPT_QUEUE], f->fds[KEPT_QUEUE]));
     assert_true(is_same(fds[KEPT_CLIENT_DOORBELL], f->fds[KEPT_CLIENT_DOORBELL]));
     assert_int_equal(write(fds[KEPT_DOORBELL], &one, sizeof(one)), sizeof(one));
     assert_int_equal(read(f->fds[KEPT_DOORBELL], &rung, sizeof(rung)), sizeof(rung));

@@ -34,7 +34,7 @@ static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
 
-    f->a = f->b = (struct peer){.socket = -1, .fds = {-1, -1, -1}};
+    f->a = f->b = (struct peer){.socket = -1, .fds = {-1, -1, -1, -1}};
     *state = f;
     return 0;
 }
@@ -92,7 +92,7 @@ static struct message_hello first_hello(const struct fixture *f, const struct pe
 {
     struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
 
-    hello.subscriber = peer == &f->a ? NUMBER : 0;
+    hello.client = peer == &f->a ? NUMBER : 0;
     return hello;
 }
 
@@ -155,7 +155,7 @@ static struct message_hello hello_again(const struct peer *old, uint64_t after)
     struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
 
     memcpy(hello.epoch, old->welcome.epoch, sizeof(hello.epoch));
-    hello.subscriber = NUMBER;
+    hello.client = NUMBER;
     hello.after = after;
     return hello;
 }
@@ -215,7 +215,7 @@ static bool nobody_is_expected(struct fixture *f)
 {
     for (uint64_t end = clock_usec() + SOON; clock_usec() < end;) {
         turn(f);
-        if (sessions_subscribers(f->daemon.manager->sessions) == 0) {
+        if (sessions_count(f->daemon.manager->sessions, MESSAGE_SUBSCRIBER) == 0) {
             return true;
         }
         (void)sd_event_run(f->daemon.manager->event, USEC_PER_MSEC);
@@ -253,7 +253,7 @@ static void a_session_goes_on(void **state)
         assert_goes_on(f, &f->a, number);
         acknowledge(f, &f->a, number + 2);
         assert_goes_on(f, &f->a, number + 2);
-        assert_int_equal(sessions_subscribers(f->daemon.manager->sessions), 1);
+        assert_int_equal(sessions_count(f->daemon.manager->sessions, MESSAGE_SUBSCRIBER), 1);
         assert_int_equal(oldest(f), number + 3); /* the ring goes on */
     }
     assert_logged(f, &f->a, 1, 61);
@@ -311,7 +311,7 @@ static void its_connection_is_heard_on(void **state)
     peer_acknowledge(&f->a, 7);
     peer_leave(&f->a);
     turn(f);
-    assert_int_equal(sessions_subscribers(f->daemon.manager->sessions), 0);
+    assert_int_equal(sessions_count(f->daemon.manager->sessions, MESSAGE_SUBSCRIBER), 0);
     assert_int_equal(cursors(f), 0);
     assert_int_equal(f->store.count, 0);
     assert_logged_with(f, 1, 1, 7, 0);
@@ -456,7 +456,7 @@ static void where_records_are_written_over_a_slow_reader_stays(void **state)
         turn(f);
         (void)sd_event_run(f->daemon.manager->event, USEC_PER_MSEC);
     }
-    assert_int_equal(sessions_subscribers(f->daemon.manager->sessions), 1);
+    assert_int_equal(sessions_count(f->daemon.manager->sessions, MESSAGE_SUBSCRIBER), 1);
     assert_int_equal(f->a.page->state, PAGE_ACTIVE);
 }
 
@@ -583,7 +583,7 @@ static void lose_all(struct fixture *f, const char *conf)
     go_on_alone(f);
     assert_true(peer_is_dropped(&f->a));
     assert_true(is_away(f, f->a.welcome.session));
-    assert_int_equal(sessions_subscribers(f->daemon.manager->sessions), 1);
+    assert_int_equal(sessions_count(f->daemon.manager->sessions, MESSAGE_SUBSCRIBER), 1);
 }
 
 /* "expected back": the ring does not go on without it. */
@@ -776,10 +776,10 @@ static void another_subscriber_of_its_process_is_not_it(void **state)
 
     lose_all(f, RING);
     hello = hello_again(&f->a, 9);
-    hello.subscriber = 0;
+    hello.client = 0;
     assert_int_equal(come_back(f, &hello), 10); /* as it says; but it is nobody's successor */
     assert_is_not_taken(f);
-    hello.subscriber = NUMBER + 1;
+    hello.client = NUMBER + 1;
     assert_int_equal(come_back(f, &hello), 10);
     assert_is_not_taken(f);
 }

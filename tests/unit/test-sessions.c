@@ -87,7 +87,8 @@ static int set_up(void **state)
     int fd;
 
     *state = f;
-    f->limits = (struct sessions_limits){.sessions = 10, .sessions_per_user = 5, .allowed = "*"};
+    f->limits =
+        (struct sessions_limits){.sessions = 10, .sessions_per_user = 5, .subscribers = "*"};
     f->directory = private_directory_new();
     (void)chmod(f->directory, 0755);
     (void)snprintf(f->path, sizeof(f->path), "%s/socket", f->directory);
@@ -151,7 +152,7 @@ static void a_subscriber_is_welcome(void **state)
     assert_int_equal(peer.welcome.key, 5678);
     assert_int_equal(peer.page->acknowledged, 41);
     assert_int_equal(peer.page->state, PAGE_ACTIVE);
-    assert_int_equal(sessions_subscribers(f->sessions), 1);
+    assert_int_equal(sessions_count(f->sessions, MESSAGE_SUBSCRIBER), 1);
     assert_int_equal(f->sessions->first->identity.pid, getpid());
     peer_leave(&peer);
     run_loop(f->event);
@@ -405,7 +406,7 @@ static void the_list_decides(void **state)
     struct peer peer;
 
     need_root();
-    f->limits.allowed = "4000000001 @4000000003";
+    f->limits.subscribers = "4000000001 @4000000003";
     sessions_configure(f->sessions, &f->limits);
     connect_as(f, &peer, ALICE);
     assert_int_equal(subscribe(f, &peer), 0);
@@ -432,7 +433,7 @@ static void the_first_group_counts(void **state)
     struct peer peer;
 
     need_root();
-    f->limits.allowed = "@4000000003";
+    f->limits.subscribers = "@4000000003";
     sessions_configure(f->sessions, &f->limits);
     assert_true(peer_connect_as(&peer, f->path, BOB, STAFF, NULL, 0));
     run_loop(f->event);
@@ -447,7 +448,7 @@ static void who_is_in_many_groups_is_in_each_of_them(void **state)
     gid_t groups[1000];
 
     need_root();
-    f->limits.allowed = "@4000000003";
+    f->limits.subscribers = "@4000000003";
     sessions_configure(f->sessions, &f->limits);
     for (size_t i = 0; i < 1000; i++) {
         groups[i] = (gid_t)(10000 + i);

@@ -222,7 +222,8 @@ static void what_makes_no_sense_begins_a_new_epoch(void **state)
         FIELD_AT(version, uint32_t, 0),
         FIELD_AT(version, uint32_t, 1),
         FIELD_AT(version, uint32_t, 2),
-        FIELD_AT(version, uint32_t, 4),
+        FIELD_AT(version, uint32_t, 3),
+        FIELD_AT(version, uint32_t, 5),
         FIELD_AT(boot, uint64_t, 1), /* another boot */
         FIELD_AT(progress, uint64_t, 7 << 2 | 3),
         FIELD_AT(image_size, uint64_t, 0),

@@ -24,7 +24,7 @@ static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
 
-    f->peer = (struct peer){.socket = -1, .fds = {-1, -1, -1}};
+    f->peer = (struct peer){.socket = -1, .fds = {-1, -1, -1, -1}};
     *state = f;
     if (!daemon_new(&f->daemon, RING)) {
         return -1;
@@ -71,7 +71,7 @@ static void it_says_how_the_daemon_is(void **state)
                          "{\"instance\":\"unit\",\"layout\":\"ring\",\"when_full\":\"wait\","
                          "\"key\":\"0x0000162e\",\"segment\":%d,\"size\":4096,\"mode\":\"0644\","
                          "\"epoch\":\"%s\",\"records\":%" PRIu64 ",\"acknowledged\":0,"
-                         "\"rejected\":0,\"subscribers\":0,\"sessions\":[]}",
+                         "\"rejected\":0,\"subscribers\":0,\"publishers\":0,\"sessions\":[]}",
                          manager->segment.id, SD_ID128_TO_STRING(manager->state->file->epoch),
                          board_newest(&manager->board)) > 0);
     assert_string_equal(json, expected);
@@ -87,11 +87,14 @@ static void it_says_how_a_subscriber_is(void **state)
     peer_acknowledge(&f->peer, 5);
     daemon_turn(&f->daemon);
     newest = board_newest(&f->daemon.manager->board);
-    assert_true(asprintf(&expected,
-                         "\"acknowledged\":5,\"rejected\":0,\"subscribers\":1,\"sessions\":[{"
-                         "\"pid\":%d,\"uid\":%u,\"gid\":%u,\"name\":\"peer\",\"acknowledged\":5,"
-                         "\"behind\":%" PRIu64 ",\"lost\":0,\"lease_left_ms\":",
-                         (int)getpid(), (unsigned)geteuid(), (unsigned)getegid(), newest - 5) > 0);
+    assert_true(
+        asprintf(
+            &expected,
+            "\"acknowledged\":5,\"rejected\":0,\"subscribers\":1,\"publishers\":0,\"sessions\":[{"
+            "\"role\":\"subscriber\",\"pid\":%d,\"uid\":%u,\"gid\":%u,\"name\":\"peer\","
+            "\"acknowledged\":5,"
+            "\"behind\":%" PRIu64 ",\"lost\":0,\"lease_left_ms\":",
+            (int)getpid(), (unsigned)geteuid(), (unsigned)getegid(), newest - 5) > 0);
     daemon_flush(&f->daemon);
     assert_true(says(f, 0, expected));
 }
@@ -112,7 +115,7 @@ static void others_are_shown_to_root_only(void **state)
     assert_true(says(f, geteuid(), "\"name\":\"peer\""));
     assert_true(says(f, ALICE, "\"name\":\"peer\""));
     assert_false(says(f, ALICE + 1, "peer"));
-    assert_true(says(f, ALICE + 1, "\"subscribers\":1,\"sessions\":[]"));
+    assert_true(says(f, ALICE + 1, "\"subscribers\":1,\"publishers\":0,\"sessions\":[]"));
 }
 
 static void who_only_asks_is_no_subscriber(void **state)
@@ -121,7 +124,7 @@ static void who_only_asks_is_no_subscriber(void **state)
 
     assert_true(peer_connect(&f->peer, f->daemon.socket_path));
     run_loop(f->daemon.manager->event);
-    assert_true(says(f, 0, "\"subscribers\":0,\"sessions\":[]"));
+    assert_true(says(f, 0, "\"subscribers\":0,\"publishers\":0,\"sessions\":[]"));
 }
 
 /* What a client calls itself ends no string and no object. */

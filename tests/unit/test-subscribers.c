@@ -37,7 +37,7 @@ static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
 
-    f->a = f->b = (struct peer){.socket = -1, .fds = {-1, -1, -1}};
+    f->a = f->b = (struct peer){.socket = -1, .fds = {-1, -1, -1, -1}};
     *state = f;
     return 0;
 }
@@ -228,7 +228,7 @@ static void who_does_not_acknowledge_is_evicted(void **state)
     assert_int_equal(f->b.page->state, PAGE_ACTIVE);
     assert_true(peer_is_dropped(&f->a));
     daemon_turn(&f->daemon);
-    assert_int_equal(sessions_subscribers(f->daemon.manager->sessions), 1);
+    assert_int_equal(sessions_count(f->daemon.manager->sessions, MESSAGE_SUBSCRIBER), 1);
     assert_true(board_oldest(&f->daemon.manager->board) > 1); /* the ring goes on */
     assert_true(daemon_logged("session-evicted") >= 0);
 }
@@ -259,7 +259,7 @@ static void who_acknowledges_at_the_last_moment_is_not(void **state)
     peer_acknowledge(&f->a, 5);
     run_loop(f->daemon.manager->event);
     assert_int_equal(f->a.page->state, PAGE_ACTIVE);
-    assert_int_equal(sessions_subscribers(f->daemon.manager->sessions), 1);
+    assert_int_equal(sessions_count(f->daemon.manager->sessions, MESSAGE_SUBSCRIBER), 1);
 }
 
 static void where_records_are_written_over_nobody_is_evicted(void **state)

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/publishers.h"
+#include "base/step.h"
+#include "daemon/report.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define TURN_RECORDS 16 /* of one publisher, while others have some, too */
+#define UNTOLD       (~UINT64_C(0))
+
+static bool is_wanted(const struct conf *conf)
+{
+    return strcmp(conf->source_type, "push") == 0;
+}
+
+int publishers_hello(struct manager *manager, struct session *session, struct session *old,
+                     const struct message_hello *hello)
+{
+    if (!is_wanted(manager->conf)) {
+        return -EOPNOTSUPP;
+    }
+    session->first = (old ? old->acknowledged : hello->after) + 1;
+    session->resumes = old ? old->id : 0;
+    return session_equip_queue(session, board_longest(&manager->board),
+                               manager->state->file->epoch.bytes);
+}
+
+void publishers_welcome(struct session *session, struct message_welcome *welcome)
+{
+    welcome->segment_size = session->queue_size;
+    welcome->position = session->longest;
+    session->told = session->first - 1;
+    atomic_store_explicit(&session->page->published, session->told,
+                          memory_order_relaxed); /* the message is later */
+}
+
+void publishers_receive(struct manager *manager, struct session *session)
+{
+    session->waiting_usec = 0;
+    session->longest = board_longest(&manager->board);
+    session->told = UNTOLD; /* it may not know how far we had come */
+}
+
+void publishers_forget(struct manager *manager, const struct session *session)
+{
+    if (manager->turn.publisher == session) {
+        manager->turn.publisher = NULL;
+    }
+}
+
+/* --- records --- */
+
+/* Deals with the next record of a publisher; true if it was published. */
+static bool collect(struct manager *manager, struct session *session)
+{
+    struct board *board = &manager->board;
+    struct transfer *transfer = &manager->state->file->transfer;
+    size_t longest = board_longest(board);
+    const char *bytes, *objection;
+    size_t length, shown;
+    char *place;
+
+    switch (queue_look(&session->queue, &bytes, &length)) {
+    case QUEUE_EMPTY:
+        return false;
+    case QUEUE_BROKEN:
+        session->broken = true;
+        return false;
+    case QUEUE_RECORD:
+        break;
+    }
+    shown = length <= longest || length < BOARD_EXCERPT ? length : BOARD_EXCERPT;
+    place = board_place(board, length);
+    memcpy(place, bytes, shown);
+    objection = board_objection(board, place, length); /* of our copy, not of what may change */
+    transfer_note(transfer, &(struct transfer){
+                                .record = board_newest(board) + !objection,
+                                .own = session->queue.number,
+                                .position = session->queue.position + ring_footprint(length),
+                                .rejected = session->lost + (objection != NULL),
+                                .session = session->id,
+                            });
+    if (objection) {
+        manager->state->file->rejected++;
+        report_rejected(manager, session, objection, length, place, shown);
+    } else {
+        intake_publish(manager, length);
+    }
+    transfer_done(transfer, session->cursor);
+    session->acknowledged = transfer->own;
+    session->lost = transfer->rejected;
+    ring_advance(&session->queue, length);
+    return !objection;
+}
+
+bool publishers_collect(struct manager *manager)
+{
+    struct turn *turn = &manager->turn;
+
+    for (size_t i = 0; i <= manager->sessions->count; i++) {
+        struct session *session = turn->publisher;
+
+        if (session && turn->left > 0 && session_publishes(session) && !session->broken) {
+            turn->left--;
+            if (collect(manager, session)) {
+                return true;
+            }
+        }
+        turn->publisher = session && session->next ? session->next : manager->sessions->first;
+        turn->left = TURN_RECORDS;
+    }
+    return false;
+}
+
+/* --- what publishers are told --- */
+
+static bool confirm(struct session *session)
+{
+    if (session->told == session->acknowledged) {
+        return false;
+    }
+    session->told = session->acknowledged;
+    atomic_store_explicit(&session->page->rejected, session->lost, memory_order_relaxed);
+    /* Release: pairs with publisher_confirmed(); the records are published, rejected is known. */
+    atomic_store_explicit(&session->page->published, session->told, memory_order_release);
+    STEP("publisher.confirmed");
+    if (session->socket >= 0) {
+        session_notify(session);
+    }
+    return true;
+}
+
+/* Is nothing left of what it has handed in, or nobody to whom it could go? */
+static bool is_done(struct manager *manager, struct session *session)
+{
+    const char *bytes;
+    size_t length;
+
+    return !intake_collects(manager) || queue_look(&session->queue, &bytes, &length) == QUEUE_EMPTY;
+}
+
+bool publishers_work(struct manager *manager)
+{
+    size_t longest = board_longest(&manager->board);
+    struct session *next;
+    bool worked = false;
+
+    for (struct session *session = manager->sessions->first; session; session = next) {
+        next = session->next;
+        if (!session_publishes(session)) {
+            continue;
+        }
+        worked |= confirm(session);
+        if (!session->closing && (!is_wanted(manager->conf) || session->longest != longest)) {
+            session->closing = true;
+            session_end(session, PAGE_CLOSING);
+        }
+        if (session->broken) {
+            sessions_drop(session, SESSION_BROKEN);
+            worked = true;
+        } else if ((session->closing || session->socket < 0) && is_done(manager, session)) {
+            sessions_drop(session, session->socket < 0 ? SESSION_LEFT : SESSION_DISMISSED);
+            worked = true;
+        }
+    }
+    return worked;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Where publishers and board meet: whose record is published next, and what publishers are told.
+ *
+ *      publisher ──▶ queue ──▶ place in the segment ──▶ published ──▶ confirmed in its page
+ *
+ * Several publishers have their turns one after the other, each for a few records. A publisher that
+ * has gone keeps its place until all that it had handed in is published. When another source is to
+ * take over, or when records may be longer or must be shorter than before, publishers are told to
+ * hand in no more; what they have handed in is dealt with, and they connect again.
+ */
+#pragma once
+
+#include "daemon/manager.h"
+
+/*
+ * Makes the queue of a publisher that has said HELLO; it goes on from an earlier session of its, if
+ * there is one. -EOPNOTSUPP: the source is another one.
+ */
+int publishers_hello(struct manager *manager, struct session *session, struct session *old,
+                     const struct message_hello *hello);
+void publishers_welcome(struct session *session, struct message_welcome *welcome);
+
+/* A publisher of an earlier daemon, with its page and its queue. */
+void publishers_receive(struct manager *manager, struct session *session);
+
+/* A session is about to be freed. */
+void publishers_forget(struct manager *manager, const struct session *session);
+
+/* Publishes the next record; false: there is none. */
+bool publishers_collect(struct manager *manager);
+
+/* Confirms what was published, and lets go who is done; true if there was anything to do. */
+bool publishers_work(struct manager *manager);

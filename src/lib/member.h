@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A member: what a subscriber and a publisher have in common. It has a session with the daemon, and
+ * when that ends it has another one, by itself.
+ *
+ * The caller's descriptor is an epoll of our own: it can stay the same while what it watches
+ * changes, the doorbell of a session or, without one, the timer for the next attempt to get one.
+ */
+#pragma once
+
+#include "lib/link.h"
+
+struct member;
+
+/* What is different for a subscriber and a publisher. */
+struct member_kind {
+    enum message_role role;
+    /* Is there anything for the caller to do? */
+    bool (*has_news)(const struct member *member);
+    /* The daemon has gone. */
+    void (*hung_up)(struct member *member);
+};
+
+/* Each begins with this. */
+struct member {
+    const struct member_kind *kind;
+    struct shmd_options options;
+    char *instance, *socket;
+    char name[MESSAGE_NAME_SIZE];
+    uint32_t id; /* among those of this process */
+    int epoll, timer;
+
+    struct link link;
+    bool connected;
+    uint64_t retry_usec; /* the pause before the next attempt */
+    uint64_t retry_at;
+    uint64_t spin_usec; /* how long it pays to look before sleeping; learnt */
+};
+
+/* Makes it, without a session. On failure, too, member_close() is due. */
+int member_open(struct member *member, const struct member_kind *kind,
+                const struct shmd_options *options);
+void member_close(struct member *member);
+
+/* A HELLO as far as it is always the same. */
+struct message_hello member_hello(const struct member *member);
+
+/* Has a session; `set_up` does with the new link what may fail before it counts. Optional. */
+int member_connect(struct member *member, const struct message_hello *hello,
+                   int (*set_up)(struct member *member, const struct link *link));
+
+/* The session is over: there will be another one. */
+void member_disconnect(struct member *member);
+
+/* Is it time for another attempt? */
+bool member_is_due(const struct member *member);
+
+/* An attempt has failed. -EAGAIN: the next one may not; others: it was refused for good. */
+int member_put_off(struct member *member, int error);
+
+/* Announces that the caller will sleep: 0, or SHMD_NEWS. */
+int member_arm(struct member *member);
+
+/* Waits for news: 0, -ETIMEDOUT, -EINTR. */
+int member_wait(struct member *member, uint64_t timeout_usec);

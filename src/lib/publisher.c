@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A publisher.
+ *
+ * Once it has its WELCOME, everything is memory: it writes its records into its queue (queue.h),
+ * and the daemon says in the session page up to which of them all are published. What is not
+ * confirmed is not written over, so when a session ends, the next one begins with it: the daemon
+ * says which record it wants first.
+ *
+ * Told to hand in no more (another source, another segment), it waits until the daemon has dealt
+ * with what there is and hangs up, and then connects again, or learns why it cannot.
+ */
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "lib/backlog.h"
+#include "lib/member.h"
+#include "proto/plain.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#define IDLE_LOOKS 1024 /* in vain, before the kernel is asked whether the daemon lives */
+
+struct shmd_publisher {
+    struct member member;
+    struct ring_writer writer;
+    uint8_t epoch[16];
+    uint64_t handed_in, confirmed;
+    uint64_t rejected, rejected_before; /* in this session, and in those before */
+    uint64_t known;                     /* to be confirmed, for whoever waits for more */
+    struct backlog backlog;             /* what is yet to be handed in anew */
+    bool hung_up;                       /* the daemon has */
+    unsigned idle;                      /* looks in vain */
+};
+
+DEFINE_CLEANUP(struct shmd_publisher, shmd_publisher_close)
+
+/* --- the session --- */
+
+/* What the page says. */
+static void look(struct shmd_publisher *publisher)
+{
+    const struct page *page = publisher->member.link.page;
+    uint64_t published;
+
+    if (!publisher->member.connected) {
+        return;
+    }
+    /* Acquire: pairs with confirm() in the daemon. */
+    published = atomic_load_explicit(&page->published, memory_order_acquire);
+    if (published > publisher->confirmed) {
+        publisher->confirmed = published;
+        publisher->rejected = atomic_load_explicit(&page->rejected, memory_order_relaxed);
+    }
+}
+
+/* The session is over; what is not confirmed is kept. -ENOMEM: it is not over yet. */
+static int disconnect(struct shmd_publisher *publisher)
+{
+    const struct link *link = &publisher->member.link;
+    int r;
+
+    look(publisher); /* its last words */
+    r = backlog_gather(&publisher->backlog, link->queue, link->welcome.segment_size,
+                       publisher->confirmed, publisher->handed_in);
+    if (r < 0) {
+        return r;
+    }
+    publisher->rejected_before += publisher->rejected;
+    publisher->rejected = 0;
+    publisher->hung_up = false;
+    member_disconnect(&publisher->member);
+    return 0;
+}
+
+static bool writer_put(struct ring_writer *writer, const char *bytes, size_t length)
+{
+    if (!ring_has_room(writer, length)) {
+        return false;
+    }
+    ring_move(ring_reserve(writer, length), bytes, length);
+    (void)ring_commit(writer, length);
+    return true;
+}
+
+static void ring_daemon(struct shmd_publisher *publisher)
+{
+    static const uint64_t one = 1;
+    const struct link *link = &publisher->member.link;
+
+    if (page_must_ring(&link->page->daemon_sleeps)) {
+        (void)!write(link->daemon_doorbell, &one, sizeof(one));
+    }
+}
+
+/* Hands in anew what there is room for. */
+static void work_off(struct shmd_publisher *publisher)
+{
+    struct backlog *backlog = &publisher->backlog;
+    bool any = false;
+
+    queue_release(&publisher->writer, publisher->confirmed);
+    while (!backlog_is_empty(backlog)) {
+        size_t length;
+        const char *bytes = backlog_peek(backlog, &length);
+
+        if (!writer_put(&publisher->writer, bytes, length)) {
+            break;
+        }
+        backlog_advance(backlog);
+        any = true;
+    }
+    if (any) {
+        ring_daemon(publisher);
+    }
+}
+
+static int connect_publisher(struct shmd_publisher *publisher)
+{
+    struct message_hello hello = member_hello(&publisher->member);
+    const struct message_welcome *welcome = &publisher->member.link.welcome;
+    int r;
+
+    hello.after = publisher->confirmed;
+    memcpy(hello.epoch, publisher->epoch, sizeof(hello.epoch));
+    r = member_connect(&publisher->member, &hello, NULL);
+    if (r < 0) {
+        return r;
+    }
+    if (welcome->first <= publisher->confirmed || welcome->first > publisher->handed_in + 1) {
+        member_disconnect(&publisher->member);
+        return -EPROTO;
+    }
+    memcpy(publisher->epoch, welcome->epoch, sizeof(publisher->epoch));
+    publisher->confirmed = welcome->first - 1;
+    backlog_drop(&publisher->backlog, publisher->confirmed);
+    publisher->writer =
+        queue_writer(publisher->member.link.queue, welcome->segment_size, welcome->first);
+    work_off(publisher);
+    return 0;
+}
+
+/* Sees to it that there is a session. 0, -EAGAIN: not now, or why there will be none. */
+static int keep_connected(struct shmd_publisher *publisher)
+{
+    struct member *member = &publisher->member;
+    int r;
+
+    look(publisher);
+    if (member->connected) {
+        enum page_state state = link_state(&member->link);
+        /* Told to hand in no more, it stays to hear what becomes of what it has. */
+        bool gone =
+            publisher->hung_up || ((state != PAGE_ACTIVE || ++publisher->idle % IDLE_LOOKS == 0) &&
+                                   !link_lives(&member->link));
+
+        if (state == PAGE_EVICTED) {
+            return -EPROTO; /* it says that what we hand in is no record */
+        }
+        r = gone ? disconnect(publisher) : 0;
+        if (r < 0) {
+            return r;
+        }
+    }
+    if (!member->connected) {
+        if (!member_is_due(member)) {
+            return -EAGAIN;
+        }
+        r = connect_publisher(publisher);
+        if (r < 0) {
+            return member_put_off(member, r);
+        }
+    }
+    if (!backlog_is_empty(&publisher->backlog)) {
+        work_off(publisher);
+    }
+    return 0;
+}
+
+static bool has_news(const struct member *member)
+{
+    const struct shmd_publisher *publisher = (const struct shmd_publisher *)member;
+
+    if (publisher->hung_up) {
+        return true;
+    }
+    if (!member->connected) {
+        return member_is_due(member);
+    }
+    return atomic_load_explicit(&member->link.page->published, memory_order_acquire) >
+           publisher->known;
+}
+
+static void hung_up(struct member *member)
+{
+    ((struct shmd_publisher *)member)->hung_up = true;
+}
+
+int shmd_publisher_open(const struct shmd_options *options, struct shmd_publisher **ret)
+{
+    static const struct member_kind kind = {
+        .role = MESSAGE_PUBLISHER, .has_news = has_news, .hung_up = hung_up};
+    CLEANUP(shmd_publisher_close_cleanup)
+    struct shmd_publisher *publisher = calloc(1, sizeof(*publisher));
+    int r;
+
+    if (!publisher) {
+        return -ENOMEM;
+    }
+    r = member_open(&publisher->member, &kind, options);
+    if (r == 0) {
+        r = connect_publisher(publisher);
+    }
+    if (r < 0) {
+        return r;
+    }
+    *ret = take(publisher);
+    return 0;
+}
+
+struct shmd_publisher *shmd_publisher_close(struct shmd_publisher *publisher)
+{
+    if (publisher) {
+        member_close(&publisher->member);
+        backlog_clear(&publisher->backlog);
+    }
+    free(publisher);
+    return NULL;
+}
+
+/* --- handing in --- */
+
+/* Can a record of this kind be published at all? */
+static int judge(const struct shmd_publisher *publisher, const void *data, size_t length)
+{
+    const struct link *link = &publisher->member.link;
+
+    if (length > link->welcome.position) {
+        return -EMSGSIZE;
+    }
+    if (!link_is_ring(link) && plain_judge(data, length, length + 1) != PLAIN_FITS) {
+        return -EBADMSG;
+    }
+    return 0;
+}
+
+/* Hands it in, if that can be done now. */
+static bool hand_in(struct shmd_publisher *publisher, const void *data, size_t length)
+{
+    const struct link *link = &publisher->member.link;
+
+    if (!publisher->member.connected || publisher->hung_up || link_state(link) != PAGE_ACTIVE ||
+        !backlog_is_empty(&publisher->backlog)) {
+        return false;
+    }
+    if (!writer_put(&publisher->writer, data, length)) {
+        look(publisher);
+        queue_release(&publisher->writer, publisher->confirmed);
+        if (!writer_put(&publisher->writer, data, length)) {
+            return false;
+        }
+    }
+    publisher->handed_in++;
+    ring_daemon(publisher);
+    return true;
+}
+
+static uint64_t deadline_of(uint64_t timeout_usec)
+{
+    uint64_t now = timeout_usec == 0 || timeout_usec == SHMD_FOREVER ? 0 : clock_usec();
+
+    return timeout_usec > UINT64_MAX - now ? UINT64_MAX : now + timeout_usec;
+}
+
+/* Waits for more than is known to be confirmed, or for another session. */
+static int wait_until(struct shmd_publisher *publisher, uint64_t deadline)
+{
+    uint64_t now = deadline == UINT64_MAX ? 0 : clock_usec();
+
+    publisher->known = publisher->confirmed;
+    return member_wait(&publisher->member, deadline == UINT64_MAX ? SHMD_FOREVER
+                                           : deadline > now       ? deadline - now
+                                                                  : 0);
+}
+
+int shmd_publisher_publish(struct shmd_publisher *publisher, const void *data, size_t length,
+                           uint64_t timeout_usec, uint64_t *ret_number)
+{
+    uint64_t deadline = deadline_of(timeout_usec);
+    int r = judge(publisher, data, length);
+
+    data = data ? data : "";
+    while (r == 0 && !hand_in(publisher, data, length)) {
+        r = keep_connected(publisher);
+        if (r < 0 && r != -EAGAIN) {
+            return r;
+        }
+        if (r == 0 && hand_in(publisher, data, length)) {
+            break;
+        }
+        if (timeout_usec == 0) {
+            return -EAGAIN;
+        }
+        r = wait_until(publisher, deadline);
+        if (r == 0) {
+            r = judge(publisher, data, length); /* it may be another segment by now */
+        }
+    }
+    if (r == 0 && ret_number) {
+        *ret_number = publisher->handed_in;
+    }
+    return r;
+}
+
+int shmd_publisher_flush(struct shmd_publisher *publisher, uint64_t timeout_usec)
+{
+    uint64_t deadline = deadline_of(timeout_usec);
+
+    for (;;) {
+        int r = keep_connected(publisher);
+
+        if (publisher->confirmed == publisher->handed_in) {
+            return 0;
+        }
+        if (r < 0 && r != -EAGAIN) {
+            return r;
+        }
+        r = wait_until(publisher, deadline);
+        if (r < 0) {
+            return r;
+        }
+    }
+}
+
+int shmd_publisher_get_fd(const struct shmd_publisher *publisher)
+{
+    return publisher->member.epoll;
+}
+
+int shmd_publisher_arm(struct shmd_publisher *publisher, uint64_t confirmed)
+{
+    publisher->known = confirmed;
+    return member_arm(&publisher->member);
+}
+
+int shmd_publisher_confirmed(struct shmd_publisher *publisher, uint64_t *ret)
+{
+    int r = keep_connected(publisher);
+
+    if (r < 0 && r != -EAGAIN) {
+        return r;
+    }
+    *ret = publisher->confirmed;
+    return 0;
+}
+
+void shmd_publisher_describe(const struct shmd_publisher *publisher, struct shmd_publication *ret)
+{
+    const struct message_welcome *welcome = &publisher->member.link.welcome;
+
+    *ret = (struct shmd_publication){
+        .key = welcome->key,
+        .ring = link_is_ring(&publisher->member.link),
+        .record_max = welcome->position,
+        .connected = publisher->member.connected,
+        .handed_in = publisher->handed_in,
+        .confirmed = publisher->confirmed,
+        .rejected = publisher->rejected_before + publisher->rejected,
+    };
+    memcpy(ret->epoch, publisher->epoch, sizeof(ret->epoch));
+}
