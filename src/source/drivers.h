@@ -7,3 +7,6 @@
 #include "source/source.h"
 
 extern const struct source_driver source_alphabet;
+extern const struct source_driver source_command;
+extern const struct source_driver source_file;
+extern const struct source_driver source_stream;
