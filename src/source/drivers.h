@@ -7,4 +7,7 @@
 #include "source/source.h"
 
 extern const struct source_driver source_alphabet;
+extern const struct source_driver source_command;
+extern const struct source_driver source_file;
+extern const struct source_driver source_stream;
 extern const struct source_driver source_push;

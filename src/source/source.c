@@ -6,6 +6,9 @@
 
 static const struct source_driver *const drivers[] = {
     &source_alphabet,
+    &source_file,
+    &source_command,
+    &source_stream,
     &source_push,
 };
 

@@ -28,6 +28,7 @@ enum source_framing {
     FRAMING_LINE,   /* a record ends with a newline, which is not part of it */
     FRAMING_FIXED,  /* each record has frame_size bytes */
     FRAMING_LENGTH, /* its length comes before it: 32 bits, little-endian */
+    FRAMING_WHOLE,  /* all that comes is one record; for drivers, not a setting */
 };
 
 /* What the configuration says; the texts outlive the source. Lists end with NULL. */

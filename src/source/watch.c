@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+#include "source/watch.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <systemd/sd-event.h>
+
+#define EVENTS_SIZE ((size_t)4096) /* bytes that are read at a time, … */
+#define EVENTS_READ 64             /* … and how often before others have their turn */
+
+#define COMPLETE (IN_CLOSE_WRITE | IN_MOVED_TO)
+#define OF_FILE  (IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF)
+#define OF_DIRECTORY                                                                               \
+    (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CLOSE_WRITE | IN_DELETE_SELF |       \
+     IN_MOVE_SELF)
+
+_Static_assert(EVENTS_SIZE >= sizeof(struct inotify_event) + NAME_MAX + 1, "room for an event");
+
+struct watch {
+    char *path;
+    char *directory;
+    watch_fn changed;
+    void *userdata;
+    int fd;
+    int of_file; /* inotify's numbers; -1: none */
+    int of_directory;
+    bool written;
+    sd_event_source *events;
+    sd_event_source *pause;
+};
+
+/* What some events come to. */
+struct news {
+    bool any;
+    bool complete;
+    bool written;
+};
+
+static void judge(struct watch *watch, const struct inotify_event *event, struct news *news)
+{
+    news->any = true;
+    if (event->wd == watch->of_file && (event->mask & IN_IGNORED)) {
+        watch->of_file = -1;
+    } else if (event->wd == watch->of_directory && (event->mask & IN_IGNORED)) {
+        watch->of_directory = -1;
+    }
+    if (event->mask & COMPLETE) {
+        news->complete = true;
+    }
+    if ((event->mask & IN_Q_OVERFLOW) ||
+        (event->wd == watch->of_file && (event->mask & IN_MODIFY))) {
+        news->written = true;
+    }
+}
+
+static struct news read_events(struct watch *watch)
+{
+    char buffer[EVENTS_SIZE] __attribute__((aligned(__alignof__(struct inotify_event))));
+    struct news news = {0};
+
+    for (int i = 0; i < EVENTS_READ; i++) {
+        ssize_t n = read(watch->fd, buffer, sizeof(buffer));
+
+        for (ssize_t at = 0; at < n;) {
+            const struct inotify_event *event = (const void *)(buffer + at);
+
+            judge(watch, event, &news);
+            at += (ssize_t)(sizeof(*event) + event->len);
+        }
+        if (n <= 0) {
+            break;
+        }
+    }
+    return news;
+}
+
+/* Where another one stands now, the number is another one, and the old one is given back. */
+static int follow(struct watch *watch, const char *path, uint32_t mask, int *number)
+{
+    int now = inotify_add_watch(watch->fd, path, mask);
+    int r = now < 0 ? -errno : 0;
+
+    if (*number >= 0 && *number != now) {
+        (void)inotify_rm_watch(watch->fd, *number);
+    }
+    *number = now;
+    return r;
+}
+
+static void tell(struct watch *watch)
+{
+    bool written = watch->written;
+
+    watch->written = false;
+    (void)sd_event_source_set_enabled(watch->pause, SD_EVENT_OFF);
+    (void)follow(watch, watch->path, OF_FILE, &watch->of_file);
+    watch->changed(watch->userdata, written);
+}
+
+static int on_events(sd_event_source *s, int fd, uint32_t events, void *userdata)
+{
+    struct watch *watch = userdata;
+    struct news news = read_events(watch);
+    int enabled;
+
+    (void)s;
+    (void)fd;
+    (void)events;
+    watch->written |= news.written;
+    if (news.complete) {
+        tell(watch);
+    } else if (news.any && sd_event_source_get_enabled(watch->pause, &enabled) == 0) {
+        /* Not put off by what follows: who writes all the time is told of, too. */
+        (void)sd_event_source_set_time_relative(watch->pause, WATCH_PAUSE);
+        (void)sd_event_source_set_enabled(watch->pause, SD_EVENT_ONESHOT);
+    }
+    return 0;
+}
+
+static int on_pause_end(sd_event_source *s, uint64_t usec, void *userdata)
+{
+    (void)s;
+    (void)usec;
+    tell(userdata);
+    return 0;
+}
+
+int watch_new(struct sd_event *event, const char *path, watch_fn changed, void *userdata,
+              struct watch **ret)
+{
+    CLEANUP(watch_free_cleanup) struct watch *watch = calloc(1, sizeof(*watch));
+    const char *slash = strrchr(path, '/');
+    int r;
+
+    if (!watch) {
+        return -ENOMEM;
+    }
+    watch->changed = changed;
+    watch->userdata = userdata;
+    watch->of_file = watch->of_directory = -1;
+    watch->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (watch->fd < 0) {
+        return -errno;
+    }
+    watch->path = strdup(path);
+    watch->directory = !slash          ? strdup(".")
+                       : slash == path ? strdup("/")
+                                       : strndup(path, (size_t)(slash - path));
+    if (!watch->path || !watch->directory) {
+        return -ENOMEM;
+    }
+    r = sd_event_add_io(event, &watch->events, watch->fd, EPOLLIN, on_events, watch);
+    if (r >= 0) {
+        r = sd_event_add_time_relative(event, &watch->pause, CLOCK_MONOTONIC, 0, 1, on_pause_end,
+                                       watch);
+    }
+    if (r >= 0) {
+        r = sd_event_source_set_enabled(watch->pause, SD_EVENT_OFF);
+    }
+    if (r < 0) {
+        return r;
+    }
+    *ret = take(watch);
+    return 0;
+}
+
+int watch_begin(struct watch *watch)
+{
+    int r = follow(watch, watch->directory, OF_DIRECTORY, &watch->of_directory);
+    int of_file;
+
+    (void)read_events(watch); /* what comes after this is told */
+    watch->written = false;
+    (void)sd_event_source_set_enabled(watch->pause, SD_EVENT_OFF);
+    of_file = follow(watch, watch->path, OF_FILE, &watch->of_file);
+    return r < 0 && of_file < 0 ? r : 0;
+}
+
+struct watch *watch_free(struct watch *watch)
+{
+    if (!watch) {
+        return NULL;
+    }
+    (void)sd_event_source_disable_unref(watch->events);
+    (void)sd_event_source_disable_unref(watch->pause);
+    watch->fd = fd_close(watch->fd);
+    free(watch->path);
+    free(watch->directory);
+    free(watch);
+    return NULL;
+}

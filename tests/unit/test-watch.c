@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A watched file: every way in which it can become another one is told.
+ */
+#include "source/watch.h"
+#include "source/source.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "host.h"
+
+struct scene {
+    struct host *host;
+    char *directory;
+    char *path;
+    char *other;
+    struct watch *watch;
+    unsigned told;
+    unsigned written;
+};
+
+static void on_change(void *userdata, bool written)
+{
+    struct scene *scene = userdata;
+
+    scene->told++;
+    scene->written += written;
+}
+
+static void put(const char *path, const char *text)
+{
+    assert_true(file_write(path, text, strlen(text)));
+}
+
+static struct scene *scene_new(void)
+{
+    struct scene *scene = calloc(1, sizeof(*scene));
+
+    assert_non_null(scene);
+    scene->host = host_new();
+    scene->directory = private_directory_new();
+    assert_true(asprintf(&scene->path, "%s/file", scene->directory) > 0);
+    assert_true(asprintf(&scene->other, "%s/other", scene->directory) > 0);
+    assert_int_equal(watch_new(scene->host->event, scene->path, on_change, scene, &scene->watch),
+                     0);
+    return scene;
+}
+
+static struct scene *scene_free(struct scene *scene)
+{
+    scene->watch = watch_free(scene->watch);
+    scene->host = host_free(scene->host);
+    scene->directory = private_directory_free(scene->directory);
+    free(scene->path);
+    free(scene->other);
+    free(scene);
+    return NULL;
+}
+
+DEFINE_CLEANUP(struct scene, scene_free)
+
+/* It is told of one more change; from now on, it is that of the next one. */
+static void is_told(struct scene *scene)
+{
+    host_wait(scene->host, scene->told > 0);
+    assert_int_equal(watch_begin(scene->watch), 0);
+    scene->told = scene->written = 0;
+}
+
+static void is_told_nothing(struct scene *scene)
+{
+    for (int i = 0; i < 10; i++) {
+        host_turn(scene->host, 10000);
+    }
+    assert_int_equal(scene->told, 0);
+}
+
+static void changes_of_every_kind_are_told(void **state)
+{
+    CLEANUP(scene_free_cleanup) struct scene *scene = scene_new();
+    CLEANUP(fd_close_cleanup) int fd = -1;
+
+    (void)state;
+    assert_int_equal(watch_begin(scene->watch), 0); /* no file yet */
+    put(scene->path, "made");
+    is_told(scene);
+    put(scene->path, "written");
+    is_told(scene);
+    put(scene->other, "renamed");
+    (void)watch_begin(scene->watch);
+    assert_int_equal(rename(scene->other, scene->path), 0);
+    is_told(scene);
+    put(scene->path, "written to the new one");
+    is_told(scene);
+    assert_int_equal(unlink(scene->path), 0);
+    is_told(scene);
+    put(scene->other, "linked");
+    assert_int_equal(link(scene->other, scene->path), 0);
+    is_told(scene);
+    /* One who keeps it open is told of, too. */
+    fd = open(scene->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    assert_int_equal(write(fd, "more", 4), 4);
+    host_wait(scene->host, scene->told > 0);
+    assert_true(scene->written > 0);
+}
+
+static void reading_is_no_change(void **state)
+{
+    CLEANUP(scene_free_cleanup) struct scene *scene = scene_new();
+    char buffer[16];
+    int fd;
+
+    (void)state;
+    put(scene->path, "text");
+    assert_int_equal(watch_begin(scene->watch), 0);
+    fd = open(scene->path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(read(fd, buffer, sizeof(buffer)), 4);
+    (void)close(fd);
+    is_told_nothing(scene);
+}
+
+/* Forgotten, because the file is read after that. */
+static void what_was_before_is_not_told(void **state)
+{
+    CLEANUP(scene_free_cleanup) struct scene *scene = scene_new();
+
+    (void)state;
+    put(scene->path, "text");
+    assert_int_equal(watch_begin(scene->watch), 0);
+    put(scene->path, "other text");
+    assert_int_equal(watch_begin(scene->watch), 0);
+    is_told_nothing(scene);
+}
+
+/* As where a directory of versions is switched by a symbolic link. */
+static void what_a_link_leads_to_is_watched(void **state)
+{
+    CLEANUP(scene_free_cleanup) struct scene *scene = scene_new();
+    CLEANUP(private_directory_free_cleanup) char *elsewhere = private_directory_new();
+    CLEANUP(free_cleanup) char *target = NULL;
+
+    (void)state;
+    assert_true(asprintf(&target, "%s/target", elsewhere) > 0);
+    put(target, "text");
+    assert_int_equal(symlink(target, scene->path), 0);
+    assert_int_equal(watch_begin(scene->watch), 0);
+    put(target, "other text");
+    is_told(scene);
+    assert_int_equal(symlink("/dev/null", scene->other), 0);
+    (void)watch_begin(scene->watch);
+    assert_int_equal(rename(scene->other, scene->path), 0);
+    is_told(scene);
+}
+
+static void without_a_directory_nothing_can_be_watched(void **state)
+{
+    CLEANUP(scene_free_cleanup) struct scene *scene = scene_new();
+    CLEANUP(watch_free_cleanup) struct watch *watch = NULL;
+
+    (void)state;
+    assert_int_equal(
+        watch_new(scene->host->event, "/no/such/directory/file", on_change, scene, &watch), 0);
+    assert_int_equal(watch_begin(watch), -ENOENT);
+    assert_int_equal(rmdir(scene->directory), 0);
+    assert_int_equal(watch_begin(scene->watch), -ENOENT);
+    assert_int_equal(mkdir(scene->directory, 0700), 0);
+    assert_int_equal(watch_begin(scene->watch), 0);
+    put(scene->path, "text");
+    is_told(scene);
+    assert_int_equal(unlink(scene->path), 0);
+    assert_int_equal(rmdir(scene->directory), 0);
+    host_wait(scene->host, scene->told > 0);
+    assert_int_equal(watch_begin(scene->watch), -ENOENT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(changes_of_every_kind_are_told),
+        cmocka_unit_test(reading_is_no_change),
+        cmocka_unit_test(what_was_before_is_not_told),
+        cmocka_unit_test(what_a_link_leads_to_is_watched),
+        cmocka_unit_test(without_a_directory_nothing_can_be_watched),
+    };
+
+    (void)alarm(PRIVATE_SECONDS);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
