@@ -18,7 +18,7 @@ void status_notify(struct manager *manager)
     char status[sizeof(manager->status)];
 
     (void)snprintf(status, sizeof(status),
-                   "%s, key 0x%08" PRIx32 ", segment %d, epoch %.8s: %" PRIu64 " records, %" PRIu64
+                   "%s, key 0x%08" PRIx32 ", segment %d, epoch %s: %" PRIu64 " records, %" PRIu64
                    " acknowledged, %" PRIu64 " rejected, %zu subscribers",
                    layout_name(manager), manager->segment.key, manager->segment.id,
                    SD_ID128_TO_STRING(file->epoch), board_newest(&manager->board),
