@@ -154,9 +154,7 @@ count_log() {
 acknowledged_records() {
     sed -nE -e 's/.* acknowledged record ([0-9]+) .*/\1 \1/p' \
         -e 's/.* acknowledged records ([0-9]+)-([0-9]+) .*/\1 \2/p' "$log" |
-        while read -r first last; do
-            seq "$first" "$last"
-        done
+        awk '{ for (number = $1; number <= $2; number++) { printf "%d\n", number } }'
 }
 
 # A segment that is not the daemon's: make_segment KEY SIZE [MODE [COMMAND-PREFIX…]]

@@ -52,12 +52,25 @@ static void describe_client(const struct ack *ack, const char *user, char *text,
     }
 }
 
+/* Of the records from first to last, those that were lost to this subscriber. */
+static uint64_t count_lost(const struct ack *ack)
+{
+    return ack->verified && ack->session ? ack->record_last - ack->record_first + 1 - ack->records
+                                         : 0;
+}
+
 /* What: "record 7 (26 bytes) after 0.4 ms", or a range of them. */
 static void describe_records(const struct ack *ack, char *text, size_t size)
 {
     double msec = (double)ack->latency_usec / (double)USEC_PER_MSEC;
+    uint64_t lost = count_lost(ack);
 
-    if (ack->record_first == ack->record_last) {
+    if (lost > 0) {
+        (void)snprintf(text, size,
+                       "records %" PRIu64 "-%" PRIu64 " but for %" PRIu64 " lost (%" PRIu64
+                       " bytes), the last one after %.1f ms",
+                       ack->record_first, ack->record_last, lost, ack->bytes, msec);
+    } else if (ack->record_first == ack->record_last) {
         (void)snprintf(text, size, "record %" PRIu64 " (%" PRIu64 " bytes) after %.1f ms",
                        ack->record_first, ack->bytes, msec);
     } else {
@@ -92,7 +105,7 @@ struct entry *ackentry_new(const struct ack *ack, uint64_t sequence, const char 
         entry_add(entry, "SHMD_CLIENT_USER=%s", user);
     }
     if (ack->verified && ack->session) {
-        uint64_t lost = ack->record_last - ack->record_first + 1 - ack->records;
+        uint64_t lost = count_lost(ack);
 
         entry_add(entry, "SHMD_SESSION=%" PRIu32, ack->session);
         entry_add(entry, "SHMD_CLIENT_NAME=%.*s", ACK_NAME_SIZE, ack->name);

@@ -23,7 +23,7 @@ void status_notify(struct manager *manager)
         (void)snprintf(publishers, sizeof(publishers), ", %zu publishers", count);
     }
     (void)snprintf(status, sizeof(status),
-                   "%s, key 0x%08" PRIx32 ", segment %d, epoch %.8s: %" PRIu64 " records, %" PRIu64
+                   "%s, key 0x%08" PRIx32 ", segment %d, epoch %s: %" PRIu64 " records, %" PRIu64
                    " acknowledged, %" PRIu64 " rejected, %zu subscribers%s",
                    layout_name(manager), manager->segment.key, manager->segment.id,
                    SD_ID128_TO_STRING(file->epoch), board_newest(&manager->board),

@@ -67,6 +67,10 @@ static bool take_over(struct stream *stream, const struct segment *segment)
     }
     writer->tail = tail; /* maybe a wrap marker, where somebody waits to be led on */
     trace_at(stream, reader.number - 1)->end = tail;
+    /* When it was published, counts from now on; of what was written over already, too. */
+    for (uint64_t i = 0; i <= stream->mask; i++) {
+        stream->traces[i].usec = now;
+    }
     while (ring_look(&reader, &record) == RING_RECORD) {
         remember(stream, reader.number, reader.position + ring_footprint(record->length),
                  record->length, now);
@@ -192,12 +196,19 @@ uint64_t stream_position(struct stream *stream, uint64_t number)
                                            : trace_at(stream, number - 1)->end;
 }
 
-uint64_t stream_bytes(const struct stream *stream, uint64_t first, uint64_t last)
+/* The records before this one: nothing is known of them any more. */
+static uint64_t forgotten(const struct stream *stream)
 {
     uint64_t newest = stream_newest(stream);
-    uint64_t known = newest > stream->mask ? newest - stream->mask : 0;
 
-    /* What was before is forgotten, and counts as nothing. */
+    return newest > stream->mask ? newest - stream->mask : 0;
+}
+
+uint64_t stream_bytes(const struct stream *stream, uint64_t first, uint64_t last)
+{
+    uint64_t known = forgotten(stream);
+
+    /* What was before counts as nothing. */
     if (last <= known) {
         return 0;
     }
@@ -207,7 +218,10 @@ uint64_t stream_bytes(const struct stream *stream, uint64_t first, uint64_t last
 
 uint64_t stream_usec(const struct stream *stream, uint64_t number)
 {
-    return trace_at(stream, number)->usec;
+    uint64_t known = forgotten(stream);
+
+    /* What was before is not younger than the oldest of the others. */
+    return trace_at(stream, number > known ? number : known)->usec;
 }
 
 void stream_close(struct stream *stream, enum ring_state state)

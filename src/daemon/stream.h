@@ -60,7 +60,10 @@ bool stream_has_passed(const struct stream *stream);
 /* Where a record begins, or a wrap marker that leads to it; 0: it is not held any more. */
 uint64_t stream_position(struct stream *stream, uint64_t number);
 
-/* Bytes of the records first…last, and when the last one was published. */
+/*
+ * Bytes of the records first…last, and when the last one was published. Where records are written
+ * over, so much later that they are forgotten: without their bytes, and not before that.
+ */
 uint64_t stream_bytes(const struct stream *stream, uint64_t first, uint64_t last);
 uint64_t stream_usec(const struct stream *stream, uint64_t number);
 

@@ -58,7 +58,7 @@ takes() {
     --directory) value=/dev/null/none ;;
     --user) value=0 ;;
     esac
-    output=$(timeout 0.5 unshare --ipc "$top_builddir/shm-client" "$verb" "$option" ${value:+"$value"} \
+    output=$(timeout 5 unshare --ipc "$top_builddir/shm-client" "$verb" "$option" ${value:+"$value"} \
         "${where[@]}" 2>&1 </dev/null) || true
     [[ $output != *"$verb takes no $option"* ]]
 }

@@ -300,7 +300,7 @@ test_status() {
     diagnose "$line"
     field() { sed -nE "s/.*\"$1\":\"?([^\",]*).*\"sessions\":.*/\1/p" <<<"$report"; }
     assert_contains "$line" "$(field layout), key $(field key), segment $(field segment), epoch $(
-        field epoch | cut -c1-8): $(field records) records, $(field acknowledged) acknowledged, $(
+        field epoch): $(field records) records, $(field acknowledged) acknowledged, $(
         field rejected) rejected, $(field subscribers) subscribers"
     assert_eq "$(field segment)" "$(segment_id)"
     assert_eq "$(field acknowledged)" "$(count_records)"

@@ -207,6 +207,29 @@ static void a_range_says_that_there_were_several(void **state)
     assert_field(0, "SHMD_RECORDS", "13");
 }
 
+/* A subscriber that was overtaken in between has acknowledged fewer than from first to last. */
+static void a_range_says_what_was_lost_of_it(void **state)
+{
+    struct ack ack = {.record_first = 7,
+                      .record_last = 19,
+                      .records = 3,
+                      .bytes = 78,
+                      .latency_usec = 400,
+                      .session = 5,
+                      .pid = 4242,
+                      .uid = 1000,
+                      .verified = true};
+    CLEANUP(entry_free_cleanup) struct entry *entry = ackentry_new(&ack, 3, "alice");
+
+    (void)state;
+    assert_int_equal(entry_send(entry, SINK_JOURNAL), 0);
+    assert_field(0, "MESSAGE",
+                 "alice (uid 1000, pid 4242) acknowledged records 7-19 but for 10 lost (78 bytes), "
+                 "the last one after 0.4 ms");
+    assert_field(0, "SHMD_RECORDS", "3");
+    assert_field(0, "SHMD_LOST", "10");
+}
+
 static void an_unknown_pid_is_no_field(void **state)
 {
     struct ack ack = {.record_first = 7, .record_last = 7, .records = 1, .bytes = 26};
@@ -445,6 +468,7 @@ int main(void)
         TEST(without_a_segment_an_entry_names_none),
         TEST(an_acknowledgement_has_its_fields),
         TEST(a_range_says_that_there_were_several),
+        TEST(a_range_says_what_was_lost_of_it),
         TEST(an_unknown_pid_is_no_field),
         TEST(entries_of_a_kind_come_in_order),
         TEST(the_level_filters_events_but_never_acknowledgements),

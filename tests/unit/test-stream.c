@@ -4,6 +4,7 @@
  * what the next daemon makes of it. The segment is memory, with nothing behind it: whoever reads
  * beyond its end dies.
  */
+#include "base/clock.h"
 #include "daemon/stream.h"
 
 #include "private.h"
@@ -367,6 +368,27 @@ static void the_bytes_of_what_was_lost_are_not_absurd(void **state)
     }
 }
 
+/* When it was published, is forgotten with it; but it was before what is known, not long ago. */
+static void the_time_of_what_was_lost_is_not_absurd(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t begun = clock_usec();
+    uint64_t oldest;
+
+    (void)start(f, RING_OVERWRITE);
+    for (int i = 0; i < 500; i++) {
+        publish(f, 10);
+    }
+    oldest = stream_oldest(&f->stream);
+    for (int daemons = 0; daemons < 2; daemons++) {
+        for (uint64_t number = 1; number < oldest; number++) {
+            assert_true(stream_usec(&f->stream, number) <= stream_usec(&f->stream, oldest));
+            assert_true(stream_usec(&f->stream, number) >= begun);
+        }
+        assert_true(start_again(f));
+    }
+}
+
 /* --- taken over --- */
 
 static void the_next_daemon_goes_on(void **state)
@@ -629,6 +651,7 @@ int main(void)
         TEST(the_fastest_drives),
         TEST(what_is_lost_is_counted_exactly),
         TEST(the_bytes_of_what_was_lost_are_not_absurd),
+        TEST(the_time_of_what_was_lost_is_not_absurd),
         TEST(the_next_daemon_goes_on),
         TEST(what_was_released_stays_so),
         TEST(a_commit_counts_before_the_state_knows_it),
