@@ -7,3 +7,4 @@
 #include "source/source.h"
 
 extern const struct source_driver source_alphabet;
+extern const struct source_driver source_pattern;

@@ -6,6 +6,7 @@
 
 static const struct source_driver *const drivers[] = {
     &source_alphabet,
+    &source_pattern,
 };
 
 #define DRIVERS (sizeof(drivers) / sizeof(drivers[0]))
