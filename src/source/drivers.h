@@ -9,5 +9,6 @@
 extern const struct source_driver source_alphabet;
 extern const struct source_driver source_command;
 extern const struct source_driver source_file;
-extern const struct source_driver source_stream;
+extern const struct source_driver source_pattern;
 extern const struct source_driver source_push;
+extern const struct source_driver source_stream;

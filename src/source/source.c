@@ -10,6 +10,7 @@ static const struct source_driver *const drivers[] = {
     &source_command,
     &source_stream,
     &source_push,
+    &source_pattern,
 };
 
 #define DRIVERS (sizeof(drivers) / sizeof(drivers[0]))

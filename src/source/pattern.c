@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The load generator: numbered records of one size with a content that can be checked
+ * (base/pattern.h), as fast as they are wanted. It answers at once.
+ *
+ * Its numbers are its own: they begin with 1 when it is opened.
+ */
+#include "source/drivers.h"
+#include "base/pattern.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct generator {
+    struct source source;
+    struct pattern pattern;
+};
+
+static int pattern_open(const struct source_context *context, struct source **ret)
+{
+    struct generator *generator = malloc(sizeof(*generator));
+
+    (void)context;
+    if (!generator) {
+        return -ENOMEM;
+    }
+    pattern_begin(&generator->pattern, 1);
+    *ret = &generator->source;
+    return 0;
+}
+
+static void pattern_ask(struct source *source)
+{
+    struct generator *generator = (struct generator *)(void *)source;
+    size_t size = source->context.settings.frame_size;
+    size_t length = size > 0 ? size : source->context.filling;
+    /* One that does not fit is rejected: what there is room for shows what it would have been. */
+    size_t shown = length < source->context.room ? length : source->context.room;
+
+    pattern_write(&generator->pattern, source_place(source, shown), shown);
+    source_deliver(source, length);
+}
+
+static void pattern_close(struct source *source)
+{
+    free((struct generator *)(void *)source);
+}
+
+const struct source_driver source_pattern = {
+    .name = "pattern",
+    .open = pattern_open,
+    .ask = pattern_ask,
+    .close = pattern_close,
+};
