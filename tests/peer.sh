@@ -62,7 +62,7 @@ status_field() {
 
 # session_field NAME FIELD: of the session that calls itself so; empty if there is none
 session_field() {
-    peer status | sed 's/{"pid"/\n&/g' | sed -nE "/\"name\":\"$1\"/s/.*\"$2\":\"?([^\",}]*).*/\1/p"
+    peer status | sed 's/{"role"/\n&/g' | sed -nE "/\"name\":\"$1\"/s/.*\"$2\":\"?([^\",}]*).*/\1/p"
 }
 
 # acknowledged_by NAME: up to which record; 0 while it has no session
@@ -103,13 +103,19 @@ end_honest() {
 # spawn_follower NAME [PAUSE-USEC]: a subscriber on the library, until end_followers
 followers=()
 spawn_follower() {
+    await_follower "$@"
+    wait_said "$1" segment
+}
+
+# The same where there may be no record yet.
+await_follower() {
     install_program follower
     : >"$TEST_DIR/$1.out"
     "${peer_prefix[@]}" "$TEST_DIR/bin/follower" "$RUNTIME_DIRECTORY/shmd.sock" "$1" \
         "$TEST_DIR/enough" "${@:2}" >"$TEST_DIR/$1.out" 2>&1 &
     follower_pid=$!
     followers+=("$1:$!")
-    wait_said "$1" segment
+    wait_log "calls itself $1\) subscribed"
 }
 
 # All of them got their records in order and whole, and no record twice; they say what they got.
@@ -147,3 +153,52 @@ logged() {
 # The layouts, for cases that hold in both.
 ring='layout = "ring"; size = 65536;'
 plain='mode = "0644";'
+
+# spawn_producer NAME [COUNT [LETTERS [PAUSE-USEC]]]: a publisher on the library, until COUNT or
+# end_producers
+producers=()
+spawn_producer() {
+    install_program producer
+    : >"$TEST_DIR/$1.said"
+    "${peer_prefix[@]}" "$TEST_DIR/bin/producer" "$RUNTIME_DIRECTORY/shmd.sock" "$1" \
+        "$TEST_DIR/produced" "${@:2}" >"$TEST_DIR/$1.said" 2>&1 &
+    producer_pid=$!
+    producers+=("$1:$!")
+    wait_until "grep -q . '$TEST_DIR/$1.said'"
+}
+
+# All of them end well, with all that they handed in confirmed.
+end_producers() {
+    local producer name
+    touch "$TEST_DIR/produced"
+    for producer in "${producers[@]}"; do
+        name=${producer%:*}
+        wait "${producer#*:}" || fail "$name: $(tail -n 3 "$TEST_DIR/$name.said")"
+        grep -qE '^handed in ([0-9]+), confirmed \1, rejected 0$' "$TEST_DIR/$name.said" ||
+            fail "$name: $(tail -n 1 "$TEST_DIR/$name.said")"
+    done
+}
+
+# confirmed NAME: how many of its records a producer knows to be published
+confirmed() {
+    sed -nE 's/^handed in .* confirmed ([0-9]+),.*/\1/p' "$TEST_DIR/$1.said"
+}
+
+# assert_delivered FOLLOWER…: each got each record of each producer (that they came once and in
+# order, the follower has judged)
+assert_delivered() {
+    local follower producer name total=0
+    for producer in "${producers[@]}"; do
+        name=${producer%:*}
+        total=$((total + $(confirmed "$name")))
+        for follower in "$@"; do
+            assert_eq "$(said "$follower" | sed -n "s/^from $name: up to //p")" \
+                "$(confirmed "$name")" "what $follower got of $name"
+        done
+    done
+    for follower in "$@"; do
+        assert_eq "$(got "$follower") $(lost "$follower")" "$total 0" "what $follower got, and lost"
+    done
+}
+
+push='source = { type = "push"; };'

@@ -8,10 +8,12 @@
  * It ends when FILE is there, or with an error. On standard output: one line for everything that is
  * not as it should be, one for each segment that it reads, and at the end what it has got; with
  * TELL-MSEC, in such intervals, how far it is. Records that come twice, out of order, or torn make
- * it exit with 1. Each epoch counts anew.
+ * it exit with 1. Each epoch counts anew. A record is what the alphabet source makes, or a
+ * publisher's (parcel.h): then it says of each publisher what it has got, too.
  */
 #include "base/clock.h"
 #include "lib/shmd.h"
+#include "../parcel.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,9 +21,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LOOK_USEC 50000 /* between two looks whether the file is there */
+#define LOOK_USEC      50000 /* between two looks whether the file is there */
+#define PUBLISHERS_MAX 64
 
 struct progress {
+    struct parcel publishers[PUBLISHERS_MAX]; /* their last ones */
     uint64_t first, last, records, lost;
     int faults;
     int segment_id;
@@ -36,23 +40,53 @@ static void fault(struct progress *progress, const char *what, uint64_t number)
            (unsigned long long)progress->last);
 }
 
-static void judge(struct progress *progress, const struct shmd_record *record, bool goes_on)
+/* Each publisher's come once and in order, whatever becomes of the others'. */
+static void judge_parcel(struct progress *progress, const struct shmd_record *record)
+{
+    struct parcel *last = progress->publishers;
+    struct parcel parcel;
+
+    if (!parcel_read(record->data, record->length, &parcel)) {
+        fault(progress, "torn", record->number);
+        return;
+    }
+    while (last->name[0] && strcmp(last->name, parcel.name) != 0) {
+        last++;
+    }
+    if (parcel.number <= last->number) {
+        fault(progress, "a publisher's twice", record->number);
+    } else if (parcel.number != last->number + 1 && progress->lost == 0 && progress->first == 1) {
+        fault(progress, "a publisher's out of order", record->number);
+    }
+    *last = parcel;
+}
+
+static void judge_alphabet(struct progress *progress, const struct shmd_record *record)
 {
     const char *bytes = record->data;
 
-    if (goes_on && record->number <= progress->last) {
-        fault(progress, "twice", record->number);
-    } else if (goes_on && record->number != progress->last + 1 + record->lost) {
-        fault(progress, "out of order", record->number);
-    }
     for (size_t i = 0; i < record->length; i++) {
         if (bytes[i] != (char)('a' + i % 26)) {
             fault(progress, "torn", record->number);
             break;
         }
     }
+}
+
+static void judge(struct progress *progress, const struct shmd_record *record, bool goes_on)
+{
+    if (goes_on && record->number <= progress->last) {
+        fault(progress, "twice", record->number);
+    } else if (goes_on && record->number != progress->last + 1 + record->lost) {
+        fault(progress, "out of order", record->number);
+    }
     if (progress->records == 0) {
         progress->first = record->number;
+    }
+    if (parcel_is(record->data, record->length)) {
+        judge_parcel(progress, record);
+    } else {
+        judge_alphabet(progress, record);
     }
     progress->last = record->number;
     progress->lost += record->lost;
@@ -140,6 +174,9 @@ int main(int argc, char **argv)
         }
     }
     shmd_describe(subscriber, &end);
+    for (const struct parcel *last = progress.publishers; last->name[0]; last++) {
+        printf("from %s: up to %llu\n", last->name, (unsigned long long)last->number);
+    }
     printf("got %llu records, %llu-%llu, lost %llu, acknowledged %llu, faults %d%s%s\n",
            (unsigned long long)progress.records, (unsigned long long)progress.first,
            (unsigned long long)progress.last, (unsigned long long)progress.lost,

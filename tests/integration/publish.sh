@@ -1,0 +1,255 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Records that publishers push: with shm-client, and with programs on the library. Whoever is killed
+# in between, each record is published once, and those of one publisher in their order.
+set -euo pipefail
+. "$(dirname "$0")/../peer.sh"
+
+# publish ARGUMENT…: at the socket of this case's daemon
+publish() {
+    timeout 40 "$shm_client" publish --socket "$RUNTIME_DIRECTORY/shmd.sock" "$@"
+}
+
+# read_all N: as many records, each on a line
+read_all() {
+    timeout 40 "$shm_client" follow --socket "$RUNTIME_DIRECTORY/shmd.sock" --from oldest -n "$1" "${@:2}"
+}
+
+# --- shm-client publish ---
+
+test_lines_become_records_ring() {
+    start_daemon "$ring" "$push"
+    seq 20000 >"$TEST_DIR/in"
+    read_all 20000 >"$TEST_DIR/out" &
+    publish <"$TEST_DIR/in"
+    wait $!
+    cmp "$TEST_DIR/in" "$TEST_DIR/out"
+    wait_log 'publishes from its record 1$'
+    wait_log 'left, 20000 records published, 0 rejected$'
+}
+
+test_lines_become_records_plain() {
+    start_daemon "$plain" "$push"
+    seq 300 >"$TEST_DIR/in"
+    read_all 300 >"$TEST_DIR/out" &
+    publish "$TEST_DIR/in"
+    wait $!
+    cmp "$TEST_DIR/in" "$TEST_DIR/out"
+}
+
+# A record may be empty, and the last line needs no newline.
+test_a_last_line_without_a_newline() {
+    start_daemon "$ring" "$push"
+    printf 'one\n\nthree' | publish
+    assert_eq "$(read_all 3)" $'one\n\nthree'
+}
+
+test_framing_length() {
+    start_daemon "$ring" "$push"
+    printf '\3\0\0\0a\nb\0\0\0\0\1\0\0\0c' | publish --framing length
+    assert_eq "$(read_all 3 --output hex)" $'610a62\n\n63'
+    printf '\11\0\0\0a' >"$TEST_DIR/cut"
+    assert_exit 1 publish --framing length "$TEST_DIR/cut"
+    assert_contains "$output" 'the input ends in the middle of record 1'
+}
+
+test_framing_whole() {
+    start_daemon "$ring" "$push"
+    printf 'a\nb\n' | publish --framing whole
+    assert_eq "$(read_all 1 --output hex)" 610a620a
+}
+
+# What is whole is handed in at once: nobody waits for the producer to say more.
+test_a_producer_that_trickles() {
+    start_daemon "$ring" "$push"
+    mkfifo "$TEST_DIR/fifo"
+    publish "$TEST_DIR/fifo" &
+    exec 5>"$TEST_DIR/fifo"
+    for byte in f i r s t '\n' s; do
+        printf '%b' "$byte" >&5
+    done
+    assert_eq "$(read_all 1)" first
+    exec 5>&-
+    wait $!
+    assert_eq "$(read_all 1)" s
+}
+
+# Bad input gets an error that says which record; what came before is published.
+test_what_cannot_be_published() {
+    start_daemon "$ring" "$push"
+    printf 'good\n%020000d\nlate\n' 0 >"$TEST_DIR/in"
+    assert_exit 1 publish "$TEST_DIR/in"
+    assert_contains "$output" 'record 2 is longer than the 16304 bytes that the segment can hold'
+    assert_exit 2 publish one two
+    assert_exit 1 publish "$TEST_DIR/nowhere"
+    assert_contains "$output" "cannot open $TEST_DIR/nowhere"
+    assert_eq "$(read_all 1)" good
+    stop_daemon
+    start_daemon "$plain" "$push"
+    for record in '' '*star' '0123456789012345678901234567'; do
+        printf '%s\n' "$record" >"$TEST_DIR/in"
+        assert_exit 1 publish "$TEST_DIR/in"
+        assert_contains "$output" 'record 1 '
+    done
+}
+
+test_nobody_to_publish_to() {
+    start_daemon "$ring"
+    assert_exit 1 publish
+    assert_contains "$output" 'set source.type to "push"'
+    wait_log 'refused: the source is not push'
+    stop_daemon
+    assert_exit 3 publish
+}
+
+# "who may publish (default: root and the daemon's own user)"
+test_who_may_publish() {
+    need_other_users
+    chmod 0755 "$RUNTIME_DIRECTORY"
+    start_daemon "$ring" "$push"
+    assert_exit 1 "${alice[@]}" "$shm_client" publish --socket "$RUNTIME_DIRECTORY/shmd.sock"
+    assert_contains "$output" 'allow.publish'
+    wait_log 'refused: this user may not publish'
+    configure "$ring" "$push" 'allow = { publish = "1000"; };'
+    reload_daemon
+    "${alice[@]}" "$shm_client" publish --socket "$RUNTIME_DIRECTORY/shmd.sock" <<<mine
+    assert_eq "$(read_all 1)" mine
+    assert_exit 1 "${bob[@]}" "$shm_client" publish --socket "$RUNTIME_DIRECTORY/shmd.sock"
+}
+
+# A line that never ends is not waited for to its end.
+test_a_line_that_never_ends() {
+    start_daemon "$ring" "$push"
+    assert_exit 1 publish /dev/zero
+    assert_contains "$output" 'record 1 is longer than the 16304 bytes'
+}
+
+# A full segment holds the producer up; it says so, and can be left.
+test_back_pressure() {
+    start_daemon "$ring" "$push"
+    seq 1 1000000 >"$TEST_DIR/in"
+    assert_exit 4 publish --timeout 0.5 "$TEST_DIR/in"
+    assert_contains "$output" 'records are confirmed, and no more within 0.5 s'
+}
+
+# --- several, and whoever is killed ---
+
+test_several_publishers_and_subscribers() {
+    local i
+    start_daemon "$ring" "$push"
+    for i in 1 2 3; do
+        await_follower "s$i"
+    done
+    for i in 1 2 3 4; do
+        spawn_producer "p$i" 5000
+    done
+    end_producers_after_all
+    assert_delivered s1 s2 s3
+}
+
+# Those that were started end by themselves, and then the followers.
+end_producers_after_all() {
+    local producer
+    for producer in "${producers[@]}"; do
+        wait "${producer#*:}" || true
+    done
+    end_all
+}
+
+# Once all is confirmed, it is there for the followers to take.
+end_all() {
+    local follower records
+    end_producers
+    records=$(status_field records)
+    for follower in "${followers[@]}"; do
+        wait_until "((\$(acknowledged_by '${follower%:*}') == $records))"
+    done
+    end_followers
+}
+
+killed_under_publishers() {
+    local i
+    start_daemon "$1" "$push"
+    await_follower one
+    await_follower two
+    spawn_producer p1 0 "$2"
+    spawn_producer p2 0 "$2" 100
+    for i in 1 2 3 4 5; do
+        sleep "0.$((i * 37 % 30 + 10))"
+        stop_daemon KILL
+        sleep "0.$((i * 53 % 20))"
+        start_daemon_again
+    done
+    wait_follower one
+    end_all
+    assert_delivered one two
+}
+test_killed_under_publishers_ring() {
+    killed_under_publishers "$ring" 200
+}
+test_killed_under_publishers_plain() {
+    killed_under_publishers "$plain size = 300;" 200
+}
+
+# What it has handed in is published, though it has died and the segment is full.
+test_a_publisher_that_is_killed() {
+    start_daemon "$ring" "$push"
+    spawn_producer p1
+    wait_until '(($(status_field records) > 0))'
+    sleep 0.2
+    kill -KILL "$producer_pid"
+    wait "$producer_pid" 2>/dev/null || true
+    await_follower one
+    wait_log 'calls itself p1\) left, [0-9]+ records published, 0 rejected$'
+    wait_until "((\$(acknowledged_by one) == \$(status_field records)))"
+    assert_eq "$(sed -nE 's/.*p1\) left, ([0-9]+) records.*/\1/p' "$log")" "$(status_field records)"
+    end_followers
+}
+
+# Another source by reload: what was handed in comes before what the next source yields.
+test_another_source_by_reload() {
+    start_daemon "$ring" "$push"
+    await_follower one
+    spawn_producer p1
+    wait_follower one
+    configure "$ring"
+    reload_daemon
+    wait "$producer_pid" || true
+    grep -qE '^handed in .*ended by Operation not supported$' "$TEST_DIR/p1.said" ||
+        fail "$(tail -n 1 "$TEST_DIR/p1.said")"
+    wait_follower one
+    end_followers
+    assert_eq "$(said one | sed -n 's/^from p1: up to //p')" "$(confirmed p1)"
+    wait_log 'closed: another source has come'
+}
+
+# A segment of another size: publishers go on with what fits now.
+test_another_size_by_reload() {
+    local size
+    start_daemon "$ring" "$push"
+    await_follower one
+    spawn_producer p1
+    for size in 131072 32768 65536; do
+        wait_follower one
+        configure "$ring size = $size;" "$push"
+        reload_daemon
+    done 2>/dev/null
+    wait_follower one
+    end_all
+    assert_delivered one
+}
+
+test_status_names_publishers() {
+    start_daemon "$ring" "$push"
+    spawn_producer p1 10 20
+    wait_until '(($(session_field p1 published) == 10)) || [[ -z $(session_field p1 published) ]]'
+    end_producers
+    await_follower one
+    wait_until '(($(acknowledged_by one) == 10))'
+    end_followers
+    assert_delivered one
+    assert_eq "$(status_field rejected)" 0
+}
+
+run_tests "$@"
