@@ -21,6 +21,15 @@ all_steps() {
         -exec grep -hoE '\bSTEP\("[^"]+"\)' {} + | sed -E 's/.*"(.*)".*/\1/' | sort -u
 }
 
+# Those that a record comes by on its way from a publisher; all others.
+push_steps() {
+    all_steps | grep -E '^(transfer|publisher)\.' || true
+}
+
+other_steps() {
+    all_steps | grep -vE '^(transfer|publisher)\.' || true
+}
+
 # reached_steps PREFIX: those that a daemon has died at, in the cases whose names begin so
 reached_steps() {
     cat "$report/$1"*.lives 2>/dev/null | awk '$3 == "step" { print $1 }' | sort -u
@@ -120,8 +129,8 @@ claim() {
     fi
     read -r got first last lost acknowledged faults cause <<<"$words"
     if ((faults > 0)); then
-        problem "subscriber $1: $(grep -vcE '^(segment|got)' "$TEST_DIR/$1.out") faults: $(
-            grep -vE '^(segment|got)' "$TEST_DIR/$1.out" | head -n 3 | paste -sd, -)"
+        problem "subscriber $1: $(grep -vcE '^(segment|got|from)' "$TEST_DIR/$1.out") faults: $(
+            grep -vE '^(segment|got|from)' "$TEST_DIR/$1.out" | head -n 3 | paste -sd, -)"
     fi
     if [[ $3 == all ]] && ((lost > 0)); then
         problem "subscriber $1 was told that it lost $lost records"
@@ -153,6 +162,30 @@ end_subscribers() {
         name=${follower%:*} pid=${follower#*:}
         wait_client "$pid" || problem "subscriber $name does not end"
         claim "$name" "$pid" "$1"
+    done
+}
+
+# All producers end, and what they know to be published, each subscriber has got: all of it, once,
+# and in order.
+end_publishing() {
+    local client name records
+    touch "$TEST_DIR/produced"
+    for client in "${producers[@]}"; do
+        wait_client "${client#*:}" || problem "publisher ${client%:*} does not end"
+        grep -qE '^handed in ([0-9]+), confirmed \1, rejected 0$' "$TEST_DIR/${client%:*}.said" ||
+            problem "publisher ${client%:*}: $(tail -n 1 "$TEST_DIR/${client%:*}.said")"
+    done
+    records=$(status_field records)
+    for client in "${followers[@]}"; do
+        name=${client%:*}
+        (wait_until "((\$(acknowledged_by '$name') == $records))") 2>/dev/null ||
+            problem "subscriber $name stands still at $(acknowledged_by "$name") of $records"
+    done
+    touch "$TEST_DIR/enough"
+    for client in "${followers[@]}"; do
+        wait_client "${client#*:}" || problem "subscriber ${client%:*} does not end"
+        claim "${client%:*}" "${client#*:}" all
+        (assert_delivered "${client%:*}") 2>>"$TEST_DIR/problems" || true
     done
 }
 

@@ -65,7 +65,7 @@ test_audit_finds_planted_violations() {
 undisturbed() {
     local pauses=(0 0 20 50 100 100 200 300) i options
     begin "$1" 'lease_ms = 60000;' "${@:4}"
-    all_steps >"$TEST_DIR/steps"
+    other_steps >"$TEST_DIR/steps"
     mapfile -t options < <(store_option "$2")
     keep --kills="$(share 135)" --steps="$TEST_DIR/steps" "${options[@]}"
     for i in "${!pauses[@]}"; do
@@ -110,7 +110,7 @@ test_ring_overwrite_without_store() {
 # Nobody but the anonymous client: each '*' is one record, and one entry.
 test_anonymous_client_alone() {
     begin steady-anonymous "$plain"
-    all_steps >"$TEST_DIR/steps"
+    other_steps >"$TEST_DIR/steps"
     keep --kills="$(share 60)" --steps="$TEST_DIR/steps"
     spawn_star
     start_killing
@@ -121,6 +121,47 @@ test_anonymous_client_alone() {
     fi
     stop_keeper
     audit
+}
+
+# --- publishers, and the same subscribers from the begin to the end ---
+
+# pushed CASE with|without LINE…
+pushed() {
+    local options name
+    begin "$1" 'lease_ms = 60000;' "$push" "${@:3}"
+    push_steps >"$TEST_DIR/steps"
+    mapfile -t options < <(store_option "$2")
+    keep --kills="$(share 45)" --steps="$TEST_DIR/steps" "${options[@]}"
+    for name in s0 s1 s2 s3; do
+        await_follower "$name"
+    done
+    spawn_producer p0
+    spawn_producer p1 0 20 50
+    spawn_producer p2 0 60
+    start_killing
+    if wait_keeper 'done'; then
+        end_publishing
+        same_segment
+        (($(count_log '^epoch-started:') == 1)) || problem 'there was more than one epoch'
+    fi
+    stop_keeper
+    audit
+}
+
+test_push_plain_with_store() {
+    pushed push-plain-with with "$plain size = 300;"
+}
+
+test_push_plain_without_store() {
+    pushed push-plain-without without "$plain size = 300;"
+}
+
+test_push_ring_with_store() {
+    pushed push-ring-with with "$ring size = 65536;"
+}
+
+test_push_ring_without_store() {
+    pushed push-ring-without without "$ring size = 65536;"
 }
 
 # --- everything that happens less often ---
@@ -175,7 +216,7 @@ disturbed() {
     [[ $2 == with ]] || kind=some
     begin "$1" "$settings" "size = $3;"
     # What the cases before have never met, is met here or nowhere.
-    comm -23 <(all_steps) <(reached_steps steady) >"$TEST_DIR/steps"
+    comm -23 <(other_steps) <(reached_steps steady) >"$TEST_DIR/steps"
     mapfile -t options < <(store_option "$2")
     keep --kills="$(($(share 15) + 3 * $(wc -l <"$TEST_DIR/steps")))" --steps="$TEST_DIR/steps" \
         --pause=1500000 --patience=2500000 "${options[@]}"
@@ -238,7 +279,7 @@ test_changes_overwrite_without_store() {
 # begins_and_ends CASE LINE…
 begins_and_ends() {
     begin "$@"
-    all_steps >"$TEST_DIR/steps"
+    other_steps >"$TEST_DIR/steps"
     keep --stops --kills="$(($(share 20) + 3 * $(wc -l <"$TEST_DIR/steps")))" \
         --steps="$TEST_DIR/steps" --pause=40000
     spawn_follower one
