@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Publishers of a whole daemon: each of their records is published once, whatever becomes of the
+ * daemon; they have their turns; and nobody who hands in nonsense harms the others. Their side is
+ * played by peer.h and queue.h, the loop by daemon.h.
+ */
+#include "daemon.h"
+#include "daemon/reload.h"
+#include "proto/queue.h"
+#include "store.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define RING   "layout = \"ring\"; mode = \"0644\"; size = 65536; spin_us = 0; "
+#define SMALL  "layout = \"ring\"; mode = \"0644\"; size = 32768; spin_us = 0; "
+#define PLAIN  "spin_us = 0; "
+#define PUSH   "source = { type = \"push\"; }; "
+#define NUMBER 77 /* which a publisher calls itself */
+#define DEATHS 30
+
+struct publisher {
+    struct peer peer;
+    void *queue;
+    struct ring_writer writer;
+};
+
+struct fixture {
+    struct daemon daemon;
+    struct store store;
+    struct publisher a, b;
+    struct peer reader;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    f->reader = f->a.peer = f->b.peer = (struct peer){.socket = -1, .fds = {-1, -1, -1, -1}};
+    *state = f;
+    return 0;
+}
+
+static void leave(struct publisher *publisher)
+{
+    if (publisher->queue) {
+        (void)munmap(publisher->queue, publisher->peer.welcome.segment_size);
+        publisher->queue = NULL;
+    }
+    peer_leave(&publisher->peer);
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    mock_journal_reset();
+    leave(&f->a);
+    leave(&f->b);
+    peer_leave(&f->reader);
+    daemon_free(&f->daemon);
+    store_close(&f->store);
+    free(f);
+    return 0;
+}
+
+static void turn(struct fixture *f)
+{
+    daemon_turn(&f->daemon);
+    store_work(&f->store);
+}
+
+static void start(struct fixture *f, const char *conf)
+{
+    assert_true(daemon_new(&f->daemon, conf));
+    assert_true(store_open(&f->store, f->daemon.directory));
+    turn(f);
+}
+
+static struct message_hello hello_of(uint64_t after)
+{
+    return (struct message_hello){
+        .head = message_head(MESSAGE_HELLO, sizeof(struct message_hello)),
+        .role = MESSAGE_PUBLISHER,
+        .after = after,
+        .client = NUMBER,
+        .name = "peer",
+    };
+}
+
+/* Its error, or 0. */
+static int say_hello(struct fixture *f, struct publisher *publisher,
+                     const struct message_hello *hello)
+{
+    struct message_welcome *welcome = &publisher->peer.welcome;
+    int r;
+
+    assert_true(peer_connect(&publisher->peer, f->daemon.socket_path));
+    run_loop(f->daemon.manager->event);
+    r = peer_subscribe(&publisher->peer, f->daemon.manager->event, hello);
+    if (r < 0) {
+        return r;
+    }
+    publisher->queue = mmap(NULL, welcome->segment_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+                            publisher->peer.fds[3], 0);
+    assert_ptr_not_equal(publisher->queue, MAP_FAILED);
+    publisher->writer = queue_writer(publisher->queue, welcome->segment_size, welcome->first);
+    turn(f);
+    return 0;
+}
+
+/* One that is another one than all before. */
+static void publishes(struct fixture *f, struct publisher *publisher)
+{
+    struct message_hello hello = hello_of(0);
+
+    hello.client = 0;
+    assert_int_equal(say_hello(f, publisher, &hello), 0);
+}
+
+static void hand_in(struct publisher *publisher, const char *record)
+{
+    assert_true(ring_has_room(&publisher->writer, strlen(record)));
+    memcpy(ring_reserve(&publisher->writer, strlen(record)), record, strlen(record));
+    (void)ring_commit(&publisher->writer, strlen(record));
+}
+
+static uint64_t confirmed(const struct publisher *publisher)
+{
+    return publisher->peer.page->published;
+}
+
+static uint64_t newest(const struct fixture *f)
+{
+    return board_newest(&f->daemon.manager->board);
+}
+
+/* A record of the ring, with a NUL. */
+static const char *published(const struct fixture *f, uint64_t number)
+{
+    static char text[256];
+    struct stream *stream = &f->daemon.manager->board.stream;
+    const struct ring_record *record =
+        ring_at(stream->writer.data, stream->writer.capacity, stream_position(stream, number));
+
+    assert_int_equal(record->number, number);
+    (void)snprintf(text, sizeof(text), "%.*s", (int)record->length, record->bytes);
+    return text;
+}
+
+static size_t sessions(const struct fixture *f)
+{
+    return sessions_count(f->daemon.manager->sessions, MESSAGE_PUBLISHER);
+}
+
+/* --- coming and going --- */
+
+static void who_may_not_publish_is_refused(void **state)
+{
+    struct message_hello hello = hello_of(0);
+    struct fixture *f = *state;
+
+    start(f, RING);
+    assert_int_equal(say_hello(f, &f->a, &hello), -EOPNOTSUPP);
+    peer_leave(&f->a.peer);
+    hello.start = MESSAGE_START_NEXT;
+    assert_int_equal(say_hello(f, &f->a, &hello), -EPROTO);
+    peer_leave(&f->a.peer);
+    hello = hello_of(UINT64_MAX);
+    assert_int_equal(say_hello(f, &f->a, &hello), -EPROTO);
+}
+
+static void another_user_is_refused_unless_it_is_allowed(void **state)
+{
+    struct message_hello hello = hello_of(0);
+    struct fixture *f = *state;
+
+    if (geteuid() != 0) {
+        skip();
+    }
+    start(f, RING PUSH "allow = { publish = \"4000000001\"; };");
+    assert_true(peer_connect_as(&f->a.peer, f->daemon.socket_path, 4000000002, 1, NULL, 0));
+    run_loop(f->daemon.manager->event);
+    assert_int_equal(peer_subscribe(&f->a.peer, f->daemon.manager->event, &hello), -EPERM);
+    peer_leave(&f->a.peer);
+    assert_true(peer_connect_as(&f->a.peer, f->daemon.socket_path, 4000000001, 1, NULL, 0));
+    run_loop(f->daemon.manager->event);
+    assert_int_equal(peer_subscribe(&f->a.peer, f->daemon.manager->event, &hello), 0);
+}
+
+static void the_welcome_says_what_fits(void **state)
+{
+    struct message_hello hello = hello_of(41);
+    struct fixture *f = *state;
+
+    start(f, RING PUSH);
+    assert_int_equal(say_hello(f, &f->a, &hello), 0);
+    assert_int_equal(f->a.peer.welcome.first, 42);
+    assert_int_equal(f->a.peer.welcome.position, board_longest(&f->daemon.manager->board));
+    assert_int_equal(f->a.peer.welcome.segment_size, queue_size(f->a.peer.welcome.position));
+    assert_int_equal(confirmed(&f->a), 41);
+}
+
+static void what_is_handed_in_is_published_and_confirmed(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, RING PUSH);
+    publishes(f, &f->a);
+    assert_int_equal(newest(f), 0);
+    hand_in(&f->a, "one");
+    hand_in(&f->a, "");
+    hand_in(&f->a, "three");
+    turn(f);
+    assert_int_equal(newest(f), 3);
+    assert_string_equal(published(f, 1), "one");
+    assert_string_equal(published(f, 2), "");
+    assert_string_equal(published(f, 3), "three");
+    assert_int_equal(confirmed(&f->a), 3);
+    assert_int_equal(f->a.peer.page->rejected, 0);
+}
+
+static void what_one_that_goes_has_handed_in_is_published(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, RING PUSH);
+    publishes(f, &f->a);
+    hand_in(&f->a, "last");
+    leave(&f->a);
+    turn(f);
+    assert_int_equal(newest(f), 1);
+    assert_int_equal(sessions(f), 0);
+    assert_true(daemon_logged("session-ended") >= 0);
+}
+
+/* --- turns --- */
+
+static void publishers_have_their_turns(void **state)
+{
+    struct fixture *f = *state;
+    size_t of_a = 0;
+
+    start(f, RING PUSH);
+    publishes(f, &f->a);
+    publishes(f, &f->b);
+    for (int i = 0; i < 100; i++) {
+        hand_in(&f->a, "a");
+        hand_in(&f->b, "b");
+    }
+    turn(f);
+    assert_int_equal(newest(f), 200);
+    /* Of any two turns in a row, one is the other's: within half of all, nobody has all. */
+    for (uint64_t number = 1; number <= 64; number++) {
+        of_a += strcmp(published(f, number), "a") == 0;
+    }
+    assert_int_equal(of_a, 32);
+    assert_int_equal(confirmed(&f->a), 100);
+    assert_int_equal(confirmed(&f->b), 100);
+}
+
+static void nothing_is_taken_for_which_there_is_no_room(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t full, taken;
+
+    start(f, SMALL PUSH);
+    assert_int_equal(daemon_subscribe(&f->daemon, &f->reader), 0);
+    publishes(f, &f->a);
+    while (ring_has_room(&f->a.writer, 5)) {
+        hand_in(&f->a, "fills");
+    }
+    turn(f);
+    full = newest(f);
+    taken = confirmed(&f->a);
+    assert_int_equal(taken, full);
+    assert_true(taken < f->a.writer.number - 1);
+    assert_int_equal(f->a.peer.page->daemon_sleeps, 0); /* of no news to it */
+    peer_acknowledge(&f->reader, full);
+    turn(f);
+    assert_true(newest(f) > full);
+    assert_int_equal(confirmed(&f->a), newest(f));
+}
+
+/* --- nonsense --- */
+
+static void what_cannot_lie_there_is_rejected_and_the_rest_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    int i;
+
+    start(f, PLAIN PUSH);
+    publishes(f, &f->a);
+    hand_in(&f->a, "");
+    hand_in(&f->a, "*");
+    hand_in(&f->a, "longer than 26 bytes, so it is");
+    hand_in(&f->a, "good");
+    turn(f);
+    assert_int_equal(newest(f), 1);
+    assert_int_equal(confirmed(&f->a), 4);
+    assert_int_equal(f->a.peer.page->rejected, 3);
+    assert_int_equal(f->daemon.manager->state->file->rejected, 3);
+    i = daemon_logged("record-rejected");
+    assert_true(i >= 0);
+}
+
+static void who_breaks_its_queue_is_thrown_out(void **state)
+{
+    static const struct {
+        uint64_t number;
+        uint32_t length;
+    } nonsense[] = {
+        {2, 1}, {1, UINT32_MAX}, {1, 40000}, {RING_WRAP - 1, 0}, {UINT64_C(1) << 63, 5},
+    };
+    struct fixture *f = *state;
+
+    start(f, RING PUSH);
+    publishes(f, &f->b);
+    for (size_t i = 0; i < sizeof(nonsense) / sizeof(nonsense[0]); i++) {
+        struct ring_record *record;
+
+        publishes(f, &f->a);
+        record = ring_at(f->a.writer.data, f->a.writer.capacity, 0);
+        record->length = nonsense[i].length;
+        atomic_store(&record->number, nonsense[i].number);
+        turn(f);
+        assert_int_equal(f->a.peer.page->state, PAGE_EVICTED);
+        assert_true(peer_is_dropped(&f->a.peer));
+        leave(&f->a);
+        hand_in(&f->b, "goes on");
+        turn(f);
+        assert_int_equal(confirmed(&f->b), i + 1);
+    }
+    assert_int_equal(newest(f), sizeof(nonsense) / sizeof(nonsense[0]));
+}
+
+/* Markers that lead from one to the next, for ever. */
+static void who_only_wraps_is_thrown_out(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, RING PUSH);
+    publishes(f, &f->a);
+    atomic_store(&ring_at(f->a.writer.data, f->a.writer.capacity, 0)->number, RING_WRAP);
+    turn(f);
+    assert_int_equal(f->a.peer.page->state, PAGE_EVICTED);
+    assert_int_equal(sessions(f), 0);
+}
+
+/* --- the next daemon --- */
+
+/* Dies, again and again, and is followed by one that gets what was kept, or not. */
+static void live_and_die(struct fixture *f, const char *conf, bool kept)
+{
+    uint64_t number = 0;
+
+    start(f, conf);
+    for (int i = 0; i < DEATHS; i++) {
+        struct message_hello hello = hello_of(f->a.queue ? confirmed(&f->a) : 0);
+        char record[16];
+
+        if (f->a.queue && !kept) {
+            memcpy(hello.epoch, &f->daemon.manager->state->file->epoch, sizeof(hello.epoch));
+            leave(&f->a);
+        }
+        if (!f->a.queue) {
+            assert_int_equal(say_hello(f, &f->a, &hello), 0);
+            assert_int_equal(f->a.peer.welcome.first, number + 1);
+        }
+        (void)snprintf(record, sizeof(record), "%d", i);
+        hand_in(&f->a, record);
+        number++;
+        turn(f);
+        assert_int_equal(newest(f), number);
+        assert_string_equal(published(f, number), record);
+        assert_int_equal(confirmed(&f->a), number);
+        daemon_stop(&f->daemon, true);
+        store_work(&f->store);
+        if (!kept) {
+            store_clear(&f->store);
+        }
+        store_pass(&f->store);
+        assert_true(daemon_start(&f->daemon));
+        turn(f);
+        assert_int_equal(newest(f), number);
+        assert_int_equal(sessions(f), 1);
+        if (kept) {
+            queue_release(&f->a.writer, confirmed(&f->a));
+        }
+    }
+}
+
+static void a_publisher_that_was_kept_goes_on(void **state)
+{
+    live_and_die(*state, RING PUSH, true);
+}
+
+static void a_publisher_that_comes_back_goes_on(void **state)
+{
+    live_and_die(*state, RING PUSH, false);
+}
+
+/* What it has handed in while there was no daemon, the next one finds. */
+static void what_is_handed_in_meanwhile_is_published(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, RING PUSH);
+    publishes(f, &f->a);
+    hand_in(&f->a, "before");
+    turn(f);
+    daemon_stop(&f->daemon, true);
+    store_work(&f->store);
+    hand_in(&f->a, "meanwhile");
+    store_pass(&f->store);
+    assert_true(daemon_start(&f->daemon));
+    turn(f);
+    assert_int_equal(newest(f), 2);
+    assert_string_equal(published(f, 2), "meanwhile");
+    assert_int_equal(confirmed(&f->a), 2);
+}
+
+/* … even if it has died meanwhile, too. */
+static void what_the_dead_leave_to_the_next_daemon_is_published(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, RING PUSH);
+    publishes(f, &f->a);
+    daemon_stop(&f->daemon, true);
+    store_work(&f->store);
+    hand_in(&f->a, "will");
+    leave(&f->a);
+    store_work(&f->store);
+    store_pass(&f->store);
+    assert_true(daemon_start(&f->daemon));
+    turn(f);
+    assert_int_equal(newest(f), 1);
+    assert_string_equal(published(f, 1), "will");
+    assert_int_equal(sessions(f), 0);
+}
+
+/* Killed after a record was published, and before its publisher's cursor has moved. */
+static void a_record_that_was_published_is_not_published_again(void **state)
+{
+    struct message_hello hello = hello_of(0);
+    struct fixture *f = *state;
+    struct cursor *cursor;
+
+    start(f, RING PUSH);
+    assert_int_equal(say_hello(f, &f->a, &hello), 0);
+    hand_in(&f->a, "once");
+    turn(f);
+    cursor = f->daemon.manager->sessions->first->cursor;
+    assert_int_equal(cursor->published, 1);
+    cursor->published = 0;
+    cursor->position = 0;
+    daemon_stop(&f->daemon, true);
+    store_work(&f->store);
+    store_pass(&f->store);
+    assert_true(daemon_start(&f->daemon));
+    turn(f);
+    assert_int_equal(newest(f), 1);
+    assert_int_equal(confirmed(&f->a), 1);
+    hand_in(&f->a, "two");
+    turn(f);
+    assert_int_equal(newest(f), 2);
+    assert_string_equal(published(f, 2), "two");
+}
+
+/* --- another source, another segment --- */
+
+static void reload(struct fixture *f, const char *conf)
+{
+    assert_true(file_write(f->daemon.conf_path, conf, strlen(conf)));
+    assert_int_equal(manager_reload(f->daemon.manager), 0);
+}
+
+static void another_source_comes_behind_what_was_handed_in(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, RING PUSH);
+    publishes(f, &f->a);
+    hand_in(&f->a, "first");
+    reload(f, RING);
+    turn(f);
+    assert_string_equal(published(f, 1), "first");
+    assert_string_equal(published(f, 2), "abcdefghijklmnopqrstuvwxyz");
+    assert_int_equal(f->a.peer.page->state, PAGE_CLOSING);
+    assert_int_equal(confirmed(&f->a), 1);
+    assert_int_equal(sessions(f), 0);
+}
+
+static void another_size_has_publishers_connect_again(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, RING PUSH);
+    publishes(f, &f->a);
+    hand_in(&f->a, "first");
+    reload(f, SMALL PUSH);
+    turn(f);
+    assert_int_equal(newest(f), 1);
+    assert_int_equal(f->a.peer.page->state, PAGE_CLOSING);
+    assert_int_equal(confirmed(&f->a), 1);
+    assert_true(peer_is_dropped(&f->a.peer));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(who_may_not_publish_is_refused),
+        TEST(another_user_is_refused_unless_it_is_allowed),
+        TEST(the_welcome_says_what_fits),
+        TEST(what_is_handed_in_is_published_and_confirmed),
+        TEST(what_one_that_goes_has_handed_in_is_published),
+        TEST(publishers_have_their_turns),
+        TEST(nothing_is_taken_for_which_there_is_no_room),
+        TEST(what_cannot_lie_there_is_rejected_and_the_rest_goes_on),
+        TEST(who_breaks_its_queue_is_thrown_out),
+        TEST(who_only_wraps_is_thrown_out),
+        TEST(a_publisher_that_was_kept_goes_on),
+        TEST(a_publisher_that_comes_back_goes_on),
+        TEST(what_is_handed_in_meanwhile_is_published),
+        TEST(what_the_dead_leave_to_the_next_daemon_is_published),
+        TEST(a_record_that_was_published_is_not_published_again),
+        TEST(another_source_comes_behind_what_was_handed_in),
+        TEST(another_size_has_publishers_connect_again),
+    };
+#undef TEST
+
+    private_ipc_or_skip();
+    (void)alarm(PRIVATE_SECONDS);
+    store_reserve();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
