@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/report.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "daemon/handshake.h"
 
 #include <errno.h>
@@ -191,15 +192,23 @@ void report_source_ended(struct manager *manager, const char *reason)
 /* Its programs may say as much as they like, but not fill the journal with it. */
 void report_source_said(struct manager *manager, const char *line, size_t length)
 {
+    CLEANUP(free_cleanup) char *visible = NULL; /* of any bytes: a blob is not shown */
     uint64_t now = clock_usec();
+    size_t visible_length;
+    FILE *file;
 
     budget_charge(&manager->saying_budget, 0, now, SAYING_COST);
     if (budget_in_debt(&manager->saying_budget, 0, now)) {
         log_left_out(manager->log, EVENT_SOURCE_SAID);
         return;
     }
-    log_of_source(manager, entry_new(EVENT_SOURCE_SAID, "source %s: %.*s",
-                                     manager->conf->source_type, (int)length, line));
+    file = open_memstream(&visible, &visible_length);
+    if (file) {
+        text_write_visible(file, line, length, true);
+        (void)fclose(file);
+    }
+    log_of_source(manager, entry_new(EVENT_SOURCE_SAID, "source %s: %s", manager->conf->source_type,
+                                     visible ? visible : "?"));
 }
 
 void report_scribbled(struct manager *manager)

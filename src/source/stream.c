@@ -11,6 +11,8 @@
  *        ├── nothing to read ──▶ the loop looks, and goes on here
  *        └── nothing to come ──▶ what is left of a line is delivered; asked again, it ends
  *
+ * What is left of a line is a record only if its writer has ended well: it may be half of one.
+ *
  * A program's stream is over when its pipe is at its end, or when the program has ended and the
  * pipe is empty. A FIFO is never over. When its last writer leaves, the rest of a line is a record,
  * so that the next writer begins one; to hear of the next one, it has to be opened anew.
@@ -152,11 +154,11 @@ static void tell_dropped(struct stream *stream, uint64_t dropped)
 /* What is left when no more comes. True: it was a record, and is delivered. */
 static bool deliver_rest(struct stream *stream)
 {
+    bool cut = stream->retired || (stream->program && !program_is_well(stream->program));
     uint64_t dropped = frames_pending(&stream->frames);
     size_t length;
 
-    /* One that was cut off by us is none. */
-    if (!stream->retired && frames_finish(&stream->frames, &length, &dropped)) {
+    if (!cut && frames_finish(&stream->frames, &length, &dropped)) {
         deliver(stream, length);
         return true;
     }

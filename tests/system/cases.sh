@@ -320,6 +320,70 @@ test_template_instance() {
     acknowledge_as alice
 }
 
+# A source that runs programs: refused as installed, with an entry that says what to do, and fine
+# with the drop-in.
+test_source_of_programs() {
+    configure 'mode = "0644"; size = 64;' \
+        'source = { type = "command"; command = ["/usr/bin/echo", "from a program"]; };'
+    systemctl start shmd
+    wait_until '(($(count_entries SHMD_EVENT=source-failed) > 0))'
+    assert_contains "$(values MESSAGE SHMD_EVENT=source-failed)" \
+        '/usr/bin/echo: nothing may be executed there' 'shmd-commands.conf'
+    assert_eq "$(systemctl is-active shmd)" active
+    add_drop_in
+    assert_eq "$(as alice shm-client)" 'from a program'
+    systemd-analyze security shmd.service --no-pager --threshold=5 >"$TEST_DIR/security" ||
+        fail "$(grep '✗' "$TEST_DIR/security")"
+    diagnose "$(systemd-analyze security shmd.service --no-pager | tail -n 1)"
+}
+
+# add_drop_in [LINE…]: as the manual says, and then the service is started anew
+add_drop_in() {
+    mkdir -p /etc/systemd/system/shmd.service.d
+    cp /usr/share/shmd/shmd-commands.conf /etc/systemd/system/shmd.service.d/
+    printf '%s\n' '[Service]' "$@" >/etc/systemd/system/shmd.service.d/more.conf
+    systemctl daemon-reload
+    systemctl restart shmd
+}
+
+# The fan-out of the journal, with the example as it is: what anybody logs, a subscriber reads.
+test_log_fan_out() {
+    local pid
+    sed 's/^mode.*/mode = "0644";/' /usr/share/doc/shmd/examples/log-fan-out.conf >/etc/shmd.conf
+    systemctl start shmd
+    add_drop_in 'SupplementaryGroups=systemd-journal'
+    wait_until '[[ -n $(pgrep -x journalctl) ]]'
+    as alice timeout 50 shm-client follow >"$TEST_DIR/followed" &
+    wait_until "logger 'for the fan-out'; grep -q 'for the fan-out' '$TEST_DIR/followed'"
+    # It is run again when it was killed, and ends with the service.
+    pid=$(pgrep -x journalctl)
+    kill -KILL "$pid"
+    wait_until '[[ -n $(pgrep -x journalctl) ]]'
+    assert_contains "$(values MESSAGE SHMD_EVENT=source-ended)" 'SIGKILL'
+    systemctl stop shmd.socket shmd
+    wait_until '[[ -z $(pgrep -x journalctl) ]]'
+    kill %1 2>/dev/null || true
+}
+
+# Files: what the service may see, and that a watched one is published when it is replaced.
+test_source_of_a_file() {
+    echo first >/etc/flags
+    cp /usr/share/doc/shmd/examples/feature-flags.conf /etc/shmd.conf
+    systemctl start shmd
+    assert_eq "$(as alice shm-client)" first
+    echo second >/etc/flags.new
+    mv /etc/flags.new /etc/flags
+    assert_eq "$(as alice shm-client)" second
+    # Under /home it sees nothing.
+    mkdir -p /home/alice
+    echo hidden >/home/alice/flags
+    sed -i 's|/etc/flags|/home/alice/flags|' /etc/shmd.conf
+    systemctl reload shmd
+    wait_until '(($(count_entries SHMD_EVENT=source-failed) > 0))'
+    assert_contains "$(values MESSAGE SHMD_EVENT=source-failed)" '/home/alice/flags: '
+    rm -rf /etc/flags /home/alice/flags
+}
+
 test_exposure() {
     local unit
     for unit in shmd.service shmd@second.service; do

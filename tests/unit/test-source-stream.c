@@ -89,6 +89,19 @@ static void the_rest_of_a_line_is_a_record(void **state)
     assert_int_equal(host->said, 0);
 }
 
+/* … unless it may have been cut. */
+static void the_rest_of_a_line_of_one_that_failed_is_none(void **state)
+{
+    CLEANUP(host_free_cleanup)
+    struct host *host = open_program("printf 'a\\nre'; exit 1", &lines, 26);
+
+    (void)state;
+    host_ask(host);
+    assert_ends(host, "status 1");
+    assert_int_equal(host->delivered, 1);
+    assert_string_equal(host->words, "2 bytes of a record that is not complete are dropped\n");
+}
+
 static void the_rest_of_a_frame_is_none(void **state)
 {
     CLEANUP(host_free_cleanup)
@@ -524,6 +537,7 @@ int main(void)
         cmocka_unit_test(each_record_is_the_next_line),
         cmocka_unit_test(many_records_come_in_order),
         cmocka_unit_test(the_rest_of_a_line_is_a_record),
+        cmocka_unit_test(the_rest_of_a_line_of_one_that_failed_is_none),
         cmocka_unit_test(the_rest_of_a_frame_is_none),
         cmocka_unit_test(the_producer_waits),
         cmocka_unit_test(a_byte_at_a_time_is_a_record_in_the_end),

@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# The examples in conf/examples/ do what they say: each is run as it is, but for the paths.
+set -euo pipefail
+. "$(dirname "$0")/../lib.sh"
+
+examples=$top_srcdir/conf/examples
+
+# start NAME SED-EXPRESSION…
+start() {
+    local name=$1
+    shift
+    sed -e '' "${@/#/-e}" "$examples/$name.conf" >"$conf"
+    start_daemon_again
+}
+
+client() {
+    timeout 50 "$shm_client" "$@" --socket "$RUNTIME_DIRECTORY/shmd.sock"
+}
+
+# As they are, without any change.
+test_all_are_accepted() {
+    local file count=0
+    for file in "$examples"/*.conf; do
+        assert_exit 0 "$shmd" --check-config --config "$file"
+        assert_eq "$output" '' "$file"
+        count=$((count + 1))
+    done
+    ((count >= 4)) || fail "only $count examples"
+}
+
+# No two of them get into each other's way.
+test_keys_differ() {
+    assert_eq "$(grep -h '^key' "$examples"/*.conf | sort | uniq -d)" ''
+}
+
+test_sensor() {
+    local writer
+    mkfifo "$TEST_DIR/sensor.fifo"
+    start sensor "s|/run/sensor.fifo|$TEST_DIR/sensor.fifo|"
+    (for ((i = 1; i <= 20000; i++)); do echo "measurement $i"; done >"$TEST_DIR/sensor.fifo") &
+    writer=$!
+    # It loses none, because it is the fastest; and drives the FIFO.
+    assert_eq "$(client follow --from oldest --count 20000 | md5sum)" \
+        "$(seq -f 'measurement %.0f' 20000 | md5sum)"
+    wait "$writer"
+}
+
+test_log_fan_out() {
+    local i readers=()
+    # Where there is no journal to follow, something that writes as journalctl does.
+    printf '%s\n' '#!/bin/sh' 'i=0' \
+        'while :; do i=$((i+1)); echo "{\"MESSAGE\":\"entry $i\",\"args\":\"$*\"}"; sleep 0.001; done' \
+        >"$TEST_DIR/journalctl"
+    chmod +x "$TEST_DIR/journalctl"
+    start log-fan-out "s|/usr/bin/journalctl|$TEST_DIR/journalctl|"
+    for i in 1 2 3; do
+        client follow --from oldest --count 300 --name "reader-$i" >"$TEST_DIR/reader-$i" &
+        readers+=($!)
+    done
+    wait "${readers[@]}"
+    for i in 1 2 3; do
+        assert_eq "$(sed -E 's/.*entry ([0-9]+).*/\1/' "$TEST_DIR/reader-$i" |
+            awk 'NR > 1 && $1 != last + 1 { print } { last = $1 }')" '' "reader $i"
+        assert_contains "$(head -n 1 "$TEST_DIR/reader-$i")" '--follow --lines=0 --output=json'
+    done
+}
+
+# The real one, where there is a journal.
+test_log_fan_out_of_the_journal() {
+    command -v journalctl >/dev/null || skip 'journalctl is not installed'
+    timeout 10 journalctl --lines=1 --output=json 2>/dev/null | grep -q MESSAGE ||
+        skip 'there is no journal that this user may read'
+    start log-fan-out 's/--lines=0/--lines=1/'
+    client follow --from oldest --count 1 | grep -q MESSAGE
+}
+
+test_feature_flags() {
+    echo 'checkout=old' >"$TEST_DIR/flags"
+    start feature-flags "s|/etc/flags|$TEST_DIR/flags|"
+    assert_eq "$("$shm_client" peek --key 0x5e450003)" 'checkout=old'
+    client follow --count 2 >"$TEST_DIR/out" &
+    wait_until '[[ -s $TEST_DIR/out ]]'
+    echo 'checkout=new' >"$TEST_DIR/new"
+    mv "$TEST_DIR/new" "$TEST_DIR/flags"
+    wait $!
+    assert_contains "$(tail -n 2 "$TEST_DIR/out")" 'checkout=new'
+    assert_eq "$(client)" 'checkout=new'
+}
+
+test_clock() {
+    local first second
+    start clock
+    first=$(client)
+    second=$(client)
+    [[ $first =~ ^20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-9:.]+Z && $second > $first ]] ||
+        fail "«$first», «$second»"
+}
+
+run_tests "$@"
