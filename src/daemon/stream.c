@@ -184,24 +184,28 @@ bool stream_has_passed(const struct stream *stream)
            atomic_load_explicit(&stream->writer.header->tail, memory_order_relaxed) > 0;
 }
 
-uint64_t stream_position(struct stream *stream, uint64_t number)
-{
-    if (number == stream->writer.number) {
-        return stream->writer.head;
-    }
-    if (number < stream_oldest(stream)) {
-        return 0; /* see stream_has_passed() */
-    }
-    return number == stream_oldest(stream) ? stream->writer.tail
-                                           : trace_at(stream, number - 1)->end;
-}
-
 /* The records before this one: nothing is known of them any more. */
 static uint64_t forgotten(const struct stream *stream)
 {
     uint64_t newest = stream_newest(stream);
 
     return newest > stream->mask ? newest - stream->mask : 0;
+}
+
+uint64_t stream_position(struct stream *stream, uint64_t number)
+{
+    if (number == stream->writer.number) {
+        return stream->writer.head;
+    }
+    if (number < stream_oldest(stream)) {
+        /* Given up, but maybe still there: the tail that readers see is moved when it has to be. */
+        uint64_t tail = atomic_load_explicit(&stream->writer.header->tail, memory_order_relaxed);
+        uint64_t end = number > forgotten(stream) ? trace_at(stream, number - 1)->end : 0;
+
+        return end >= tail ? end : 0; /* see stream_has_passed() */
+    }
+    return number == stream_oldest(stream) ? stream->writer.tail
+                                           : trace_at(stream, number - 1)->end;
 }
 
 uint64_t stream_bytes(const struct stream *stream, uint64_t first, uint64_t last)

@@ -107,7 +107,7 @@ int member_connect(struct member *member, const struct message_hello *hello,
 void member_disconnect(struct member *member)
 {
     link_close(&member->link); /* which takes its doorbell out of the epoll, too */
-    member->connected = false;
+    member->connected = member->armed = false;
     member->retry_at = 0;
 }
 

@@ -32,6 +32,7 @@ struct member {
 
     struct link link;
     bool connected;
+    bool armed;          /* the daemon was told that we sleep, and not yet that we are awake */
     uint64_t retry_usec; /* the pause before the next attempt */
     uint64_t retry_at;
     uint64_t spin_usec; /* how long it pays to look before sleeping; learnt */
@@ -60,6 +61,15 @@ int member_put_off(struct member *member, int error);
 
 /* Announces that the caller will sleep: 0, or SHMD_NEWS. */
 int member_arm(struct member *member);
+
+/* We are awake (S5). Who sleeps in an event loop of his own shows it by what he does next. */
+static inline void member_disarm(struct member *member)
+{
+    if (member->armed) {
+        member->armed = false;
+        page_announce_awake(&member->link.page->client_sleeps);
+    }
+}
 
 /* Waits for news: 0, -ETIMEDOUT, -EINTR. */
 int member_wait(struct member *member, uint64_t timeout_usec);

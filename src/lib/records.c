@@ -151,6 +151,7 @@ int shmd_next(struct shmd_subscriber *subscriber, struct shmd_record *ret)
         (void)shmdt(subscriber->retired);
         subscriber->retired = NULL;
     }
+    member_disarm(&subscriber->member);
     ret->lost = subscriber->lost_new;
     subscriber->lost_new = 0;
     subscriber->returned = ret->number;

@@ -243,6 +243,7 @@ struct shmd_subscriber *shmd_unsubscribe(struct shmd_subscriber *subscriber);
 /*
  * The next record, without waiting and, mostly, without a system call. Several records may be taken
  * before they are acknowledged (plain: only one is there at a time).
+ * Only where the session has ended does it wait, for another one: for some seconds at most.
  *
  * ret->data: in a ring whose daemon waits for its subscribers, it points into the segment, and
  * stays valid until the record is acknowledged, or until shmd_next(), shmd_wait() or shmd_arm()

@@ -32,11 +32,12 @@ int member_arm(struct member *member)
         member->kind->hung_up(member);
         return SHMD_NEWS;
     }
+    member->armed = true;
     page_announce_sleep(&member->link.page->client_sleeps);
     if (!member->kind->has_news(member)) {
         return 0;
     }
-    page_announce_awake(&member->link.page->client_sleeps);
+    member_disarm(member);
     return SHMD_NEWS;
 }
 
@@ -81,9 +82,7 @@ int member_wait(struct member *member, uint64_t timeout_usec)
         now = clock_usec();
         left = clock_timespec(deadline > now ? deadline - now : 0);
         r = ppoll(&bell, 1, deadline == UINT64_MAX ? NULL : &left, NULL);
-        if (member->connected) {
-            page_announce_awake(&member->link.page->client_sleeps);
-        }
+        member_disarm(member);
         if (r < 0) {
             return -errno;
         }

@@ -352,6 +352,36 @@ static void what_is_lost_is_counted_exactly(void **state)
     assert_end(f);
 }
 
+/*
+ * All have acknowledged a record, and one comes back who has it to get all the same: it stands
+ * there until it is written over. Nobody finds himself before the record that he expects.
+ */
+static void who_comes_back_for_less_finds_it_or_was_overtaken(void **state)
+{
+    struct fixture *f = *state;
+    const struct ring_record *record = NULL;
+    uint64_t found = 0;
+
+    (void)start(f, RING_OVERWRITE);
+    for (int i = 0; i < 100; i++) {
+        publish(f, i % 40 ? 10 : LONGEST / 2);
+    }
+    stream_release(&f->stream, 95);
+    for (uint64_t number = 1; number <= 100; number++) {
+        join(f, number);
+        if (ring_look(&f->reader, &record) == RING_OVERTAKEN) {
+            assert_true(ring_seek_oldest(&f->reader) > number);
+            continue;
+        }
+        found++;
+        while (f->reader.number <= 100) {
+            assert_next(f);
+        }
+        assert_end(f);
+    }
+    assert_true(found > 5);
+}
+
 /* Nobody knows any more how many bytes the lost ones had; but it is no absurd number. */
 static void the_bytes_of_what_was_lost_are_not_absurd(void **state)
 {
@@ -650,6 +680,7 @@ int main(void)
         TEST(without_subscribers_a_ring_fills_up_once),
         TEST(the_fastest_drives),
         TEST(what_is_lost_is_counted_exactly),
+        TEST(who_comes_back_for_less_finds_it_or_was_overtaken),
         TEST(the_bytes_of_what_was_lost_are_not_absurd),
         TEST(the_time_of_what_was_lost_is_not_absurd),
         TEST(the_next_daemon_goes_on),

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# libshmd in somebody else's event loop (loop.c): a descriptor that becomes readable when there is
+# news, whatever becomes of the daemon.
+set -euo pipefail
+. "$(dirname "$0")/../peer.sh"
+
+forever='lease_ms = 86400000;'
+
+# loop MODE…: in the foreground; spawn_loop NAME MODE…: in the background, its id in $loop_pid
+loop() {
+    install_program loop
+    timeout 50 "$TEST_DIR/bin/loop" "$RUNTIME_DIRECTORY/shmd.sock" "$@"
+}
+
+spawn_loop() {
+    install_program loop
+    "$TEST_DIR/bin/loop" "$RUNTIME_DIRECTORY/shmd.sock" "${@:2}" >"$TEST_DIR/$1.out" 2>&1 &
+    loop_pid=$!
+    wait_said "$1" subscribed
+}
+
+# All records of a ring are held, used in place, and given back with one acknowledgement. And who is
+# awake is not rung for: a pair that is busy makes no system call.
+test_hold_all_and_acknowledge_at_once() {
+    start_daemon "$ring" "$forever"
+    output=$(loop hold) || fail "$output"
+    diagnose "$(tail -n +2 <<<"$output" | tr '\n' ';')"
+    assert_contains "$output" 'held ' 'bells while it was awake'
+    (($(sed -n 's/ bells.*//p' <<<"$output") < 100)) || fail "$output"
+}
+
+# In each layout, and where the newest data wins: it sleeps, and misses nothing; nor when the daemon
+# is killed and started again. The descriptor stays the same.
+test_follow() {
+    local layout i
+    for layout in "$plain" "$ring" "$ring when_full = \"overwrite\";"; do
+        rm -f "$TEST_DIR/enough"
+        start_daemon "$layout"
+        spawn_loop loop follow "$TEST_DIR/enough"
+        for i in 1 2; do
+            wait_follower loop
+            stop_daemon KILL
+            sleep 0.3
+            start_daemon_again
+        done
+        wait_follower loop
+        touch "$TEST_DIR/enough"
+        wait "$loop_pid" || fail "$(said loop)"
+        diagnose "$(tail -n 1 "$TEST_DIR/loop.out")"
+        assert_contains "$(said loop)" ', lost 0, slept '
+        stop_daemon
+    done
+}
+
+# Without a daemon it sleeps, too: between attempts to connect that are far apart for a processor.
+test_sleeps_without_a_daemon() {
+    local before used
+    start_daemon "$ring" "$forever"
+    spawn_loop loop follow "$TEST_DIR/enough"
+    wait_follower loop
+    stop_daemon KILL
+    sleep 0.5
+    before=$(awk '{ print $1 }' "/proc/$loop_pid/schedstat")
+    sleep 2
+    used=$((($(awk '{ print $1 }' "/proc/$loop_pid/schedstat") - before) / 1000))
+    diagnose "without a daemon: $used us of processor time in 2 s"
+    ((used < 500000)) || fail "it does not sleep: $used us of processor time in 2 s"
+    start_daemon_again
+    wait_follower loop
+    touch "$TEST_DIR/enough"
+    wait "$loop_pid" || fail "$(said loop)"
+}
+
+test_results() {
+    local layout
+    for layout in "$plain" "$ring"; do
+        start_daemon "$layout" "$forever"
+        assert_contains "$(loop errors)" 'all as they should be'
+        stop_daemon
+    done
+}
+
+run_tests "$@"
