@@ -41,12 +41,14 @@ static int check_allowed(const struct conf *conf, const char *setting, const cha
 {
     const char *name;
     size_t length;
+    int r = access_check(list, &name, &length);
 
-    return access_valid(list, &name, &length)
-               ? 0
-               : conf_refuse(conf, setting, ret_message,
-                             "%s names \"%.*s\", expected users, @groups of this system, or *",
-                             setting, (int)length, name);
+    if (r == -ENOENT) {
+        return conf_refuse(conf, setting, ret_message,
+                           "%s names \"%.*s\", expected users, @groups of this system, or *",
+                           setting, (int)length, name);
+    }
+    return r;
 }
 
 int manager_check(const struct conf *conf, char **ret_message)
