@@ -5,15 +5,13 @@
  * what one setting cannot say alone.
  */
 #include "conf/conf.h"
+#include "base/account.h"
 #include "base/file.h"
-#include "base/parse.h"
 #include "conf/scan.h"
 #include "conf/settings.h"
 #include "conf/take.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -178,34 +176,20 @@ struct conf *conf_free(struct conf *conf)
 static int id_take(const struct conf *conf, const char *setting, const char *text, bool is_group,
                    uint32_t *ret, char **ret_message)
 {
-    uint64_t number;
+    int r;
 
     if (!*text) {
         *ret = CONF_OWN;
         return 0;
     }
-    if (parse_u64_range(text, 0, CONF_OWN - 1, &number) == 0) {
-        *ret = (uint32_t)number;
-        return 0;
+    r = is_group ? account_group(text, ret) : account_user(text, ret);
+    if (r == -ENOENT) {
+        return conf_refuse(
+            conf, setting, ret_message,
+            "%s is \"%s\", which is no %s of this system, expected a name or a number", setting,
+            text, is_group ? "group" : "user");
     }
-    if (is_group) {
-        const struct group *entry = getgrnam(text);
-
-        if (entry) {
-            *ret = entry->gr_gid;
-            return 0;
-        }
-    } else {
-        const struct passwd *entry = getpwnam(text);
-
-        if (entry) {
-            *ret = entry->pw_uid;
-            return 0;
-        }
-    }
-    return conf_refuse(conf, setting, ret_message,
-                       "%s is \"%s\", which is no %s of this system, expected a name or a number",
-                       setting, text, is_group ? "group" : "user");
+    return r;
 }
 
 /* What one setting cannot say alone. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/access.h"
-#include "base/parse.h"
+#include "base/account.h"
 
-#include <grp.h>
-#include <pwd.h>
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,57 +22,32 @@ static const char *next_word(const char *list, char word[NAME_SIZE], size_t *ret
     return length > 0 ? begin : NULL;
 }
 
-static bool find_user(const char *name, uid_t *ret)
+/* The user of a word, or the group where it begins with @. -ENOENT: there is none. */
+static int word_find(const char *word, uid_t *ret_user, gid_t *ret_group)
 {
-    const struct passwd *entry;
-    uint64_t number;
-
-    if (parse_u64_range(name, 0, UINT32_MAX - 1, &number) == 0) {
-        *ret = (uid_t)number;
-        return true;
-    }
-    entry = getpwnam(name);
-    if (entry) {
-        *ret = entry->pw_uid;
-    }
-    return entry;
+    return word[0] == '@' ? account_group(word + 1, ret_group) : account_user(word, ret_user);
 }
 
-static bool find_group(const char *name, gid_t *ret)
-{
-    const struct group *entry;
-    uint64_t number;
-
-    if (parse_u64_range(name, 0, UINT32_MAX - 1, &number) == 0) {
-        *ret = (gid_t)number;
-        return true;
-    }
-    entry = getgrnam(name);
-    if (entry) {
-        *ret = entry->gr_gid;
-    }
-    return entry;
-}
-
-bool access_valid(const char *list, const char **ret_name, size_t *ret_length)
+int access_check(const char *list, const char **ret_name, size_t *ret_length)
 {
     char word[NAME_SIZE];
     const char *begin;
     size_t length;
 
     for (; (begin = next_word(list, word, &length)); list = begin + length) {
-        uid_t uid;
-        gid_t gid;
+        uid_t user;
+        gid_t group;
+        int r = length >= NAME_SIZE      ? -ENOENT
+                : strcmp(word, "*") == 0 ? 0
+                                         : word_find(word, &user, &group);
 
-        if (length >= NAME_SIZE ||
-            (strcmp(word, "*") != 0 && word[0] != '@' && !find_user(word, &uid)) ||
-            (word[0] == '@' && !find_group(word + 1, &gid))) {
+        if (r < 0) {
             *ret_name = begin;
             *ret_length = length;
-            return false;
+            return r;
         }
     }
-    return true;
+    return 0;
 }
 
 static bool is_member(gid_t gid, const gid_t *groups, size_t count)
@@ -85,24 +60,31 @@ static bool is_member(gid_t gid, const gid_t *groups, size_t count)
     return false;
 }
 
-bool access_allowed(const char *list, uid_t uid, const gid_t *groups, size_t count)
+int access_allowed(const char *list, uid_t uid, const gid_t *groups, size_t count)
 {
     char word[NAME_SIZE];
     const char *begin;
     size_t length;
+    int result = -EPERM;
 
     if (uid == 0 || uid == geteuid()) {
-        return true;
+        return 0;
     }
     for (; (begin = next_word(list, word, &length)); list = begin + length) {
         uid_t user;
         gid_t group;
+        int r;
 
-        if (strcmp(word, "*") == 0 ||
-            (word[0] == '@' ? find_group(word + 1, &group) && is_member(group, groups, count)
-                            : find_user(word, &user) && user == uid)) {
-            return true;
+        if (strcmp(word, "*") == 0) {
+            return 0;
+        }
+        r = word_find(word, &user, &group);
+        if (r == 0 && (word[0] == '@' ? is_member(group, groups, count) : user == uid)) {
+            return 0;
+        }
+        if (r < 0 && r != -ENOENT) {
+            result = r; /* unless another word lets it in, nobody can tell */
         }
     }
-    return false;
+    return result;
 }

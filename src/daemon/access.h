@@ -11,11 +11,14 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Is every name of the list known? If not, *ret_name and *ret_length say which is not. */
-bool access_valid(const char *list, const char **ret_name, size_t *ret_length);
+/*
+ * Is every name of the list known? -ENOENT: *ret_name and *ret_length say which is not. Others: it
+ * could not be looked up.
+ */
+int access_check(const char *list, const char **ret_name, size_t *ret_length);
 
-bool access_allowed(const char *list, uid_t uid, const gid_t *groups, size_t count);
+/* 0: it may. -EPERM: it may not. Others: a name could not be looked up. */
+int access_allowed(const char *list, uid_t uid, const gid_t *groups, size_t count);

@@ -7,8 +7,6 @@
 int board_open(struct board *board, const struct conf *conf, struct segment *segment,
                struct state *state)
 {
-    int r = 0;
-
     *board = (struct board){
         .layout = (enum layout)conf->layout,
         .segment = segment,
@@ -17,13 +15,17 @@ int board_open(struct board *board, const struct conf *conf, struct segment *seg
     if (board->layout == LAYOUT_PLAIN) {
         record_resume(&board->record);
     } else {
-        r = stream_open(&board->stream, segment, state, (enum ring_when_full)conf->when_full);
+        int r = stream_open(&board->stream, segment, state, (enum ring_when_full)conf->when_full);
+
+        if (r < 0) {
+            return r;
+        }
     }
     state->file->layout = (uint32_t)conf->layout;
     state->file->when_full = (uint32_t)conf->when_full;
     state->file->key = segment->key;
     state->file->segment_id = segment->id;
-    return r;
+    return 0;
 }
 
 void board_close(struct board *board, enum ring_state state)

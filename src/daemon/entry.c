@@ -2,9 +2,11 @@
 #include "daemon/entry.h"
 #include "daemon/journal.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 static const struct {
@@ -45,10 +47,13 @@ enum sink sink_detect(void)
     return st.st_dev == device && st.st_ino == inode ? SINK_JOURNAL : SINK_STDERR;
 }
 
-/* Takes over `field` ("NAME=value", `length` bytes); NULL is left out. */
+/* Takes over `field` ("NAME=value", `length` bytes); NULL: there was no memory for it. */
 static void field_add(struct entry *entry, char *field, size_t length)
 {
     if (!entry || !field || entry->count == ENTRY_FIELDS_MAX) {
+        if (entry) {
+            entry->lacks = true;
+        }
         free(field);
         return;
     }
@@ -86,29 +91,55 @@ void entry_add_data(struct entry *entry, const char *name, const void *data, siz
     field_add(entry, field, name_length + 1 + length);
 }
 
+/* An error for which there is no memory, in words at least: standard error needs none. */
+__attribute__((format(printf, 2, 0))) static void speak(enum event event, const char *format,
+                                                        va_list arguments)
+{
+    char line[ENTRY_LINE_MAX];
+    int length;
+
+    if (event_priority(event) > LOG_ERR) {
+        return;
+    }
+    length = snprintf(line, sizeof(line), "shmd: %s: ", event_name(event));
+    (void)vsnprintf(line + length, sizeof(line) - 1 - (size_t)length, format, arguments);
+    length = (int)strlen(line);
+    line[length++] = '\n';
+    /* The journal, at whose socket it may be, delays nothing. */
+    if (send(STDERR_FILENO, line, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
+        errno == ENOTSOCK) {
+        (void)!write(STDERR_FILENO, line, (size_t)length);
+    }
+}
+
 struct entry *entry_new(enum event event, const char *format, ...)
 {
-    struct entry *entry = calloc(1, sizeof(*entry));
+    CLEANUP(entry_free_cleanup) struct entry *entry = calloc(1, sizeof(*entry));
     CLEANUP(free_cleanup) char *text = NULL;
     va_list arguments;
-    int r;
+    int r = -1;
 
-    if (!entry) {
-        return NULL;
+    if (entry) {
+        entry->event = event;
+        va_start(arguments, format);
+        r = vasprintf(&text, format, arguments);
+        va_end(arguments);
     }
-    entry->event = event;
-    va_start(arguments, format);
-    r = vasprintf(&text, format, arguments);
-    va_end(arguments);
     if (r < 0) {
         text = NULL;
     }
     entry_add(entry, "MESSAGE=%s", text ? text : event_name(event));
+    if (!text || entry->count == 0) {
+        va_start(arguments, format);
+        speak(event, format, arguments);
+        va_end(arguments);
+        return NULL;
+    }
     entry_add(entry, "MESSAGE_ID=%s", event_message_id(event));
     entry_add(entry, "PRIORITY=%d", event_priority(event));
     entry_add(entry, "SHMD_EVENT=%s", event_name(event));
     entry_add(entry, "SYSLOG_IDENTIFIER=shmd");
-    return entry;
+    return take(entry);
 }
 
 /* One line, whatever the message holds. */

@@ -25,6 +25,7 @@ enum sink {
 struct entry {
     enum event event;
     struct entry *next; /* for whoever queues it */
+    bool lacks;         /* a field for which there was no memory */
     size_t count;
     struct iovec fields[ENTRY_FIELDS_MAX];
 };
@@ -36,7 +37,10 @@ const char *event_message_id(enum event event);
 /* The journal, if standard error is connected to it ($JOURNAL_STREAM). */
 enum sink sink_detect(void);
 
-/* An entry with its MESSAGE; NULL without memory, which all functions take. */
+/*
+ * An entry with its MESSAGE; NULL without memory, which all functions take. Of an error, standard
+ * error has the message then.
+ */
 struct entry *entry_new(enum event event, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -36,6 +36,7 @@
     EVENT(RELOAD_REFUSED,        "reload-refused",        LOG_ERR,     "961d9c0ef1e14f9b86afe189eb5daf3b") \
     EVENT(CONFIGURATION_REFUSED, "configuration-refused", LOG_ERR,     "549f9656fcce41a19cd8b37307c4326e") \
     EVENT(START_FAILED,          "start-failed",          LOG_ERR,     "924a793367544f1e83f9c15f734ceb76") \
+    EVENT(GAVE_UP,               "gave-up",               LOG_ERR,     "714ef0767adc42f4948d71bb8030090e") \
     EVENT(ENTRIES_LEFT_OUT,      "entries-left-out",      LOG_WARNING, "ffe105a9cc864f93843f519834627a0f")
 /* clang-format on */
 

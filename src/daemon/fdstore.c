@@ -114,11 +114,19 @@ bool inherited_take_session(struct inherited *inherited, uint32_t session, int r
     return any;
 }
 
+void inherited_forget(struct inherited *inherited)
+{
+    for (int i = 0; i < inherited->count; i++) {
+        if (inherited->names[i]) {
+            (void)sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", inherited->names[i]);
+        }
+    }
+}
+
 struct inherited *inherited_free(struct inherited *inherited)
 {
     for (int i = 0; inherited && i < inherited->count; i++) {
         if (inherited->names[i]) {
-            (void)sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", inherited->names[i]);
             (void)fd_close(hand_out(inherited, i));
         }
     }

@@ -44,7 +44,13 @@ int inherited_take_listener(struct inherited *inherited);
 /* Those of a session, the caller's to close; missing ones are -1. False: there are none. */
 bool inherited_take_session(struct inherited *inherited, uint32_t session, int ret_fds[KEPT_FDS]);
 
-/* Closes what nobody took, and has systemd forget it. */
+/*
+ * Has systemd forget what nobody took; not before all is there that goes on with the rest. A start
+ * that fails forgets nothing: the next one finds it all again.
+ */
+void inherited_forget(struct inherited *inherited);
+
+/* Closes what nobody took. */
 struct inherited *inherited_free(struct inherited *inherited);
 
 DEFINE_CLEANUP(struct inherited, inherited_free)

@@ -76,14 +76,15 @@ static void claim_name(struct session *session, const char name[MESSAGE_NAME_SIZ
     }
 }
 
-static bool may(const struct session *session)
+/* As access_allowed(). */
+static int may(const struct session *session)
 {
     const struct sessions_limits *limits = &session->sessions->limits;
     CLEANUP(free_cleanup) gid_t *groups = malloc(sizeof(gid_t) * (GROUPS_MAX + 1));
     socklen_t length = sizeof(gid_t) * GROUPS_MAX;
 
     if (!groups) {
-        return false;
+        return -ENOMEM;
     }
     groups[0] = session->identity.gid; /* the primary one is not among the others */
     if (getsockopt(session->socket, SOL_SOCKET, SO_PEERGROUPS, groups + 1, &length) < 0) {
@@ -135,8 +136,9 @@ static int welcome(struct session *session, const struct message_hello *hello)
         return -EPROTO;
     }
     session->role = hello->role;
-    if (!may(session)) {
-        return -EPERM;
+    r = may(session);
+    if (r < 0) {
+        return r;
     }
     claim_name(session, hello->name);
     r = session_equip(session);

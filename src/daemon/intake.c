@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sysexits.h>
 
 #define LIVED_USEC                                                                                 \
     (10 * USEC_PER_SEC) /* a source that did so is begun anew without a long pause                 \
@@ -52,9 +53,14 @@ static void pause_then_ask(struct manager *manager, uint64_t pause)
 {
     struct intake *intake = &manager->intake;
 
-    if (sd_event_source_set_time_relative(intake->ask_source, pause) < 0 ||
-        sd_event_source_set_enabled(intake->ask_source, SD_EVENT_ONESHOT) < 0) {
-        (void)sd_event_exit(manager->event, EXIT_FAILURE);
+    int r = sd_event_source_set_time_relative(intake->ask_source, pause);
+
+    if (r >= 0) {
+        r = sd_event_source_set_enabled(intake->ask_source, SD_EVENT_ONESHOT);
+    }
+    if (r < 0) {
+        report_gave_up(manager, r);
+        (void)sd_event_exit(manager->event, EX_OSERR);
     }
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/listen.h"
 #include "base/cleanup.h"
+#include "base/shortage.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -11,14 +11,26 @@
 
 #define BACKLOG 128
 
-/* Does anybody listen there? */
-static bool is_served(const struct sockaddr_un *address)
+static int socket_new(void)
 {
-    CLEANUP(fd_close_cleanup)
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
+    return fd < 0 ? -errno : fd;
+}
+
+/* -EADDRINUSE: somebody listens there. 0: nobody does; that has to be known for certain. */
+static int is_free(const struct sockaddr_un *address)
+{
+    CLEANUP(fd_close_cleanup) int fd = socket_new();
+
+    if (fd < 0) {
+        return fd;
+    }
     /* EAGAIN: it does, and has more connections waiting than it can take. */
-    return connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN;
+    if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN) {
+        return -EADDRINUSE;
+    }
+    return is_shortage(-errno) ? -errno : 0;
 }
 
 int listen_open(const char *path, int *ret)
@@ -26,25 +38,31 @@ int listen_open(const char *path, int *ret)
     CLEANUP(fd_close_cleanup) int fd = -1;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct stat st;
+    int r;
 
     if (strlen(path) >= sizeof(address.sun_path)) {
         return -ENAMETOOLONG;
     }
     strcpy(address.sun_path, path);
-    if (is_served(&address)) {
-        return -EADDRINUSE;
+    r = is_free(&address);
+    if (r < 0) {
+        return r;
     }
-    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    fd = socket_new();
     if (fd < 0) {
-        return -errno;
+        return fd;
     }
     if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
         return -EEXIST;
     }
     (void)unlink(path); /* what a killed daemon left */
-    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0666) < 0 ||
-        listen(fd, BACKLOG) < 0) {
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
         return -errno;
+    }
+    if (chmod(path, 0666) < 0 || listen(fd, BACKLOG) < 0) {
+        r = -errno;
+        (void)unlink(path);
+        return r;
     }
     *ret = fd;
     fd = -1;

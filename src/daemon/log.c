@@ -45,6 +45,19 @@ static int send_once(const struct log *log, const struct entry *entry, uint64_t 
     return outbox_send(&log->state->file->outbox, entry, sequence, log->sink);
 }
 
+/* After something has failed. False: the log is being closed. */
+static bool rest(struct log *log)
+{
+    struct timespec pause = clock_timespec(RETRY_USEC);
+    bool closing;
+
+    (void)nanosleep(&pause, NULL);
+    (void)pthread_mutex_lock(&log->mutex);
+    closing = log->closing;
+    (void)pthread_mutex_unlock(&log->mutex);
+    return !closing;
+}
+
 /*
  * Sends one entry, for as long as it takes: an error of the journal's socket passes when journald
  * is back. Called without the mutex. False: the log is being closed before it was sent.
@@ -52,14 +65,7 @@ static int send_once(const struct log *log, const struct entry *entry, uint64_t 
 static bool send_surely(struct log *log, const struct entry *entry, uint64_t sequence)
 {
     while (send_once(log, entry, sequence) < 0) {
-        struct timespec pause = clock_timespec(RETRY_USEC);
-        bool closing;
-
-        (void)nanosleep(&pause, NULL);
-        (void)pthread_mutex_lock(&log->mutex);
-        closing = log->closing;
-        (void)pthread_mutex_unlock(&log->mutex);
-        if (closing) {
+        if (!rest(log)) {
             return false;
         }
     }
@@ -118,6 +124,26 @@ static void wait_for_change(struct log *log)
     }
 }
 
+/*
+ * The entry about an acknowledgement, whole: whoever audits the journal misses none of its fields.
+ * Called without the mutex. NULL: the log is being closed while there is no memory.
+ */
+static struct entry *entry_of(struct log *log, const struct ack *ack, uint64_t sequence)
+{
+    for (;;) {
+        CLEANUP(entry_free_cleanup)
+        struct entry *entry = ackentry_new(ack, sequence, users_name(&log->users, ack->uid));
+
+        entry_describe(entry, log->instance, log->epoch);
+        if (entry && !entry->lacks) {
+            return take(entry);
+        }
+        if (!rest(log)) {
+            return NULL;
+        }
+    }
+}
+
 /* Sends the next acknowledgement; false if there is none, or no sending. */
 static bool ack_send(struct log *log)
 {
@@ -130,8 +156,7 @@ static bool ack_send(struct log *log)
         return false;
     }
     (void)pthread_mutex_unlock(&log->mutex);
-    entry = ackentry_new(&ack, sequence, users_name(&log->users, ack.uid));
-    entry_describe(entry, log->instance, log->epoch);
+    entry = entry_of(log, &ack, sequence);
     sent = entry && send_surely(log, entry, sequence);
     (void)pthread_mutex_lock(&log->mutex);
     if (sent) {

@@ -2,6 +2,7 @@
  *
  * shmd: parse → load → new → run → free.
  */
+#include "base/shortage.h"
 #include "conf/conf.h"
 #include "daemon/manager.h"
 #include "daemon/options.h"
@@ -14,7 +15,10 @@
 #define EXIT_USAGE       2
 #define SHORTAGE_SECONDS 2 /* between two starts for which the system is too short of something */
 
-/* What the file says, judged; a refusal has been logged. */
+/*
+ * What the file says, judged. Returns the exit status, for a refusal or a shortage that has been
+ * logged: whoever is refused is not started again, but a shortage passes.
+ */
 static int load(const struct options *options, struct conf **ret)
 {
     CLEANUP(free_cleanup) char *path = NULL;
@@ -29,12 +33,22 @@ static int load(const struct options *options, struct conf **ret)
         r = manager_check(conf, &message);
     }
     if (r < 0) {
-        report_early(options->instance ? options->instance : "shmd", EVENT_CONFIGURATION_REFUSED,
+        report_early(options->instance ? options->instance : "shmd",
+                     is_shortage(r) ? EVENT_START_FAILED : EVENT_CONFIGURATION_REFUSED,
                      message ? message : strerror(-r));
-        return r;
+        return is_shortage(r) ? EX_OSERR : EX_CONFIG;
     }
     *ret = take(conf);
-    return 0;
+    return EXIT_SUCCESS;
+}
+
+/* systemd tries again at once, which is right after a crash, and too often for a shortage. */
+static int rest(int status)
+{
+    if (status == EX_OSERR && getenv("NOTIFY_SOCKET")) {
+        (void)sleep(SHORTAGE_SECONDS);
+    }
+    return status;
 }
 
 static int serve(struct conf *conf, const struct options *options)
@@ -42,30 +56,30 @@ static int serve(struct conf *conf, const struct options *options)
     CLEANUP(free_cleanup)
     char *instance = strdup(options->instance ? options->instance : conf->instance);
     CLEANUP(manager_free_cleanup) struct manager *manager = NULL;
-    int status;
+    int status = EX_OSERR;
 
-    if (manager_new(conf, instance, options->socket, &manager, &status) == 0) {
+    if (!instance) {
+        report_early("shmd", EVENT_START_FAILED, strerror(ENOMEM));
+        (void)conf_free(conf);
+    } else if (manager_new(conf, instance, options->socket, &manager, &status) == 0) {
         return manager_run(manager);
     }
-    if (status == EX_OSERR && getenv("NOTIFY_SOCKET")) {
-        /* systemd tries again at once, which is right after a crash, and too often for this. */
-        (void)sleep(SHORTAGE_SECONDS);
-    }
-    return status;
+    return rest(status);
 }
 
 int main(int argc, char **argv)
 {
     CLEANUP(conf_free_cleanup) struct conf *conf = NULL;
     struct options options;
+    int status;
     int r = options_parse(argc, argv, &options);
 
     if (r <= 0) {
         return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
     }
-    r = load(&options, &conf);
-    if (r < 0) {
-        return EX_CONFIG;
+    status = load(&options, &conf);
+    if (status != EXIT_SUCCESS) {
+        return options.check_config ? status : rest(status);
     }
     if (options.dump_config) {
         conf_dump(conf, stdout);

@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/timerfd.h>
+#include <sysexits.h>
 #include <systemd/sd-daemon.h>
 
 #define HEALTH_USEC  USEC_PER_SEC        /* how often, at most, where we are awake anyway */
@@ -41,12 +42,14 @@ static int check_allowed(const struct conf *conf, const char *setting, const cha
 {
     const char *name;
     size_t length;
+    int r = access_check(list, &name, &length);
 
-    return access_valid(list, &name, &length)
-               ? 0
-               : conf_refuse(conf, setting, ret_message,
-                             "%s names \"%.*s\", expected users, @groups of this system, or *",
-                             setting, (int)length, name);
+    if (r == -ENOENT) {
+        return conf_refuse(conf, setting, ret_message,
+                           "%s names \"%.*s\", expected users, @groups of this system, or *",
+                           setting, (int)length, name);
+    }
+    return r;
 }
 
 int manager_check(const struct conf *conf, char **ret_message)
@@ -175,8 +178,23 @@ int manager_change_segment(struct manager *manager, const struct conf *conf,
     manager->segment = *segment;
     manager->fastest = state_number(manager->state->file);
     r = board_open(&manager->board, conf, &manager->segment, manager->state);
+    if (r < 0) {
+        manager->exit_status = EX_OSERR;
+        segment_detach(&manager->segment);
+        return r;
+    }
     intake_put_down(manager);
-    return r;
+    return 0;
+}
+
+/*
+ * The end for an error that passes, from which the loop cannot recover: what there is stays, and
+ * the next daemon goes on with it.
+ */
+static int give_up(struct manager *manager, int error)
+{
+    report_gave_up(manager, error);
+    return sd_event_exit(manager->event, EX_OSERR);
 }
 
 /* The segment was removed under our eyes: made anew, with the same records. */
@@ -200,7 +218,9 @@ static int replace_lost(struct manager *manager)
         manager->state->file->segment_id = new.id;
     }
     r = manager_change_segment(manager, manager->conf, &new);
-    report_segment(manager, origin, old_id);
+    if (r == 0) {
+        report_segment(manager, origin, old_id);
+    }
     return r;
 }
 
@@ -212,7 +232,7 @@ static int health(struct manager *manager)
     if (r == -EINVAL || r == -EIDRM || (r == 0 && stat.removed)) {
         r = replace_lost(manager);
         if (r < 0) {
-            return r;
+            return give_up(manager, r);
         }
     }
     manager->health_usec = clock_usec();
@@ -258,7 +278,7 @@ int manager_on_poll(sd_event_source *s, int fd, uint32_t events, void *userdata)
         manager->idle = idle;
         r = manager_poll(manager);
         if (r < 0) {
-            return r;
+            return give_up(manager, r);
         }
     }
     return now - manager->health_usec < HEALTH_USEC ? 0 : health(manager);
@@ -272,10 +292,10 @@ int manager_on_tick(sd_event_source *s, uint64_t usec, void *userdata)
     (void)usec;
     (void)sd_notify(false, "WATCHDOG=1");
     r = health(manager);
-    if (r < 0) {
-        return r;
+    if (r == 0) {
+        r = sd_event_source_set_time_relative(s, manager->tick_usec);
     }
-    return sd_event_source_set_time_relative(s, manager->tick_usec);
+    return r < 0 ? give_up(manager, r) : r;
 }
 
 /* --- the loop --- */
@@ -327,22 +347,23 @@ static int turn(struct manager *manager)
 
 int manager_run(struct manager *manager)
 {
-    int r;
+    int r = 0;
 
     (void)manager_refill(manager);
-    r = manager_poll(manager);
-    if (r == 0) {
-        report_started(manager);
-        status_notify(manager);
-        (void)sd_notify(false, "READY=1");
-    }
+    report_started(manager);
+    status_notify(manager);
+    (void)sd_notify(false, "READY=1");
     while (r >= 0 && sd_event_get_state(manager->event) != SD_EVENT_FINISHED) {
         r = turn(manager);
     }
-    if (r >= 0) {
+    if (r < 0) {
+        report_gave_up(manager, r);
+        r = EX_OSERR;
+    } else {
         (void)sd_event_get_exit_code(manager->event, &r);
     }
+    manager->leave |= r != EXIT_SUCCESS; /* the next daemon goes on */
     (void)sd_notify(false, "STOPPING=1");
     (void)manager_look(manager); /* an acknowledgement that came with the signal */
-    return r < 0 ? EXIT_FAILURE : r;
+    return r;
 }

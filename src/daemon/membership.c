@@ -360,7 +360,11 @@ int membership_open(struct manager *manager)
         r = restore(manager, inherited);
     }
     if (r == 0) {
+        inherited_forget(inherited);
         subscribers_notify(manager);
+    }
+    if (r < 0 && !manager->sessions && manager->bound) {
+        (void)unlink(manager->socket_path);
     }
     return r;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/outbox.h"
+#include "base/shortage.h"
 #include "base/step.h"
 #include "daemon/journal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -49,29 +51,47 @@ int outbox_send(struct outbox *outbox, const struct entry *entry, uint64_t seque
     return r;
 }
 
-/* Is the line in the file? It is still our standard error, then. */
-static bool line_is_there(const struct outbox *outbox)
+/* An error of reading: where the file cannot be looked at for good, the line counts as not there.
+ */
+static int unknown(int error)
+{
+    return is_shortage(error) ? error : 0;
+}
+
+/* Is the line in the file? It is still our standard error, then. 1: it is; 0: no. */
+static int line_is_there(const struct outbox *outbox)
 {
     CLEANUP(fd_close_cleanup) int fd = open("/proc/self/fd/2", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    CLEANUP(free_cleanup) char *text = malloc(ENTRY_LINE_MAX + OTHERS_MAX);
+    CLEANUP(free_cleanup) char *text = NULL;
     struct stat st;
     ssize_t length;
 
-    if (fd < 0 || !text || fstat(fd, &st) < 0 || st.st_dev != outbox->device ||
-        st.st_ino != outbox->inode) {
-        return false;
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        return unknown(-errno);
+    }
+    if (st.st_dev != outbox->device || st.st_ino != outbox->inode) {
+        return 0;
+    }
+    text = malloc(ENTRY_LINE_MAX + OTHERS_MAX);
+    if (!text) {
+        return -ENOMEM;
     }
     length = pread(fd, text, ENTRY_LINE_MAX + OTHERS_MAX, (off_t)outbox->place);
-    return length > 0 && memmem(text, (size_t)length, outbox->line, outbox->length);
+    return length < 0 ? unknown(-errno)
+                      : memmem(text, (size_t)length, outbox->line, outbox->length) != NULL;
 }
 
-void outbox_settle(const struct outbox *outbox, struct acklog *acklog)
+int outbox_settle(const struct outbox *outbox, struct acklog *acklog)
 {
-    bool noted = outbox->note.msg_len > 0;
     bool written = outbox->inode != 0 && outbox->length > 0 && outbox->length <= ENTRY_LINE_MAX;
+    int sent;
 
-    if (outbox->sequence == acklog->tail + 1 && acklog_waiting(acklog) > 0 &&
-        (noted || (written && line_is_there(outbox)))) {
+    if (outbox->sequence != acklog->tail + 1 || acklog_waiting(acklog) == 0) {
+        return 0;
+    }
+    sent = outbox->note.msg_len > 0 ? 1 : written ? line_is_there(outbox) : 0;
+    if (sent > 0) {
         acklog_pop(acklog);
     }
+    return sent < 0 ? sent : 0;
 }

@@ -29,5 +29,8 @@ struct outbox {
 int outbox_send(struct outbox *outbox, const struct entry *entry, uint64_t sequence,
                 enum sink sink);
 
-/* After a start: the entry at the tail leaves the queue if it was sent. */
-void outbox_settle(const struct outbox *outbox, struct acklog *acklog);
+/*
+ * After a start: the entry at the tail leaves the queue if it was sent. A negative error: a
+ * shortage, for which nobody can tell whether it was.
+ */
+int outbox_settle(const struct outbox *outbox, struct acklog *acklog);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/reload.h"
 #include "base/clock.h"
+#include "base/step.h"
 #include "daemon/manager.h"
 #include "daemon/report.h"
 #include "daemon/membership.h"
@@ -60,6 +61,7 @@ static int acquire_in_place(struct manager *manager, const struct segment_spec *
     int r;
 
     (void)segment_remove(manager->segment.id);
+    STEP("segment.gone");
     r = segment_acquire(spec, ret, ret_origin, &holder);
     if (r < 0) {
         *ret_message = describe_failure(spec, r, &holder);
@@ -116,11 +118,13 @@ static int replace_segment(struct manager *manager, struct conf *conf,
         report_removed(manager, old.key, old.id);
     }
     r = manager_change_segment(manager, conf, &new);
-    report_segment(manager, origin, old.id);
+    if (r == 0) {
+        report_segment(manager, origin, old.id);
+    }
     return r;
 }
 
-/* Applies what may fail. -EIDRM: it failed, and the segment is gone and detached. */
+/* Applies what may fail. Where nothing goes on without an end, the segment is detached. */
 static int apply(struct manager *manager, struct conf *conf, char **ret_message)
 {
     CLEANUP(feed_close_cleanup) struct feed feed = {0};

@@ -51,13 +51,19 @@ void report_started(struct manager *manager)
                         (unsigned)manager->conf->mode, manager->conf->source_type));
 }
 
-void report_stopped(struct manager *manager)
+void report_gave_up(struct manager *manager, int error)
+{
+    log_event(manager->log,
+              entry_new(EVENT_GAVE_UP, "it cannot go on: %s; the next one will", strerror(-error)));
+}
+
+void report_stopped(struct manager *manager, bool kept)
 {
     log_event(manager->log,
               entry_new(EVENT_STOPPED, "stopped: %" PRIu64 " records, %" PRIu64 " acknowledged%s",
                         state_number(manager->state->file),
                         acklog_total(&manager->state->file->acklog),
-                        manager->leave || manager->conf->keep ? "; the segment is kept" : ""));
+                        kept ? "; the segment is kept" : ""));
 }
 
 void report_segment(struct manager *manager, enum segment_origin origin, int old_id)

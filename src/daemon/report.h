@@ -14,7 +14,11 @@ void report_start_failed(struct manager *manager, char *message);
 
 void report_epoch(struct manager *manager, enum history history);
 void report_started(struct manager *manager);
-void report_stopped(struct manager *manager);
+void report_stopped(struct manager *manager, bool kept);
+
+/* It ends for an error that passes. */
+void report_gave_up(struct manager *manager, int error);
+
 void report_segment(struct manager *manager, enum segment_origin origin, int old_id);
 void report_removed(struct manager *manager, uint32_t key, int id);
 void report_lost(struct manager *manager);

@@ -4,7 +4,8 @@
  *
  * The segment and the state live together: a stop removes both, unless the segment is kept, or the
  * journal has not taken every acknowledgement yet: then the state stays, and the next daemon goes
- * on with it. A start that fails leaves nothing that was not there before.
+ * on with it. So it does where this one cannot go on. A start that fails leaves nothing that was
+ * not there before, and takes nothing away that was.
  */
 #include "base/clock.h"
 #include "daemon/manager.h"
@@ -185,6 +186,7 @@ static int socket_open(struct manager *manager, const char *path, int *ret_statu
              : asprintf(&manager->socket_path, "%s/%s.sock", manager->state->directory,
                         manager->instance) < 0) {
         manager->socket_path = NULL;
+        report_start_failed(manager, NULL);
         return -ENOMEM;
     }
     r = membership_open(manager);
@@ -210,7 +212,7 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
     }
     manager->conf = conf;
     manager->instance = instance;
-    manager->exit_status = EXIT_FAILURE;
+    manager->exit_status = EX_OSERR;
     manager->poll_fd = -1;
     manager->segment.id = -1;
     r = sd_event_default(&manager->event);
@@ -233,6 +235,9 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
     }
     if (r == 0) {
         r = intake_open(manager, conf, &manager->intake.feed);
+        if (r == 0) {
+            r = manager_poll(manager);
+        }
         if (r < 0) {
             report_start_failed(manager, strdup(strerror(-r)));
         }
@@ -246,11 +251,11 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
 }
 
 /* The segment goes, unless it is wanted by the next daemon. */
-static void segment_close(struct manager *manager)
+static void segment_close(struct manager *manager, bool forget)
 {
     int id = manager->segment.id;
 
-    if (!manager->leave && !manager->conf->keep && segment_remove(id) == 0) {
+    if (forget && segment_remove(id) == 0) {
         report_removed(manager, manager->segment.key, id);
     }
     segment_detach(&manager->segment);
@@ -269,8 +274,10 @@ struct manager *manager_free(struct manager *manager)
     }
     if (manager->segment.map) {
         board_close(&manager->board, forget ? RING_CLOSED : RING_OPEN);
-        segment_close(manager);
-        report_stopped(manager);
+        segment_close(manager, forget);
+    }
+    if (manager->started) {
+        report_stopped(manager, !forget);
     }
     intake_close(&manager->intake);
     if (manager->log && !log_close(manager->log, LOG_CLOSE_USEC)) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/state.h"
+#include "base/shortage.h"
 #include "conf/conf.h"
 #include "daemon/runtime.h"
 
@@ -23,9 +24,12 @@
 static int state_path(const char *directory, uint32_t key, char **ret)
 {
     struct stat ns;
-    int r;
+    int r = stat("/proc/self/ns/ipc", &ns) < 0 ? -errno : 0;
 
-    if (stat("/proc/self/ns/ipc", &ns) < 0 || ns.st_ino == INITIAL_IPC_NS) {
+    if (is_shortage(r)) {
+        return r;
+    }
+    if (r < 0 || ns.st_ino == INITIAL_IPC_NS) {
         r = asprintf(ret, "%s/" STATE_NAME_PARTS ".state", directory, key);
     } else {
         r = asprintf(ret, "%s/" STATE_NAME_PARTS ".ipc-%lu.state", directory, key,
@@ -34,46 +38,98 @@ static int state_path(const char *directory, uint32_t key, char **ret)
     return r < 0 ? -ENOMEM : 0;
 }
 
-/* Opens and locks. The lock is ours until the descriptor is closed, or we die. */
-static int open_locked(const char *path, int flags, int *ret, pid_t *ret_pid)
+/* -EBUSY: another daemon has it, *ret_pid says which. -ENOENT: it has lost its name meanwhile. */
+static int lock(int fd, const char *path, pid_t *ret_pid)
 {
-    for (int i = 0; i < OPEN_TRIES; i++) {
-        CLEANUP(fd_close_cleanup) int fd = -1;
-        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-        struct stat opened, named;
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct stat opened, named;
 
-        fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0600);
+    if (fstat(fd, &opened) < 0) {
+        return -errno;
+    }
+    if (!S_ISREG(opened.st_mode) || opened.st_uid != geteuid()) {
+        return -EPERM;
+    }
+    if (fcntl(fd, F_SETLK, &whole) < 0) {
+        if (errno != EAGAIN && errno != EACCES) {
+            return -errno;
+        }
+        *ret_pid = fcntl(fd, F_GETLK, &whole) == 0 && whole.l_type != F_UNLCK ? whole.l_pid : 0;
+        return -EBUSY;
+    }
+    if (lstat(path, &named) < 0) {
+        return -errno;
+    }
+    return named.st_ino == opened.st_ino ? 0 : -ENOENT;
+}
+
+/*
+ * Opens and locks; makes the file (*ret_made) if `make` says so. The lock is ours until the
+ * descriptor is closed, or we die. On failure nothing is left that was not there before.
+ */
+static int open_locked(const char *path, bool make, int *ret, bool *ret_made, pid_t *ret_pid)
+{
+    static const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+
+    for (int i = 0; i < OPEN_TRIES; i++) {
+        CLEANUP(fd_close_cleanup) int fd = open(path, flags);
+        bool made = false;
+        int r;
+
+        if (fd < 0 && errno == ENOENT && make) {
+            fd = open(path, flags | O_CREAT | O_EXCL, 0600);
+            made = fd >= 0;
+        }
+        if (fd < 0 && errno == EEXIST) {
+            continue; /* another daemon was faster: is it ours? */
+        }
         if (fd < 0) {
             return errno == ELOOP ? -EPERM : -errno;
         }
-        if (fstat(fd, &opened) < 0) {
-            return -errno;
-        }
-        if (!S_ISREG(opened.st_mode) || opened.st_uid != geteuid()) {
-            return -EPERM;
-        }
-        if (fcntl(fd, F_SETLK, &lock) < 0) {
-            *ret_pid = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK ? lock.l_pid : 0;
-            return -EBUSY;
-        }
-        /* A daemon that stops removes its file: the one that we locked must still have its name. */
-        if (lstat(path, &named) == 0 && named.st_ino == opened.st_ino) {
+        r = lock(fd, path, ret_pid);
+        if (r == 0) {
             *ret = fd;
+            *ret_made = made;
             fd = -1;
             return 0;
+        }
+        /* A daemon that stops removes its file: the one that we locked must still have its name. */
+        if (r != -ENOENT) {
+            if (made && r != -EBUSY) {
+                (void)unlink(path);
+            }
+            return r;
         }
     }
     return -EBUSY;
 }
 
-/* Reads the fields that say whose state this is, without mapping it. */
-static bool belongs_to(int fd, const char *conf_path)
+/*
+ * The head of a state, the caller's to free, without mapping the file; NULL if it is none. Where it
+ * cannot be read, nobody can tell whether it is one.
+ */
+static int head_read(int fd, struct state_file **ret)
 {
     CLEANUP(free_cleanup) struct state_file *file = malloc(sizeof(*file));
+    ssize_t length = file ? pread(fd, file, sizeof(*file), 0) : -1;
 
-    return file && pread(fd, file, sizeof(*file), 0) == (ssize_t)sizeof(*file) &&
-           file->magic == STATE_MAGIC && file->version == STATE_VERSION &&
-           strncmp(file->conf_path, conf_path, sizeof(file->conf_path)) == 0;
+    if (length < 0) {
+        return file ? -errno : -ENOMEM;
+    }
+    *ret = length == (ssize_t)sizeof(*file) && file->magic == STATE_MAGIC &&
+                   file->version == STATE_VERSION
+               ? take(file)
+               : NULL;
+    return 0;
+}
+
+/* Is this the state of a daemon with that configuration file? 1: it is; 0: no. */
+static int belongs_to(int fd, const char *conf_path)
+{
+    CLEANUP(free_cleanup) struct state_file *file = NULL;
+    int r = head_read(fd, &file);
+
+    return r < 0 ? r : file && strncmp(file->conf_path, conf_path, sizeof(file->conf_path)) == 0;
 }
 
 static void dir_close_cleanup(DIR **dir)
@@ -93,10 +149,15 @@ static int inherit(const char *directory, const char *conf_path, const char *pat
     const char *name = strrchr(path, '/') + 1;
     const struct dirent *entry;
 
-    while (dir && (entry = readdir(dir))) {
+    if (!dir) {
+        return -errno;
+    }
+    while ((entry = readdir(dir))) {
         CLEANUP(free_cleanup) char *other = NULL;
         CLEANUP(fd_close_cleanup) int fd = -1;
+        bool made;
         pid_t pid;
+        int r;
 
         /* Of this namespace: the name differs in the key alone. */
         if (strncmp(entry->d_name, name, 4) != 0 || strlen(entry->d_name) != strlen(name) ||
@@ -107,7 +168,14 @@ static int inherit(const char *directory, const char *conf_path, const char *pat
             other = NULL;
             return -ENOMEM;
         }
-        if (open_locked(other, 0, &fd, &pid) < 0 || !belongs_to(fd, conf_path)) {
+        r = open_locked(other, false, &fd, &made, &pid);
+        if (r == 0) {
+            r = belongs_to(fd, conf_path);
+        }
+        if (is_shortage(r)) {
+            return r; /* it may have been the one */
+        }
+        if (r <= 0) {
             continue;
         }
         if (rename(other, path) < 0) {
@@ -162,24 +230,37 @@ static int map(struct state *state, size_t image_size)
     return state->file ? map_image(state, image_size) : -errno;
 }
 
-static sd_id128_t boot_id(void)
+static int boot_id(sd_id128_t *ret)
 {
-    sd_id128_t boot;
+    int r = sd_id128_get_boot(ret);
 
-    /* Under ProcSubset=pid nobody can tell; /run is empty after a boot anyway. */
-    return sd_id128_get_boot(&boot) < 0 ? SD_ID128_NULL : boot;
+    if (is_shortage(r)) {
+        return r;
+    }
+    if (r < 0) {
+        *ret = SD_ID128_NULL; /* under ProcSubset=pid; /run is empty after a boot anyway */
+    }
+    return 0;
 }
 
-/* Is this a state to go on from? Judged before anything in it is used. */
-static bool trustworthy(int fd)
+/*
+ * Is this a state to go on from? Judged before anything in it is used. 1: it is; 0: no, and it can
+ * be forgotten. Whether it is one must be known for certain: a shortage says nothing.
+ */
+static int trustworthy(int fd)
 {
-    CLEANUP(free_cleanup) struct state_file *file = malloc(sizeof(*file));
+    CLEANUP(free_cleanup) struct state_file *file = NULL;
+    sd_id128_t boot;
     struct stat st;
+    int r = fstat(fd, &st) < 0 ? -errno : head_read(fd, &file);
 
-    return file && fstat(fd, &st) == 0 &&
-           pread(fd, file, sizeof(*file), 0) == (ssize_t)sizeof(*file) &&
-           file->magic == STATE_MAGIC && file->version == STATE_VERSION &&
-           sd_id128_equal(file->boot, boot_id()) && !sd_id128_is_null(file->epoch) &&
+    if (r == 0) {
+        r = boot_id(&boot);
+    }
+    if (r < 0) {
+        return r;
+    }
+    return file && sd_id128_equal(file->boot, boot) && !sd_id128_is_null(file->epoch) &&
            file->image_size >= IMAGE_SIZE_MIN && (uint64_t)st.st_size >= IMAGE_OFFSET &&
            file->image_size <= (uint64_t)st.st_size - IMAGE_OFFSET &&
            file->record_length < file->image_size && file->extent >= IMAGE_SIZE_MIN &&
@@ -200,8 +281,12 @@ static int begin(struct state *state, const struct conf *conf)
 {
     size_t image_size = state_image_size(conf);
     struct state_file *file;
-    int r = ftruncate(state->fd, 0) < 0 ? -errno : stretch(state->fd, image_size);
+    sd_id128_t boot;
+    int r = boot_id(&boot);
 
+    if (r == 0) {
+        r = ftruncate(state->fd, 0) < 0 ? -errno : stretch(state->fd, image_size);
+    }
     if (r == 0) {
         r = map(state, image_size);
     }
@@ -210,7 +295,7 @@ static int begin(struct state *state, const struct conf *conf)
     }
     file = state->file;
     file->version = STATE_VERSION;
-    file->boot = boot_id();
+    file->boot = boot;
     file->image_size = image_size;
     file->layout = (uint32_t)conf->layout;
     file->when_full = (uint32_t)conf->when_full;
@@ -242,6 +327,7 @@ int state_open(const struct conf *conf, struct state **ret, enum history *ret_hi
 {
     CLEANUP(state_free_cleanup) struct state *state = calloc(1, sizeof(*state));
     enum history history = HISTORY_CONTINUED;
+    bool made;
     int r;
 
     if (!state) {
@@ -255,21 +341,28 @@ int state_open(const struct conf *conf, struct state **ret, enum history *ret_hi
     if (r < 0) {
         return r;
     }
-    r = open_locked(state->path, 0, &state->fd, ret_pid);
+    r = open_locked(state->path, false, &state->fd, &made, ret_pid);
     if (r == -ENOENT) {
         r = inherit(state->directory, conf->path, state->path, &state->fd);
     }
     if (r == -ENOENT) {
         history = HISTORY_NONE;
-        r = open_locked(state->path, O_CREAT, &state->fd, ret_pid);
+        r = open_locked(state->path, true, &state->fd, &made, ret_pid);
     }
     if (r < 0) {
         return r;
     }
-    if (history == HISTORY_CONTINUED && !trustworthy(state->fd)) {
-        history = HISTORY_LOST;
+    if (history == HISTORY_CONTINUED) {
+        r = trustworthy(state->fd);
+        if (r < 0) {
+            return r;
+        }
+        history = r ? HISTORY_CONTINUED : HISTORY_LOST;
     }
     r = history == HISTORY_CONTINUED ? proceed(state) : begin(state, conf);
+    if (r == 0) {
+        r = outbox_settle(&state->file->outbox, &state->file->acklog);
+    }
     if (r < 0) {
         if (history == HISTORY_NONE) {
             state_remove(state);
@@ -277,7 +370,6 @@ int state_open(const struct conf *conf, struct state **ret, enum history *ret_hi
         return r;
     }
     (void)snprintf(state->file->conf_path, sizeof(state->file->conf_path), "%s", conf->path);
-    outbox_settle(&state->file->outbox, &state->file->acklog);
     cursors_settle(&state->file->cursors, &state->file->acklog);
     *ret = take(state);
     *ret_history = history;
@@ -299,6 +391,7 @@ int state_rekey(struct state *state, uint32_t key)
 {
     CLEANUP(free_cleanup) char *path = NULL;
     CLEANUP(fd_close_cleanup) int other = -1;
+    bool made;
     pid_t pid;
     int r = state_path(state->directory, key, &path);
 
@@ -307,15 +400,22 @@ int state_rekey(struct state *state, uint32_t key)
         return r;
     }
     /* A state that lies there belongs to a daemon that runs, or to one that died. */
-    r = open_locked(path, O_CREAT, &other, &pid);
+    r = open_locked(path, true, &other, &made, &pid);
     if (r < 0) {
         return r;
     }
-    if (trustworthy(other) && !belongs_to(other, state->file->conf_path)) {
-        return -EEXIST;
+    r = trustworthy(other);
+    if (r > 0) {
+        r = belongs_to(other, state->file->conf_path) ?: -EEXIST;
     }
-    if (rename(state->path, path) < 0) {
-        return -errno;
+    if (r >= 0 && rename(state->path, path) < 0) {
+        r = -errno;
+    }
+    if (r < 0) {
+        if (made) {
+            (void)unlink(path);
+        }
+        return r;
     }
     free(state->path);
     state->path = take(path);

@@ -8,12 +8,12 @@ static struct trace *trace_at(const struct stream *stream, uint64_t number)
     return &stream->traces[number & stream->mask];
 }
 
-static int traces_new(struct stream *stream)
+static int traces_new(struct stream *stream, size_t size)
 {
     uint64_t count = 2;
 
     /* One more than fit, for the end of the record before the oldest. */
-    while (count <= stream->writer.capacity / RING_LINE) {
+    while (count <= size / RING_LINE) {
         count *= 2;
     }
     stream->traces = calloc(count, sizeof(*stream->traces));
@@ -52,9 +52,6 @@ static bool take_over(struct stream *stream, const struct segment *segment)
         .capacity = reader.capacity,
         .number = last + 1,
     };
-    if (traces_new(stream) < 0) {
-        return false;
-    }
     /* Before a walk begins there: could a writer have stored that tail, in any daemon's life? */
     tail = atomic_load_explicit(&reader.header->tail, memory_order_relaxed);
     head = atomic_load_explicit(&reader.header->head, memory_order_relaxed);
@@ -97,17 +94,15 @@ int stream_open(struct stream *stream, const struct segment *segment, struct sta
     int r;
 
     *stream = (struct stream){.when_full = when_full, .state = state};
+    r = traces_new(stream, segment->size);
+    if (r < 0) {
+        return r; /* the records that lie there are the next daemon's */
+    }
     if (state->file->segment_id == segment->id && take_over(stream, segment)) {
         state_enter(state->file, stream_newest(stream), PHASE_EMPTY);
     } else {
-        free(stream->traces);
-        stream->traces = NULL;
         ring_format(&stream->writer, segment->map, segment->size, state->file->epoch.bytes,
                     when_full, last + 1);
-        r = traces_new(stream);
-        if (r < 0) {
-            return r;
-        }
     }
     /*
      * Who reads on in a session of the daemon before looks whether it still has it, before anything

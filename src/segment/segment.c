@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "segment/segment.h"
+#include "base/step.h"
 #include "proto/ring.h"
 
 #include <errno.h>
@@ -195,10 +196,12 @@ static int create(const struct segment_spec *spec, struct segment *ret)
     if (id < 0) {
         return -errno;
     }
+    STEP("segment.made");
     r = prepare(spec, id, ret);
     if (r < 0) {
         (void)segment_remove(id);
     }
+    STEP("segment.prepared");
     return r;
 }
 
@@ -274,6 +277,7 @@ int segment_acquire(const struct segment_spec *spec, struct segment *ret,
         }
         if (answer == SEGMENT_OURS) {
             r = prepare(spec, stat.id, ret);
+            STEP("segment.adopted");
             if (r == 0) {
                 *ret_origin = SEGMENT_ADOPTED;
             }

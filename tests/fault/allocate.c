@@ -10,8 +10,10 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <grp.h>
 #include <libconfig.h>
 #include <malloc.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +30,7 @@ int __asprintf_chk(char **ret, int flag, const char *format, ...);
 #define CALLER (behalf ? behalf : __builtin_return_address(0))
 
 static __thread const void *behalf; /* of whom libc allocates now, if it is known */
+static __thread bool looks_up;      /* libc looks up a user */
 
 static void *entered(void *memory, const void *caller)
 {
@@ -37,7 +40,7 @@ static void *entered(void *memory, const void *caller)
 
 static bool strikes(const char *function, const void *caller)
 {
-    if (!fault_strikes(function, FAULT_ALLOCATION, caller)) {
+    if (looks_up || !fault_strikes(function, FAULT_ALLOCATION, caller)) {
         return false;
     }
     errno = ENOMEM;
@@ -167,6 +170,8 @@ int asprintf(char **restrict ret, const char *restrict format, ...)
     return r;
 }
 
+/* --- what takes every allocation for granted --- */
+
 /* Whatever libc allocates meanwhile is libconfig's, which is spared. */
 int config_read_string(config_t *config, const char *text)
 {
@@ -180,6 +185,61 @@ int config_read_string(config_t *config, const char *text)
     behalf = *(void **)&real;
     r = real(config, text);
     behalf = before;
+    return r;
+}
+
+/* glibc 2.36 dies without memory where it reads its nsswitch.conf: a look-up fails as a whole. */
+struct passwd *getpwnam(const char *name)
+{
+    static struct passwd *(*real)(const char *);
+    struct passwd *found;
+
+    if (!real) {
+        *(void **)&real = dlsym(RTLD_NEXT, "getpwnam");
+    }
+    if (fault_strikes("getpwnam", FAULT_CALL, CALLER)) {
+        errno = EMFILE;
+        return NULL;
+    }
+    looks_up = true;
+    found = real(name);
+    looks_up = false;
+    return found;
+}
+
+struct group *getgrnam(const char *name)
+{
+    static struct group *(*real)(const char *);
+    struct group *found;
+
+    if (!real) {
+        *(void **)&real = dlsym(RTLD_NEXT, "getgrnam");
+    }
+    if (fault_strikes("getgrnam", FAULT_CALL, CALLER)) {
+        errno = EMFILE;
+        return NULL;
+    }
+    looks_up = true;
+    found = real(name);
+    looks_up = false;
+    return found;
+}
+
+int getpwuid_r(uid_t uid, struct passwd *restrict ret, char *restrict buffer, size_t size,
+               struct passwd **restrict found)
+{
+    static int (*real)(uid_t, struct passwd *, char *, size_t, struct passwd **);
+    int r;
+
+    if (!real) {
+        *(void **)&real = dlsym(RTLD_NEXT, "getpwuid_r");
+    }
+    if (fault_strikes("getpwuid_r", FAULT_CALL, CALLER)) {
+        return EMFILE;
+    }
+    looks_up = true;
+    r = real(uid, ret, buffer, size, found);
+    looks_up = false;
     return r;
 }
 

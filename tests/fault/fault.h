@@ -9,7 +9,8 @@
  *   SHMD_FAULT_REPORT   a file for what was made to fail, and for what was left at the exit.
  *
  * Counted is what shmd and the libraries under it call, from the first call of shmd on; but not
- * what libconfig calls: it takes every allocation for granted, and crashes without.
+ * what libconfig and libc's look-ups of users call: they take every allocation for granted, and
+ * crash without.
  */
 #pragma once
 

@@ -17,7 +17,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -255,12 +254,7 @@ CALL(ssize_t, recv, ENOMEM, (int fd, void *buffer, size_t length, int flags),
      (fd, buffer, length, flags))
 CALL(ssize_t, recvmsg, ENOMEM, (int fd, struct msghdr *message, int flags), (fd, message, flags))
 
-/* --- users, and time --- */
-
-CALL_POSITIVE(getpwuid_r, EMFILE,
-              (uid_t uid, struct passwd *restrict ret, char *restrict buffer, size_t size,
-               struct passwd **restrict found),
-              (uid, ret, buffer, size, found))
+/* --- time --- */
 
 /* A start that fails rests before it ends: not here. */
 unsigned sleep(unsigned seconds)

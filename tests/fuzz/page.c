@@ -97,7 +97,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     int fds[MESSAGE_WELCOME_FDS];
 
     session->socket = session->doorbell = session->client_doorbell = session->page_fd = -1;
-    assert(session_equip(session) == 0 && session_share(session, fds) == 0);
+    session->queue_fd = -1;
+    session->role = MESSAGE_SUBSCRIBER;
+    assert(session_equip(session) == 0 && session_share(session, fds) == MESSAGE_WELCOME_FDS - 1);
     scene.lossy = input_number(&input, 1) % 2;
     scene.published = input_number(&input, 1);
     session->first = 1 + input_number(&input, 1) % (scene.published + 1);

@@ -30,13 +30,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ANSWER_MSEC  10000
-#define CONNECT_MSEC 5000
-#define STAY_MSEC    2000
-#define MESSAGE_MAX  65536
-#define BOMB_FDS     253 /* the most that one message carries */
-#define HELD_MAX     512 /* connections that are held open */
-#define KEY          5678
+#define SUBSCRIBER_FDS (MESSAGE_WELCOME_FDS - 1)
+#define ANSWER_MSEC    10000
+#define CONNECT_MSEC   5000
+#define STAY_MSEC      2000
+#define MESSAGE_MAX    65536
+#define BOMB_FDS       253 /* the most that one message carries */
+#define HELD_MAX       512 /* connections that are held open */
+#define KEY            5678
 
 enum { PAGE_FD, BELL_FD, DAEMON_BELL_FD };
 
@@ -272,7 +273,7 @@ static void ask(const char *path, unsigned long rounds)
 
 struct session {
     int socket;
-    int fds[MESSAGE_WELCOME_FDS];
+    int fds[SUBSCRIBER_FDS];
     struct message_welcome welcome;
     struct page *page;
 };
@@ -281,7 +282,7 @@ static bool welcomed(struct session *session)
 {
     union {
         struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int) * MESSAGE_WELCOME_FDS)];
+        char space[CMSG_SPACE(sizeof(int) * SUBSCRIBER_FDS)];
     } control;
     struct iovec iov = {.iov_base = &session->welcome, .iov_len = sizeof(session->welcome)};
     struct msghdr message = {.msg_iov = &iov,
@@ -319,7 +320,7 @@ static bool subscribe(const char *path, struct session *session)
 static void leave(struct session *session)
 {
     (void)munmap(session->page, PAGE_SIZE);
-    for (size_t i = 0; i < MESSAGE_WELCOME_FDS; i++) {
+    for (size_t i = 0; i < SUBSCRIBER_FDS; i++) {
         (void)close(session->fds[i]);
     }
     (void)close(session->socket);

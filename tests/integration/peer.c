@@ -26,15 +26,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define ANSWER_MSEC 10000
-#define LOOK_MSEC   20 /* between two looks whether a file is there */
+#define SUBSCRIBER_FDS (MESSAGE_WELCOME_FDS - 1)
+#define ANSWER_MSEC    10000
+#define LOOK_MSEC      20 /* between two looks whether a file is there */
 
 enum { PAGE_FD, BELL_FD, DAEMON_BELL_FD };
 
 struct peer {
     const char *path;
     int socket;
-    int fds[MESSAGE_WELCOME_FDS];
+    int fds[SUBSCRIBER_FDS];
     enum message_start start;
     struct message_welcome welcome;
     struct page *page;
@@ -191,7 +192,7 @@ static void do_answer(struct peer *peer, const char *argument)
     const struct message_welcome *welcome = (void *)buffer;
     union {
         struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int) * MESSAGE_WELCOME_FDS)];
+        char space[CMSG_SPACE(sizeof(int) * SUBSCRIBER_FDS)];
     } control;
     struct iovec iov = {.iov_base = buffer, .iov_len = sizeof(buffer) - 1};
     struct msghdr message = {.msg_iov = &iov,
@@ -429,7 +430,7 @@ static void do_block(struct peer *peer, const char *argument)
     if (write(peer->fds[DAEMON_BELL_FD], &full, sizeof(full)) < 0) {
         die("bell");
     }
-    for (size_t i = 0; i < MESSAGE_WELCOME_FDS; i++) {
+    for (size_t i = 0; i < SUBSCRIBER_FDS; i++) {
         if (fcntl(peer->fds[i], F_SETFL, 0) < 0 || fcntl(peer->fds[i], F_GETFL) & O_NONBLOCK) {
             die("O_NONBLOCK");
         }

@@ -86,6 +86,22 @@ audit() {
     diagnose "$arrived entries of $last about $records of $acknowledged acknowledgements;" \
         "missing $missing: $gaps"
     assert_eq "$twice" 0 'entries that came twice'
+    assert_audit_agrees
+}
+
+# shm-client finds by itself what is missing, and its exit status is 0 only if nothing is.
+assert_audit_agrees() {
+    local verdict status=0 found vacuumed
+    verdict=$(shm-client audit --since="@$since" --json) || status=$?
+    found=$(sed -nE 's/.*"missing":\{"count":([0-9]+).*/\1/p' <<<"$verdict")
+    vacuumed=$(sed -nE 's/.*"vacuumed":([0-9]+).*/\1/p' <<<"$verdict")
+    assert_eq "$((found + vacuumed))" "$missing" 'missing and vacuumed entries in the audit'
+    if ((missing == 0)); then
+        assert_eq "$status" 0 "exit status of the audit: $verdict"
+    elif ((found > 0)); then
+        assert_eq "$status" 1 "exit status of the audit: $verdict"
+    fi
+    diagnose "$(shm-client audit --since="@$since" | tail -n 1)"
 }
 
 # Every entry has arrived, and they cover all that was acknowledged.

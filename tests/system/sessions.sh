@@ -149,6 +149,68 @@ test_survives_plain() {
     survives 'mode = "0644";'
 }
 
+# An upgrade is a restart, with another file under the same name: nobody notices more than a pause.
+test_upgrade_of_the_binary() {
+    local i program
+    configure "$ring"
+    systemctl start shmd.service
+    program=$(readlink "/proc/$(main_pid)/exe")
+    spawn_follower alice quick
+    spawn_follower bob slow 2000
+    for i in {1..3}; do
+        cp "$program" "$program.new"
+        mv "$program.new" "$program"
+        [[ $(readlink "/proc/$(main_pid)/exe") == *'(deleted)' ]] || fail 'it was not replaced'
+        systemctl restart shmd.service
+        assert_eq "$(readlink "/proc/$(main_pid)/exe")" "$program" 'the program that runs'
+        sleep 0.3
+    done
+    end_followers
+    systemctl stop shmd.service 2>/dev/null
+    assert_eq "$(count_entries SHMD_EVENT=session-started)" 2 'sessions'
+    assert_eq "$(count_entries SHMD_EVENT=epoch-started)" 1 'epochs'
+    assert_eq "$(count_entries SHMD_EVENT=segment-created)" 1 'segments'
+    assert_all_accounted_for
+    assert_exit 0 audit
+}
+
+# damage STATE-FILE HOW: as it may be when it comes from a full disk, another version, another boot
+damage() {
+    case $2 in
+    cut) truncate --size=1000 "$1" ;;
+    version) printf '\377' | dd of="$1" bs=1 seek=8 conv=notrunc status=none ;;
+    boot) printf '\125' | dd of="$1" bs=1 seek=50 conv=notrunc status=none ;;
+    esac
+}
+
+# State that cannot be trusted: a new epoch, and an entry that says so; the sessions of the old one,
+# of which nothing is known any more, are subscribed to anew. Each epoch is whole by itself.
+test_state_that_cannot_be_trusted() {
+    local how epochs=1
+    configure "$ring"
+    mkdir -p /etc/systemd/system/shmd.service.d
+    printf '[Service]\nRestartSec=1\n' >/etc/systemd/system/shmd.service.d/slow.conf
+    systemctl daemon-reload
+    systemctl start shmd.service
+    spawn_follower alice steady 1000
+    for how in cut version boot; do
+        sleep 0.5
+        kill -KILL "$(main_pid)"
+        damage "$(echo /run/shmd/key-*.state)" "$how"
+        epochs=$((epochs + 1))
+        wait_until "((\$(grep -c ^segment '$TEST_DIR/steady.out') == $epochs))"
+        assert_eq "$(count_entries SHMD_EVENT=epoch-started)" "$epochs" "epochs, after $how"
+        assert_contains "$(values MESSAGE SHMD_EVENT=epoch-started | tail -n 1)" \
+            'the state of an earlier daemon is damaged or of another boot or version'
+    done
+    sleep 0.5
+    end_followers
+    systemctl stop shmd.service 2>/dev/null
+    assert_eq "$(values SHMD_EPOCH SHMD_EVENT=acknowledged | sort -u | wc -l)" "$epochs" 'epochs'
+    assert_exit 0 audit
+    assert_contains "$output" 'user alice (uid 1000): 4 sessions'
+}
+
 # What a client has acknowledged in a daemon's absence counts, even if the client is gone before the
 # daemon is back.
 test_a_client_that_ends_while_the_daemon_is_dead() {

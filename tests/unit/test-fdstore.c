@@ -233,6 +233,7 @@ static void what_nobody_took_is_closed_and_forgotten(void **state)
     keep(f, 8);
     start(f);
     assert_taken(f, 7);
+    inherited_forget(f->inherited);
     f->inherited = inherited_free(f->inherited);
     for (int i = 0; i < 2 * KEPT_FDS; i++) {
         assert_int_equal(fcntl(STORE_FIRST + i, F_GETFD), -1);
@@ -240,6 +241,23 @@ static void what_nobody_took_is_closed_and_forgotten(void **state)
     store_work(&f->store);
     assert_int_equal(f->store.count, KEPT_FDS);
     assert_string_equal(f->store.kept[0].name, "session-7");
+}
+
+/* Once, a start that was short of memory had systemd forget the sessions that it did not get to. */
+static void a_start_that_fails_forgets_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    keep(f, 7);
+    keep(f, 8);
+    start(f);
+    assert_taken(f, 7);
+    f->inherited = inherited_free(f->inherited);
+    for (int i = 0; i < 2 * KEPT_FDS; i++) {
+        assert_int_equal(fcntl(STORE_FIRST + i, F_GETFD), -1);
+    }
+    store_work(&f->store);
+    assert_int_equal(f->store.count, 2 * KEPT_FDS);
 }
 
 /* Another process's, which we have got its environment from. */
@@ -305,6 +323,7 @@ int main(void)
         TEST(of_a_client_that_died_the_rest_comes_back),
         TEST(one_of_a_kind_is_taken_and_the_others_are_closed),
         TEST(what_nobody_took_is_closed_and_forgotten),
+        TEST(a_start_that_fails_forgets_nothing),
         TEST(what_is_meant_for_another_is_left_alone),
         TEST(the_socket_that_listens_is_found_wherever_it_is),
     };

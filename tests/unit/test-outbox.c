@@ -97,9 +97,10 @@ static void send_line(struct fixture *f)
 /* After a settlement, this many entries have left the queue. */
 static void assert_settled(struct fixture *f, uint64_t count)
 {
-    outbox_settle(&f->estate->outbox, &f->estate->acklog);
+    assert_int_equal(outbox_settle(&f->estate->outbox, &f->estate->acklog), 0);
     assert_int_equal(f->estate->acklog.tail, count);
-    outbox_settle(&f->estate->outbox, &f->estate->acklog); /* killed right behind it */
+    assert_int_equal(outbox_settle(&f->estate->outbox, &f->estate->acklog),
+                     0); /* killed right behind it */
     assert_int_equal(f->estate->acklog.tail, count);
 }
 
@@ -286,7 +287,7 @@ static void a_damaged_outbox_does_no_harm(void **state)
 /* A daemon: settles, and sends what it pushes until it is killed, or has sent enough. */
 static void serve(struct estate *estate, enum sink sink)
 {
-    outbox_settle(&estate->outbox, &estate->acklog);
+    assert_int_equal(outbox_settle(&estate->outbox, &estate->acklog), 0);
     for (int i = 0; i < MOST; i++) {
         CLEANUP(entry_free_cleanup) struct entry *entry = NULL;
         uint64_t sequence;
@@ -371,7 +372,7 @@ static void killed_at_any_moment_each_entry_arrives_once(void **state)
         child_end(pid);
         take_entries(journal, arrived, 0);
     }
-    outbox_settle(&f->estate->outbox, &f->estate->acklog);
+    assert_int_equal(outbox_settle(&f->estate->outbox, &f->estate->acklog), 0);
     assert_arrived_once(f->estate, arrived);
     own_journal_close(journal);
 }
@@ -411,7 +412,7 @@ static void killed_at_any_moment_each_line_is_written_once(void **state)
         child_end(pid);
     }
     assert_true(redirect(f->path, O_APPEND));
-    outbox_settle(&f->estate->outbox, &f->estate->acklog);
+    assert_int_equal(outbox_settle(&f->estate->outbox, &f->estate->acklog), 0);
     while ((length = read_lines(f->path, from, buffer)) > 0) {
         count_arrivals(arrived, buffer, "shmd: record ", " acknowledged\n");
         from += length;

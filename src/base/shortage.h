@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Errors that pass: the system is short of something, or a device fails. What was asked for may be
+ * right, and trying again later may help.
+ */
+#pragma once
+
+#include <errno.h>
+#include <stdbool.h>
+
+static inline bool is_shortage(int error)
+{
+    switch (-error) {
+    case EAGAIN:
+    case EIO:
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        return true;
+    default:
+        return false;
+    }
+}

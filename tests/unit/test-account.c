@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Users and groups by name or number; and that a shortage is no answer.
+ */
+#include "base/account.h"
+#include "base/shortage.h"
+
+#include "private.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <sys/resource.h>
+
+#include <cmocka.h>
+
+static void a_name_or_a_number(void **state)
+{
+    uid_t uid = 1;
+    gid_t gid = 1;
+
+    (void)state;
+    assert_int_equal(account_user("root", &uid), 0);
+    assert_int_equal(uid, 0);
+    assert_int_equal(account_group("root", &gid), 0);
+    assert_int_equal(gid, 0);
+    assert_int_equal(account_user("4000000001", &uid), 0); /* nobody's: a number needs no entry */
+    assert_int_equal(uid, 4000000001);
+    assert_int_equal(account_group("4000000002", &gid), 0);
+    assert_int_equal(gid, 4000000002);
+}
+
+static void nobody_of_that_name(void **state)
+{
+    static const char *const names[] = {"", "no-such-name", "-1", "4294967295", "0x", "1 "};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        uid_t uid = 7;
+        gid_t gid = 7;
+
+        assert_int_equal(account_user(names[i], &uid), -ENOENT);
+        assert_int_equal(account_group(names[i], &gid), -ENOENT);
+        assert_int_equal(uid, 7); /* written on success only */
+        assert_int_equal(gid, 7);
+    }
+}
+
+/* Once, a daemon that had no descriptor left took its configuration for wrong, and was not started
+ * again. */
+static void that_a_name_cannot_be_looked_up_does_not_mean_that_there_is_none(void **state)
+{
+    struct rlimit limit, none;
+    uid_t uid;
+    gid_t gid;
+    int user, group;
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    none.rlim_cur = 3; /* the standard ones */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    user = account_user("root", &uid);
+    group = account_group("root", &gid);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_true(is_shortage(user));
+    assert_true(is_shortage(group));
+}
+
+static void shortages_pass_and_refusals_do_not(void **state)
+{
+    static const int pass[] = {-EAGAIN, -EIO, -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM};
+    static const int stay[] = {0, 1, -EACCES, -EINVAL, -ENOENT, -EPERM, -EEXIST, ENOMEM};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(pass) / sizeof(pass[0]); i++) {
+        assert_true(is_shortage(pass[i]));
+    }
+    for (size_t i = 0; i < sizeof(stay) / sizeof(stay[0]); i++) {
+        assert_false(is_shortage(stay[i]));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(that_a_name_cannot_be_looked_up_does_not_mean_that_there_is_none),
+        cmocka_unit_test(a_name_or_a_number),
+        cmocka_unit_test(nobody_of_that_name),
+        cmocka_unit_test(shortages_pass_and_refusals_do_not),
+    };
+
+    (void)alarm(PRIVATE_SECONDS);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
