@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * instructions MODE RECORDS: a daemon and a subscriber take turns in one thread until so many
+ * records have been published, taken and acknowledged. Run under callgrind, which counts what
+ * exchange() executes; that is the same at each run and on each machine.
+ *
+ * stream: each turn is a batch. hop: each turn is one record, in a ring that is full otherwise.
+ * compiler: says what the figures depend on.
+ *
+ * What depends on time must not depend on how fast valgrind is: the clock is ours, and goes on by a
+ * microsecond whenever it is read. What logs is another thread, and is not counted.
+ */
+#include "base/pattern.h"
+#include "lib/shmd.h"
+
+#include "../unit/daemon.h"
+
+#include <pthread.h>
+
+#define SIZE  26
+#define BATCH 64
+
+#define RING                                                                                       \
+    "layout = \"ring\"; mode = \"0644\"; source = { type = \"pattern\"; frame_size = 26; };"
+#define STREAM RING "size = 65536;"
+#define HOP    RING "size = 4096;"
+
+struct exchange {
+    struct daemon daemon;
+    struct shmd_subscriber *subscriber;
+    struct pattern pattern;
+    bool done;
+    int result;
+};
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
+void exchange(struct exchange *exchange, uint64_t records, uint64_t batch);
+
+/* Of the daemon's thread: the log's has another one, so that it does not push ours on. */
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
+{
+    static _Thread_local uint64_t usec;
+
+    (void)clock;
+    *ret = clock_timespec(USEC_PER_SEC + usec++);
+    return 0;
+}
+
+/* The handshake waits for the daemon, which has its turns meanwhile. */
+static void *subscribe(void *argument)
+{
+    struct exchange *exchange = argument;
+    struct shmd_options options = {.socket = exchange->daemon.socket_path};
+
+    exchange->result = shmd_subscribe(&options, &exchange->subscriber);
+    __atomic_store_n(&exchange->done, true, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+static bool meet(struct exchange *exchange)
+{
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, subscribe, exchange) != 0) {
+        return false;
+    }
+    while (!__atomic_load_n(&exchange->done, __ATOMIC_ACQUIRE)) {
+        run_loop(exchange->daemon.manager->event);
+    }
+    return pthread_join(thread, NULL) == 0 && exchange->result == 0;
+}
+
+/* Takes one; false: there is none. */
+static bool take_record(struct exchange *exchange, uint64_t *ret_number)
+{
+    struct shmd_record record;
+    char buffer[SIZE];
+
+    if (shmd_next(exchange->subscriber, &record) != 0) {
+        return false;
+    }
+    memcpy(buffer, record.data, SIZE);
+    if (!pattern_check(&exchange->pattern, buffer, SIZE)) {
+        abort();
+    }
+    *ret_number = record.number;
+    return true;
+}
+
+/* What callgrind counts. */
+__attribute__((noinline)) void exchange(struct exchange *exchange, uint64_t records, uint64_t batch)
+{
+    struct manager *manager = exchange->daemon.manager;
+    uint64_t number = 0, acknowledged = 0;
+
+    while (acknowledged < records) {
+        (void)subscribers_work(manager);
+        (void)manager_refill(manager);
+        while (number - acknowledged < batch && take_record(exchange, &number)) {
+        }
+        (void)shmd_acknowledge(exchange->subscriber, number);
+        acknowledged = number;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static struct exchange one;
+    bool hop = argc == 3 && strcmp(argv[1], "hop") == 0;
+    uint64_t records = argc == 3 ? strtoull(argv[2], NULL, 10) : 0;
+
+    if (argc == 2 && strcmp(argv[1], "compiler") == 0) {
+        (void)printf("gcc-%d\n", __GNUC__); /* clang says 4 */
+        return 0;
+    }
+    if (records == 0) {
+        (void)fprintf(stderr, "usage: instructions stream|hop RECORDS, or: compiler\n");
+        return 2;
+    }
+    if (unshare(CLONE_NEWIPC) < 0 && !private_user()) {
+        return 77;
+    }
+    if (!daemon_new(&one.daemon, hop ? HOP : STREAM) || !meet(&one)) {
+        return 1;
+    }
+    pattern_begin(&one.pattern, 1);
+    exchange(&one, records, hop ? 1 : BATCH);
+    one.subscriber = shmd_unsubscribe(one.subscriber);
+    daemon_free(&one.daemon);
+    return 0;
+}
