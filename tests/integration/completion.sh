@@ -18,9 +18,9 @@ offered() {
 }
 
 test_verbs() {
-    assert_eq "$(offered '')" 'audit follow peek read status'
+    assert_eq "$(offered '')" 'audit follow peek publish read status'
     assert_eq "$(offered f)" 'follow'
-    assert_eq "$(offered --key 5 p)" 'peek'
+    assert_eq "$(offered --key 5 p)" 'peek publish'
     # The value of an option is no verb.
     assert_eq "$(offered --name status --ano)" '--anonymous'
 }
@@ -35,25 +35,31 @@ test_values() {
     mkdir "$TEST_DIR/journals"
     assert_eq "$(offered audit --directory "$TEST_DIR/j")" "$TEST_DIR/journals"
     assert_eq "$(offered follow --from n)" 'next'
+    assert_eq "$(offered publish --framing '')" 'length line whole'
+    assert_eq "$(offered --framing whole publish --fr)" '--framing'
     assert_eq "$(offered --count '')" ''
     touch "$TEST_DIR/some.conf"
     assert_eq "$(offered --config "$TEST_DIR/so")" "$TEST_DIR/some.conf"
     assert_eq "$(offered --socket "$TEST_DIR/so")" "$TEST_DIR/some.conf"
+    # What is to be published.
+    assert_eq "$(offered publish "$TEST_DIR/so")" "$TEST_DIR/some.conf"
 }
 
 # Does the program take that option with that verb? Asked where there is no segment to be read, and
 # no journal.
 takes() {
     local verb=$1 option=$2 value='' where=(--key 1)
-    if [[ $verb == audit ]]; then
-        where=(--directory "$TEST_DIR")
-    fi
+    case $verb in
+    audit) where=(--directory "$TEST_DIR") ;;
+    publish) where=(--socket "$TEST_DIR/nobody.sock") ;;
+    esac
     case $option in
     --key | --count | --timeout) value=1 ;;
     --config | --socket) value=/dev/null/none ;;
     --instance | --name) value=none ;;
     --output) value=text ;;
     --from) value=oldest ;;
+    --framing) value=line ;;
     --since | --until) value=now ;;
     --directory) value=/dev/null/none ;;
     --user) value=0 ;;
@@ -66,7 +72,7 @@ takes() {
 test_options_are_those_of_the_program() {
     local verb option
     unshare --ipc true 2>/dev/null || skip 'needs an IPC namespace'
-    for verb in read follow peek status audit; do
+    for verb in read follow peek publish status audit; do
         for option in $("$top_builddir/shm-client" --help | grep -oE -- '--[a-z-]+' | sort -u); do
             if takes "$verb" "$option"; then
                 assert_contains " $(offered "$verb" "$option") " " $option "

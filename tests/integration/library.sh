@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # libshmd as a program of somebody else's meets it: installed, found through pkg-config, offering what
-# its map says and no more; and the example of libshmd(3), word for word, compiled and run.
+# its map says and no more; and the examples of libshmd(3), word for word, compiled and run.
 set -euo pipefail
 . "$(dirname "$0")/../peer.sh"
 
@@ -23,9 +23,9 @@ ask_pkg_config() {
         PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 pkg-config "$@" shmd
 }
 
-# The manual's text between the two comments, with roff's escapes undone.
+# extract_example NAME: the manual's text between the two comments, with roff's escapes undone.
 extract_example() {
-    sed -n '/^\.\\" example begin$/,/^\.\\" example end$/p' "$1" |
+    sed -n "/^\\.\\\\\" $1 begin\$/,/^\\.\\\\\" $1 end\$/p" "$top_srcdir/man/libshmd.3" |
         sed -e '/^\./d' -e 's/\\&//g' -e 's/\\-/-/g' -e "s/\\\\(aq/'/g" -e 's/\\(dq/"/g' \
             -e 's/\\e/\\/g' -e 's/\\(rs/\\/g' -e 's/\\(ti/~/g' -e 's/\\(ha/^/g'
 }
@@ -34,11 +34,12 @@ has_sanitizers() {
     grep -q __asan_init "$(ask_pkg_config --variable=libdir)/libshmd.so"
 }
 
+# build_example NAME: $TEST_DIR/example
 build_example() {
     local flags compiler
     [[ -f $top_srcdir/man/libshmd.3 ]] || fail 'no man/libshmd.3'
-    extract_example "$top_srcdir/man/libshmd.3" >"$TEST_DIR/example.c"
-    grep -q 'main(' "$TEST_DIR/example.c" || fail "no complete example in man/libshmd.3"
+    extract_example "$1" >"$TEST_DIR/example.c"
+    grep -q 'main(' "$TEST_DIR/example.c" || fail "no complete example of a $1 in man/libshmd.3"
     read -ra flags <<<"$(ask_pkg_config --cflags --libs)"
     read -ra compiler <<<"${CC:-cc}"
     # Who links a library with sanitizers has to bring them.
@@ -78,9 +79,9 @@ test_library_needs_only_libc() {
 }
 
 # The example compiles without a warning, subscribes, and acknowledges the ten records that it reads.
-test_example_of_the_manual() {
+test_example_of_a_subscriber() {
     install_all
-    build_example
+    build_example subscriber
     start_daemon "$ring"
     assert_exit 0 timeout 20 "$TEST_DIR/example" "$RUNTIME_DIRECTORY/shmd.sock"
     assert_eq "$(grep -cE '^record [0-9]+: 26 bytes, 0 lost' <<<"$output")" 10 'records read'
@@ -90,10 +91,35 @@ test_example_of_the_manual() {
 
 # … and says so if nobody is there.
 test_example_without_a_daemon() {
+    local client
     install_all
-    build_example
-    assert_exit 1 timeout 20 "$TEST_DIR/example" "$TEST_DIR/nobody.sock"
-    assert_contains "$output" 'No such file'
+    for client in subscriber publisher; do
+        build_example "$client"
+        assert_exit 1 timeout 20 "$TEST_DIR/example" "$TEST_DIR/nobody.sock"
+        assert_contains "$output" 'No such file'
+    done
+}
+
+# The other one publishes ten records, and knows that they are published.
+test_example_of_a_publisher() {
+    install_all
+    build_example publisher
+    start_daemon "$ring" 'source = { type = "push"; };'
+    assert_exit 0 timeout 20 "$TEST_DIR/example" "$RUNTIME_DIRECTORY/shmd.sock"
+    assert_eq "$output" '10 of 10 records confirmed, 0 of them rejected'
+    wait_log 'calls itself example\) publishes'
+    wait_log 'calls itself example\) left, 10 records published, 0 rejected'
+    assert_exit 0 "$shm_client" --socket "$RUNTIME_DIRECTORY/shmd.sock" --count 10
+    assert_eq "$output" "$(printf 'measurement %d\n' {1..10})"
+}
+
+# … and a daemon with another source tells it.
+test_example_of_a_publisher_where_nobody_publishes() {
+    install_all
+    build_example publisher
+    start_daemon "$ring"
+    assert_exit 1 timeout 20 "$TEST_DIR/example" "$RUNTIME_DIRECTORY/shmd.sock"
+    assert_contains "$output" 'cannot publish: Operation not supported'
 }
 
 run_tests "$@"
