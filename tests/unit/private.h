@@ -25,7 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PRIVATE_SECONDS 60    /* that a program of tests may take */
+#define PRIVATE_SECONDS 300   /* that a program of tests may take */
 #define PRIVATE_NOBODY  65534 /* a uid and gid that is not ours */
 
 /* Ends a test that cannot run here, and says why. */
