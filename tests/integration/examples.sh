@@ -27,7 +27,7 @@ test_all_are_accepted() {
         assert_eq "$output" '' "$file"
         count=$((count + 1))
     done
-    ((count >= 4)) || fail "only $count examples"
+    ((count >= 5)) || fail "only $count examples"
 }
 
 # No two of them get into each other's way.
@@ -74,6 +74,28 @@ test_log_fan_out_of_the_journal() {
         skip 'there is no journal that this user may read'
     start log-fan-out 's/--lines=0/--lines=1/'
     client follow --from oldest --count 1 | grep -q MESSAGE
+}
+
+test_push_bus() {
+    local i readers=() publishers=()
+    start push-bus
+    for i in 1 2; do
+        client follow --from oldest --count 2000 --name "reader-$i" >"$TEST_DIR/reader-$i" &
+        readers+=($!)
+        wait_log "calls itself reader-$i\\) subscribed" # before there is anything to be missed
+    done
+    for i in a b; do
+        seq -f "$i %.0f" 1000 | client publish --name "publisher-$i" &
+        publishers+=($!)
+    done
+    wait "${publishers[@]}"
+    wait "${readers[@]}"
+    # The same for both readers; and of each publisher, all in order.
+    cmp "$TEST_DIR/reader-1" "$TEST_DIR/reader-2"
+    for i in a b; do
+        assert_eq "$(grep "^$i" "$TEST_DIR/reader-1" | md5sum)" \
+            "$(seq -f "$i %.0f" 1000 | md5sum)" "publisher $i"
+    done
 }
 
 test_feature_flags() {
