@@ -179,6 +179,9 @@ int manager_change_segment(struct manager *manager, const struct conf *conf,
     manager->fastest = state_number(manager->state->file);
     r = board_open(&manager->board, conf, &manager->segment, manager->state);
     if (r < 0) {
+        /* The next daemon begins with this one, or removes it. */
+        manager->state->file->key = manager->segment.key;
+        manager->state->file->segment_id = manager->segment.id;
         manager->exit_status = EX_OSERR;
         segment_detach(&manager->segment);
         return r;

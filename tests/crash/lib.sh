@@ -116,6 +116,12 @@ wait_client() {
     wait "$1" 2>/dev/null || true
 }
 
+# Where leases are short, a machine that is too busy for a subscriber has it evicted: it was told, and
+# what it got is accounted for.
+was_evicted() {
+    [[ -n ${short_lease:-} ]] && grep -q '^got .* ended by Timer expired$' "$TEST_DIR/$1.out"
+}
+
 # claim NAME PID KIND: what it says it has got, for the audit; and whether it was content
 claim() {
     local words got first last lost acknowledged faults cause
@@ -128,6 +134,9 @@ claim() {
         return
     fi
     read -r got first last lost acknowledged faults cause <<<"$words"
+    if was_evicted "$1"; then
+        set -- "$1" "$2" some
+    fi
     if ((faults > 0)); then
         problem "subscriber $1: $(grep -vcE '^(segment|got|from)' "$TEST_DIR/$1.out") faults: $(
             grep -vE '^(segment|got|from)' "$TEST_DIR/$1.out" | head -n 3 | paste -sd, -)"
@@ -137,7 +146,8 @@ claim() {
     fi
     if [[ $3 != some ]]; then
         [[ -z $cause ]] || problem "subscriber $1 ended $cause"
-        ((last == acknowledged)) || problem "subscriber $1 got up to $last, acknowledged $acknowledged"
+        # Who has got none has acknowledged what came before its first one.
+        ((got == 0 || last == acknowledged)) || problem "subscriber $1 got up to $last, acknowledged $acknowledged"
     fi
     echo "$1 $2 $got $first $last $3" >>"$TEST_DIR/claims"
 }
@@ -154,7 +164,7 @@ claim_star() {
 end_subscribers() {
     local follower name pid
     for follower in "${followers[@]}"; do
-        (wait_follower "${follower%:*}") 2>/dev/null ||
+        (wait_follower "${follower%:*}") 2>/dev/null || was_evicted "${follower%:*}" ||
             problem "subscriber ${follower%:*} stands still at record $(acknowledged_by "${follower%:*}")"
     done
     touch "$TEST_DIR/enough"

@@ -211,7 +211,7 @@ claim_ended() {
 
 # disturbed CASE with|without SIZE OTHER-SIZE LINE
 disturbed() {
-    local options ended=() settings="lease_ms = 700; $5" kind=lossy
+    local options ended=() settings="lease_ms = 700; $5" kind=lossy short_lease=1
     # Whoever leaves while there is no daemon, and nobody keeps its page, is heard of no more.
     [[ $2 == with ]] || kind=some
     begin "$1" "$settings" "size = $3;"

@@ -117,14 +117,15 @@ bool fault_strikes(const char *function, enum fault_kind kind, const void *calle
     enum fault_origin origin;
     unsigned long number;
 
-    if (!control || control[0] != '1' || !is_meant(function, kind)) {
+    if (!control) {
         return false;
     }
     origin = fault_origin(caller);
     if (origin == ORIGIN_SHMD) {
         atomic_store(&begun, true);
     }
-    if (!atomic_load(&begun) || origin == ORIGIN_LIBCONFIG) {
+    if (control[0] != '1' || !is_meant(function, kind) || !atomic_load(&begun) ||
+        origin == ORIGIN_LIBCONFIG) {
         return false;
     }
     number = atomic_fetch_add(&counted, 1) + 1;
