@@ -79,6 +79,16 @@ char *board_place(struct board *board, size_t length)
                                          : stream_place(&board->stream, length);
 }
 
+void board_begin(struct board *board)
+{
+    stream_begin(&board->stream);
+}
+
+void board_end(struct board *board)
+{
+    stream_end(&board->stream);
+}
+
 void board_publish(struct board *board, size_t length)
 {
     if (board->layout == LAYOUT_PLAIN) {

@@ -77,7 +77,8 @@ static char *on_place(void *userdata, size_t length)
     struct intake *intake = &manager->intake;
 
     intake->placed = length;
-    return board_place(&manager->board, length);
+    intake->place = board_place(&manager->board, length);
+    return intake->place;
 }
 
 static void on_fail(void *userdata, const char *reason)
@@ -103,7 +104,7 @@ static void on_deliver(void *userdata, size_t length)
 {
     struct manager *manager = userdata;
     struct intake *intake = &manager->intake;
-    const char *record = board_place(&manager->board, intake->placed);
+    const char *record = intake->placed > 0 ? intake->place : board_place(&manager->board, 0);
     const char *objection = board_objection(&manager->board, record, length);
 
     if (intake->torn) {
@@ -373,11 +374,14 @@ void intake_put_down(struct manager *manager)
     if (intake->next.source) {
         fit(manager, &intake->next.source->context);
     }
-    if (intake->moved) {
+    if (intake->placed > 0) {
         size_t room = intake->feed.source->context.room;
 
         intake->placed = intake->placed < room ? intake->placed : room;
-        memcpy(board_place(&manager->board, intake->placed), intake->moved, intake->placed);
+        intake->place = board_place(&manager->board, intake->placed);
+    }
+    if (intake->moved) {
+        memcpy(intake->place, intake->moved, intake->placed);
         free(intake->moved);
         intake->moved = NULL;
     }

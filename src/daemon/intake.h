@@ -36,6 +36,7 @@ struct intake {
     struct refill refill;
     sd_event_source *ask_source; /* the pause after a failed refill */
     size_t placed;               /* how long the source's place is; 0: it has none */
+    char *place;                 /* where it is */
     char *moved;                 /* what was written there, on its way to another segment */
     bool torn;                   /* … or lost on that way */
     bool published;              /* something that nobody has been told of yet */

@@ -106,11 +106,13 @@ bool manager_refill(struct manager *manager)
         record_done(&manager->board.record);
     }
     intake_turn(manager, board_is_all_acknowledged(&manager->board, &progress));
+    board_begin(&manager->board);
     for (int i = 0; i < REFILLS_MAX && board_wants(&manager->board, &progress); i++) {
         if (!intake_ask(manager)) {
             break;
         }
     }
+    board_end(&manager->board);
     if (manager->newcomer) {
         manager->newcomer = false;
         intake_repeat(manager);

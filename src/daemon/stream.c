@@ -3,6 +3,9 @@
 #include "base/clock.h"
 #include "base/step.h"
 
+#define MOMENT_BYTES                                                                               \
+    (32 * RING_LINE) /* that are written in less than the clock's microsecond or two */
+
 static struct trace *trace_at(const struct stream *stream, uint64_t number)
 {
     return &stream->traces[number & stream->mask];
@@ -139,6 +142,32 @@ char *stream_place(struct stream *stream, size_t length)
     return ring_reserve(writer, length);
 }
 
+void stream_begin(struct stream *stream)
+{
+    stream->batch = true;
+    stream->moment_usec = 0;
+}
+
+void stream_end(struct stream *stream)
+{
+    stream->batch = false;
+}
+
+/* Within a batch, the clock is read for every few lines only: reading it takes as long as they do.
+ */
+static uint64_t moment(struct stream *stream, uint64_t length)
+{
+    if (!stream->batch) {
+        return clock_usec();
+    }
+    if (stream->moment_usec == 0 || stream->moment_bytes >= MOMENT_BYTES) {
+        stream->moment_usec = clock_usec();
+        stream->moment_bytes = 0;
+    }
+    stream->moment_bytes += ring_footprint(length);
+    return stream->moment_usec;
+}
+
 void stream_publish(struct stream *stream, size_t length)
 {
     struct ring_writer *writer = &stream->writer;
@@ -147,18 +176,19 @@ void stream_publish(struct stream *stream, size_t length)
     STEP("ring.filled");
     number = ring_commit(writer, length);
     STEP("ring.committed");
-    remember(stream, number, writer->head, length, clock_usec());
+    remember(stream, number, writer->head, length, moment(stream, length));
     state_enter(stream->state->file, number, PHASE_EMPTY);
 }
 
 void stream_release(struct stream *stream, uint64_t number)
 {
     struct ring_writer *writer = &stream->writer;
-    const struct ring_record *record;
+    uint64_t newest = stream_newest(stream);
+    uint64_t last = number < newest ? number : newest;
 
-    while ((record = ring_oldest(writer)) &&
-           atomic_load_explicit(&record->number, memory_order_relaxed) <= number) {
-        ring_drop_oldest(writer);
+    /* We remember all that are held, and the end of the one before: older ones are gone already. */
+    if (newest - last <= stream->mask && trace_at(stream, last)->end > writer->tail) {
+        writer->tail = trace_at(stream, last)->end;
     }
     if (number > stream->state->file->released) {
         stream->state->file->released = number;

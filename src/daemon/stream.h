@@ -27,6 +27,8 @@ struct stream {
     struct state *state;
     struct trace *traces; /* by number, as many as there may be records in the ring */
     uint64_t mask;
+    bool batch; /* records follow each other at once */
+    uint64_t moment_usec, moment_bytes;
 };
 
 /*
@@ -41,6 +43,10 @@ bool stream_wants(const struct stream *stream, uint64_t fastest);
 
 /* Where the next record of up to `length` bytes is to be written; stream_wants() was true. */
 char *stream_place(struct stream *stream, size_t length);
+
+/* What is published between these two is so without a pause. */
+void stream_begin(struct stream *stream);
+void stream_end(struct stream *stream);
 
 /* Publishes what was written there. */
 void stream_publish(struct stream *stream, size_t length);

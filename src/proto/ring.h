@@ -143,6 +143,27 @@ static inline uint32_t ring_length(const struct ring_record *record)
     return __atomic_load_n(&record->length, __ATOMIC_RELAXED);
 }
 
+/*
+ * The place of a position in the data: position % capacity, without the division, which takes as
+ * long as all the rest. `lap` is a position where the data began, any one (0 to begin with); the
+ * nearer, the better.
+ */
+static inline uint64_t ring_offset(uint64_t capacity, uint64_t lap, uint64_t position)
+{
+    uint64_t offset = position - lap;
+
+    if (offset < capacity) {
+        return offset;
+    }
+    if (offset - capacity < capacity) { /* the next lap */
+        return offset - capacity;
+    }
+    if (offset + capacity < capacity) { /* the lap before: offset is below 0 */
+        return offset + capacity;
+    }
+    return position % capacity;
+}
+
 /* --- writing --- */
 
 struct ring_writer {
@@ -151,11 +172,30 @@ struct ring_writer {
     uint64_t capacity;
     uint64_t tail, head; /* positions; the header's are copies */
     uint64_t number;     /* of the next record */
+    uint64_t lap;        /* see ring_offset() */
 };
 
 static inline struct ring_record *ring_at(char *data, uint64_t capacity, uint64_t position)
 {
     return (struct ring_record *)(void *)(data + position % capacity);
+}
+
+static inline uint64_t ring_writer_offset(const struct ring_writer *writer, uint64_t position)
+{
+    return ring_offset(writer->capacity, writer->lap, position);
+}
+
+static inline struct ring_record *ring_writer_at(const struct ring_writer *writer,
+                                                 uint64_t position)
+{
+    return (struct ring_record *)(void *)(writer->data + ring_writer_offset(writer, position));
+}
+
+/* The head goes on, and its lap with it. */
+static inline void ring_writer_go(struct ring_writer *writer, uint64_t position)
+{
+    writer->lap = position - ring_writer_offset(writer, position);
+    writer->head = position;
 }
 
 /* Makes an empty ring in a segment, whose first record will have this number. */
@@ -188,7 +228,7 @@ static inline void ring_format(struct ring_writer *writer, void *segment, size_t
 static inline uint64_t ring_place(const struct ring_writer *writer, uint64_t length,
                                   uint64_t *ret_end)
 {
-    uint64_t left = writer->capacity - writer->head % writer->capacity;
+    uint64_t left = writer->capacity - ring_writer_offset(writer, writer->head);
     uint64_t start = ring_footprint(length) <= left ? writer->head : writer->head + left;
 
     *ret_end = start + ring_footprint(length) + RING_LINE; /* with the next record's number */
@@ -211,8 +251,8 @@ static inline bool ring_has_room(const struct ring_writer *writer, uint64_t leng
  */
 static inline uint64_t ring_oldest_position(const struct ring_writer *writer)
 {
-    const struct ring_record *record = ring_at(writer->data, writer->capacity, writer->tail);
-    uint64_t left = writer->capacity - writer->tail % writer->capacity;
+    const struct ring_record *record = ring_writer_at(writer, writer->tail);
+    uint64_t left = writer->capacity - ring_writer_offset(writer, writer->tail);
 
     return writer->tail != writer->head &&
                    atomic_load_explicit(&record->number, memory_order_relaxed) == RING_WRAP
@@ -225,7 +265,7 @@ static inline struct ring_record *ring_oldest(const struct ring_writer *writer)
 {
     uint64_t position = ring_oldest_position(writer);
 
-    return position == writer->head ? NULL : ring_at(writer->data, writer->capacity, position);
+    return position == writer->head ? NULL : ring_writer_at(writer, position);
 }
 
 /* Gives up the record at the tail. Its bytes stay until ring_reserve() makes the tail known. */
@@ -252,29 +292,27 @@ static inline char *ring_reserve(struct ring_writer *writer, uint64_t length)
     atomic_thread_fence(memory_order_release);
     if (start != writer->head) {
         /* The place that the wrap marker leads to, before the marker does. */
-        atomic_store_explicit(&ring_at(writer->data, writer->capacity, start)->number, 0,
-                              memory_order_relaxed);
-        atomic_store_explicit(&ring_at(writer->data, writer->capacity, writer->head)->number,
-                              RING_WRAP, memory_order_release); /* pairs with R1 */
-        writer->head = start;
+        atomic_store_explicit(&ring_writer_at(writer, start)->number, 0, memory_order_relaxed);
+        atomic_store_explicit(&ring_writer_at(writer, writer->head)->number, RING_WRAP,
+                              memory_order_release); /* pairs with R1 */
+        ring_writer_go(writer, start);
     }
-    return ring_at(writer->data, writer->capacity, start)->bytes;
+    return ring_writer_at(writer, start)->bytes;
 }
 
 /* Publishes what was filled in, `length` bytes, at most as many as were reserved. */
 static inline uint64_t ring_commit(struct ring_writer *writer, uint64_t length)
 {
-    struct ring_record *record = ring_at(writer->data, writer->capacity, writer->head);
+    struct ring_record *record = ring_writer_at(writer, writer->head);
     uint64_t next = writer->head + ring_footprint(length);
 
     /* W2: nobody may take old bytes in the next place for a commit. */
-    atomic_store_explicit(&ring_at(writer->data, writer->capacity, next)->number, 0,
-                          memory_order_relaxed);
+    atomic_store_explicit(&ring_writer_at(writer, next)->number, 0, memory_order_relaxed);
     __atomic_store_n(&record->length, (uint32_t)length, __ATOMIC_RELAXED); /* W3 */
     __atomic_store_n(&record->reserved, 0, __ATOMIC_RELAXED);
     /* W4: release; pairs with R1. */
     atomic_store_explicit(&record->number, writer->number, memory_order_release);
-    writer->head = next;
+    ring_writer_go(writer, next);
     atomic_store_explicit(&writer->header->head, next, memory_order_release);
     return writer->number++;
 }
@@ -287,12 +325,19 @@ struct ring_reader {
     uint64_t capacity;
     uint64_t position; /* of the record that comes next */
     uint64_t number;   /* its number; 0: not known */
+    uint64_t lap;      /* see ring_offset() */
 };
+
+static inline uint64_t ring_reader_offset(const struct ring_reader *reader, uint64_t position)
+{
+    return ring_offset(reader->capacity, reader->lap, position);
+}
 
 static inline const struct ring_record *ring_peek(const struct ring_reader *reader,
                                                   uint64_t position)
 {
-    uint64_t place = position % reader->capacity / RING_LINE * RING_LINE; /* whatever is claimed */
+    /* Whatever is claimed. */
+    uint64_t place = ring_reader_offset(reader, position) / RING_LINE * RING_LINE;
 
     return (const struct ring_record *)(const void *)(reader->data + place);
 }
@@ -339,7 +384,7 @@ static inline uint64_t ring_seek_oldest(struct ring_reader *reader)
             atomic_load_explicit(&ring_peek(reader, position)->number, memory_order_acquire);
 
         if (number == RING_WRAP) {
-            position += reader->capacity - position % reader->capacity;
+            position += reader->capacity - ring_reader_offset(reader, position);
             number =
                 atomic_load_explicit(&ring_peek(reader, position)->number, memory_order_acquire);
         }
@@ -360,7 +405,7 @@ static inline bool ring_plausible(const struct ring_reader *reader, uint64_t len
 {
     return length <= ring_length_max(reader->capacity) &&
            sizeof(struct ring_record) + length <=
-               reader->capacity - reader->position % reader->capacity;
+               reader->capacity - ring_reader_offset(reader, reader->position);
 }
 
 enum ring_look {
@@ -379,7 +424,7 @@ static inline enum ring_look ring_look(struct ring_reader *reader, const struct 
     uint64_t number = atomic_load_explicit(&record->number, memory_order_acquire); /* with W4 */
 
     if (number == RING_WRAP && !ring_overtaken(reader, reader->position)) {
-        reader->position += reader->capacity - reader->position % reader->capacity;
+        reader->position += reader->capacity - ring_reader_offset(reader, reader->position);
         record = ring_peek(reader, reader->position);
         number = atomic_load_explicit(&record->number, memory_order_acquire);
     }
@@ -411,5 +456,6 @@ static inline bool ring_copy(const struct ring_reader *reader, const struct ring
 static inline void ring_advance(struct ring_reader *reader, uint64_t length)
 {
     reader->position += ring_footprint(length);
+    reader->lap = reader->position - ring_reader_offset(reader, reader->position);
     reader->number++;
 }
