@@ -52,6 +52,11 @@ static enum exit_status explain(struct publish *publish, int error)
         output_error("the daemon takes no records from publishers: set source.type to \"push\", "
                      "see shmd.conf(5)");
         return EXIT_FAILED;
+    case -EMSGSIZE:
+        output_error("record %" PRIu64 " is longer than the segment can hold by now: see size in "
+                     "shmd.conf(5)",
+                     publish->records + 1);
+        return EXIT_FAILED;
     case -EBADMSG:
         output_error("record %" PRIu64 " cannot lie in a plain segment, because it is empty, "
                      "begins with '*' or contains a NUL byte: leave it out, or set layout to "
@@ -71,8 +76,11 @@ static uint64_t record_max(const struct publish *publish)
     return publication.record_max;
 }
 
-/* Something may have been confirmed: the patience begins anew. EXIT_TIMED_OUT if it is over. */
-static enum exit_status look(struct publish *publish)
+/*
+ * Something may have been confirmed: the patience begins anew. EXIT_TIMED_OUT if it is over.
+ * `idle`: it is the input that we wait for, and where all is confirmed that may take its time.
+ */
+static enum exit_status look(struct publish *publish, bool idle)
 {
     uint64_t confirmed, now = clock_usec();
     int r = shmd_publisher_confirmed(publish->publisher, &confirmed);
@@ -80,12 +88,13 @@ static enum exit_status look(struct publish *publish)
     if (r < 0) {
         return explain(publish, r);
     }
-    if (confirmed != publish->confirmed || confirmed == publish->records) {
+    idle = idle && confirmed == publish->records;
+    if (idle || confirmed != publish->confirmed) {
         publish->confirmed = confirmed;
         publish->moved_usec = now;
     }
     progress_update(&publish->progress, publish->records, publish->bytes);
-    if (now - publish->moved_usec < publish->options->timeout_usec) {
+    if (idle || now - publish->moved_usec < publish->options->timeout_usec) {
         return EXIT_DONE;
     }
     progress_clear(&publish->progress);
@@ -117,8 +126,8 @@ static enum exit_status hand_in(struct publish *publish, const struct frame *fra
             publish->begin += frame->taken;
             return EXIT_DONE;
         }
-        status =
-            r == -ETIMEDOUT || r == -EAGAIN || r == -EINTR ? look(publish) : explain(publish, r);
+        status = r == -ETIMEDOUT || r == -EAGAIN || r == -EINTR ? look(publish, false)
+                                                                : explain(publish, r);
     }
     return status;
 }
@@ -194,7 +203,7 @@ static enum exit_status wait_for_input(struct publish *publish)
 
         (void)poll(fds, 2, armed == SHMD_NEWS ? 0 : (int)(WAIT_MAX_USEC / USEC_PER_MSEC));
     }
-    return look(publish);
+    return look(publish, true);
 }
 
 static enum exit_status read_some(struct publish *publish)
@@ -231,7 +240,8 @@ static enum exit_status settle(struct publish *publish)
 
     while (status == EXIT_DONE && r < 0) {
         r = shmd_publisher_flush(publish->publisher, patience_usec(publish));
-        status = r == 0 || r == -ETIMEDOUT || r == -EINTR ? look(publish) : explain(publish, r);
+        status =
+            r == 0 || r == -ETIMEDOUT || r == -EINTR ? look(publish, false) : explain(publish, r);
     }
     return r == 0 ? EXIT_DONE : status;
 }

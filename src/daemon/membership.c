@@ -239,7 +239,7 @@ static void receive(struct manager *manager, struct session *session)
     } else if (session_is_away(session)) {
         on_leaving(manager, session);
     } else if (session->socket < 0 && session_publishes(session)) {
-        publishers_receive(manager, session); /* it has left something behind */
+        publishers_receive(session); /* it has left something behind */
     } else if (session->socket < 0) {
         sessions_drop(session, SESSION_LEFT);
     } else if (session_subscribes(session) && cursor->segment_id != manager->segment.id) {
@@ -248,7 +248,7 @@ static void receive(struct manager *manager, struct session *session)
         /* It may not know of its session, or could not wake us. */
         sessions_send_away(session, PAGE_CLOSING);
     } else if (session_publishes(session)) {
-        publishers_receive(manager, session);
+        publishers_receive(session);
     } else {
         session->waiting_usec = 0; /* what it owes, subscribers_notify() finds */
     }

@@ -35,10 +35,9 @@ void publishers_welcome(struct session *session, struct message_welcome *welcome
                           memory_order_relaxed); /* the message is later */
 }
 
-void publishers_receive(struct manager *manager, struct session *session)
+void publishers_receive(struct session *session)
 {
     session->waiting_usec = 0;
-    session->longest = board_longest(&manager->board);
     session->told = UNTOLD; /* it may not know how far we had come */
 }
 
@@ -58,10 +57,10 @@ static bool collect(struct manager *manager, struct session *session)
     struct transfer *transfer = &manager->state->file->transfer;
     size_t longest = board_longest(board);
     const char *bytes, *objection;
-    size_t length, shown;
+    size_t length, left_out, shown;
     char *place;
 
-    switch (queue_look(&session->queue, &bytes, &length)) {
+    switch (queue_look(&session->queue, &bytes, &length, &left_out)) {
     case QUEUE_EMPTY:
         return false;
     case QUEUE_BROKEN:
@@ -73,7 +72,8 @@ static bool collect(struct manager *manager, struct session *session)
     shown = length <= longest || length < BOARD_EXCERPT ? length : BOARD_EXCERPT;
     place = board_place(board, length);
     memcpy(place, bytes, shown);
-    objection = board_objection(board, place, length); /* of our copy, not of what may change */
+    objection = left_out > 0 ? "it does not fit any more"
+                             : board_objection(board, place, length); /* of our copy */
     transfer_note(transfer, &(struct transfer){
                                 .record = board_newest(board) + !objection,
                                 .own = session->queue.number,
@@ -83,7 +83,8 @@ static bool collect(struct manager *manager, struct session *session)
                             });
     if (objection) {
         manager->state->file->rejected++;
-        report_rejected(manager, session, objection, length, place, shown);
+        report_rejected(manager, session, objection, left_out > 0 ? left_out : length, place,
+                        shown);
     } else {
         intake_publish(manager, length);
     }
@@ -135,14 +136,27 @@ static bool confirm(struct session *session)
 static bool is_done(struct manager *manager, struct session *session)
 {
     const char *bytes;
-    size_t length;
+    size_t length, left_out;
+    bool collected = intake_collects(manager);
 
-    return !intake_collects(manager) || queue_look(&session->queue, &bytes, &length) == QUEUE_EMPTY;
+    while (queue_look(&session->queue, &bytes, &length, &left_out) == QUEUE_RECORD) {
+        if (collected) {
+            return false;
+        }
+        ring_advance(&session->queue, length);
+        session->given_up++;
+    }
+    return true;
+}
+
+/* Has it to connect again, to learn what is different? */
+static bool is_outdated(const struct manager *manager, const struct session *session)
+{
+    return !is_wanted(manager->conf) || session->cursor->segment_id != manager->segment.id;
 }
 
 bool publishers_work(struct manager *manager)
 {
-    size_t longest = board_longest(&manager->board);
     struct session *next;
     bool worked = false;
 
@@ -152,7 +166,7 @@ bool publishers_work(struct manager *manager)
             continue;
         }
         worked |= confirm(session);
-        if (!session->closing && (!is_wanted(manager->conf) || session->longest != longest)) {
+        if (!session->closing && is_outdated(manager, session)) {
             session->closing = true;
             session_end(session, PAGE_CLOSING);
         }

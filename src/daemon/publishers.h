@@ -6,8 +6,8 @@
  *
  * Several publishers have their turns one after the other, each for a few records. A publisher that
  * has gone keeps its place until all that it had handed in is published. When another source is to
- * take over, or when records may be longer or must be shorter than before, publishers are told to
- * hand in no more; what they have handed in is dealt with, and they connect again.
+ * take over, or when another segment has come, in which other records may fit, publishers are told
+ * to hand in no more; what they have handed in is dealt with, and they connect again.
  */
 #pragma once
 
@@ -22,7 +22,7 @@ int publishers_hello(struct manager *manager, struct session *session, struct se
 void publishers_welcome(struct session *session, struct message_welcome *welcome);
 
 /* A publisher of an earlier daemon, with its page and its queue. */
-void publishers_receive(struct manager *manager, struct session *session);
+void publishers_receive(struct session *session);
 
 /* A session is about to be freed. */
 void publishers_forget(struct manager *manager, const struct session *session);

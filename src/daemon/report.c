@@ -359,16 +359,21 @@ void report_session_ended(struct manager *manager, const struct session *session
                                "closed: another source has come, or a segment of another size"},
     };
     bool publishes = session->cursor && session->role == MESSAGE_PUBLISHER;
-    char what[192], counts[64] = "";
+    char what[256], counts[128] = "";
     struct entry *entry;
 
     if (reason == SESSION_LEFT && !session_is_welcome(session)) {
         return; /* it only asked for the status */
     }
     if (publishes) {
-        (void)snprintf(counts, sizeof(counts),
-                       ", %" PRIu64 " records published, %" PRIu64 " rejected",
-                       session_published(session), session->lost);
+        int length = snprintf(counts, sizeof(counts),
+                              ", %" PRIu64 " records published, %" PRIu64 " rejected",
+                              session_published(session), session->lost);
+
+        if (session->given_up > 0) {
+            (void)snprintf(counts + length, sizeof(counts) - (size_t)length,
+                           ", %" PRIu64 " given up", session->given_up);
+        }
     }
     (void)snprintf(what, sizeof(what), "%s%s%s%s",
                    reason == SESSION_EVICTED && session_is_away(session)
@@ -379,6 +384,7 @@ void report_session_ended(struct manager *manager, const struct session *session
     if (publishes) {
         entry_add(entry, "SHMD_RECORDS=%" PRIu64, session_published(session));
         entry_add(entry, "SHMD_REJECTED=%" PRIu64, session->lost);
+        entry_add(entry, "SHMD_GIVEN_UP=%" PRIu64, session->given_up);
     } else if (session->cursor) {
         entry_add(entry, "SHMD_RECORD_LAST=%" PRIu64, session->acknowledged);
         entry_add(entry, "SHMD_LOST=%" PRIu64, session->lost);

@@ -65,9 +65,10 @@ struct session {
     /* Of a publisher; its acknowledged records are those of its own that are dealt with. */
     struct ring_reader queue; /* what it hands in */
     size_t queue_size;
-    size_t longest; /* record that it was told to fit, in bytes */
-    bool broken;    /* what stands in its queue is no record */
-    bool closing;   /* it was told to hand in no more */
+    size_t longest;    /* record that it was told to fit, in bytes */
+    uint64_t given_up; /* records that it had handed in for a source that is no more */
+    bool broken;       /* what stands in its queue is no record */
+    bool closing;      /* it was told to hand in no more */
 };
 
 enum claim {

@@ -11,9 +11,9 @@ static size_t walk(const void *queue, size_t size, uint64_t confirmed, uint64_t 
 
     for (ring_seek_oldest(&reader); reader.number != 0 && reader.number <= last;) {
         const char *bytes;
-        size_t length;
+        size_t length, left_out;
 
-        if (queue_look(&reader, &bytes, &length) != QUEUE_RECORD) {
+        if (queue_look(&reader, &bytes, &length, &left_out) != QUEUE_RECORD) {
             break;
         }
         if (reader.number > confirmed) {

@@ -93,6 +93,21 @@ static void ring_daemon(struct shmd_publisher *publisher)
     }
 }
 
+/* A record that was handed in before; where it does not fit any more, its number. */
+static bool put_anew(struct shmd_publisher *publisher, const char *bytes, size_t length)
+{
+    struct ring_writer *writer = &publisher->writer;
+
+    if (length <= publisher->member.link.welcome.position) {
+        return writer_put(writer, bytes, length);
+    }
+    if (!ring_has_room(writer, 0)) {
+        return false;
+    }
+    queue_leave_out(writer, length);
+    return true;
+}
+
 /* Hands in anew what there is room for. */
 static void work_off(struct shmd_publisher *publisher)
 {
@@ -104,7 +119,7 @@ static void work_off(struct shmd_publisher *publisher)
         size_t length;
         const char *bytes = backlog_peek(backlog, &length);
 
-        if (!writer_put(&publisher->writer, bytes, length)) {
+        if (!put_anew(publisher, bytes, length)) {
             break;
         }
         backlog_advance(backlog);
@@ -146,6 +161,7 @@ static int keep_connected(struct shmd_publisher *publisher)
     struct member *member = &publisher->member;
     int r;
 
+    member_disarm(member);
     look(publisher);
     if (member->connected) {
         enum page_state state = link_state(&member->link);
@@ -253,6 +269,7 @@ static bool hand_in(struct shmd_publisher *publisher, const void *data, size_t l
         !backlog_is_empty(&publisher->backlog)) {
         return false;
     }
+    member_disarm(&publisher->member);
     if (!writer_put(&publisher->writer, data, length)) {
         look(publisher);
         queue_release(&publisher->writer, publisher->confirmed);

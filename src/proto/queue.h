@@ -13,6 +13,9 @@
  * nothing that it finds there: what it copies is bounded first, and a record that cannot be ends
  * the session.
  *
+ * A record that was handed in before and does not fit any more, because another segment has come,
+ * keeps its number: it stands there empty, with its length in `left_out`, and is rejected.
+ *
  * Both sides wake each other as in page.h: a record that was handed in is news for the daemon, a
  * confirmation for the publisher.
  */
@@ -65,7 +68,7 @@ enum queue_look {
  * are copied, at the expense of whoever changes them.
  */
 static inline enum queue_look queue_look(struct ring_reader *reader, const char **ret,
-                                         size_t *ret_length)
+                                         size_t *ret_length, size_t *ret_left_out)
 {
     const struct ring_record *record = ring_peek(reader, reader->position);
     uint64_t number = atomic_load_explicit(&record->number, memory_order_acquire); /* with W4 */
@@ -85,6 +88,7 @@ static inline enum queue_look queue_look(struct ring_reader *reader, const char 
     }
     *ret = record->bytes;
     *ret_length = length;
+    *ret_left_out = __atomic_load_n(&record->left_out, __ATOMIC_RELAXED);
     return QUEUE_RECORD;
 }
 
@@ -97,6 +101,13 @@ static inline struct ring_writer queue_writer(void *map, size_t size, uint64_t f
         .capacity = ring_capacity(size),
         .number = first,
     };
+}
+
+/* The publisher: in the place of a record that does not fit any more. There is room for it. */
+static inline void queue_leave_out(struct ring_writer *writer, size_t length)
+{
+    (void)ring_reserve(writer, 0);
+    (void)ring_commit_leaving_out(writer, 0, length < UINT32_MAX ? (uint32_t)length : UINT32_MAX);
 }
 
 /* The publisher: what was confirmed may be written over. */

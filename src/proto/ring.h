@@ -81,7 +81,7 @@ struct ring_header {
 struct ring_record {
     _Atomic uint64_t number;
     uint32_t length;
-    uint32_t reserved;
+    uint32_t left_out; /* 0 in a segment */
     char bytes[];
 };
 
@@ -300,8 +300,12 @@ static inline char *ring_reserve(struct ring_writer *writer, uint64_t length)
     return ring_writer_at(writer, start)->bytes;
 }
 
-/* Publishes what was filled in, `length` bytes, at most as many as were reserved. */
-static inline uint64_t ring_commit(struct ring_writer *writer, uint64_t length)
+/*
+ * Publishes what was filled in, `length` bytes, at most as many as were reserved. `left_out`: of a
+ * queue only, see queue.h.
+ */
+static inline uint64_t ring_commit_leaving_out(struct ring_writer *writer, uint64_t length,
+                                               uint32_t left_out)
 {
     struct ring_record *record = ring_writer_at(writer, writer->head);
     uint64_t next = writer->head + ring_footprint(length);
@@ -309,12 +313,17 @@ static inline uint64_t ring_commit(struct ring_writer *writer, uint64_t length)
     /* W2: nobody may take old bytes in the next place for a commit. */
     atomic_store_explicit(&ring_writer_at(writer, next)->number, 0, memory_order_relaxed);
     __atomic_store_n(&record->length, (uint32_t)length, __ATOMIC_RELAXED); /* W3 */
-    __atomic_store_n(&record->reserved, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&record->left_out, left_out, __ATOMIC_RELAXED);
     /* W4: release; pairs with R1. */
     atomic_store_explicit(&record->number, writer->number, memory_order_release);
     ring_writer_go(writer, next);
     atomic_store_explicit(&writer->header->head, next, memory_order_release);
     return writer->number++;
+}
+
+static inline uint64_t ring_commit(struct ring_writer *writer, uint64_t length)
+{
+    return ring_commit_leaving_out(writer, length, 0);
 }
 
 /* --- reading --- */

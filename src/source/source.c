@@ -5,12 +5,7 @@
 #include <string.h>
 
 static const struct source_driver *const drivers[] = {
-    &source_alphabet,
-    &source_file,
-    &source_command,
-    &source_stream,
-    &source_push,
-    &source_pattern,
+    &source_alphabet, &source_file, &source_command, &source_stream, &source_push, &source_pattern,
 };
 
 #define DRIVERS (sizeof(drivers) / sizeof(drivers[0]))
