@@ -121,7 +121,8 @@ bool board_is_all_acknowledged(const struct board *board, const struct progress 
     if (board->layout == LAYOUT_PLAIN) {
         return !record_waits(&board->record);
     }
-    return !progress->subscribers || progress->slowest >= board_newest(board);
+    /* Those who have left may have acknowledged all that there is. */
+    return (progress->subscribers ? progress->slowest : progress->fastest) >= board_newest(board);
 }
 
 bool board_overwrites(const struct board *board)

@@ -116,7 +116,12 @@ static void on_deliver(void *userdata, size_t length)
         manager->state->file->rejected++;
         report_rejected(manager, NULL, objection, length, record,
                         length < intake->placed ? length : intake->placed);
-        ask_again(manager);
+        if (intake->feed.source->driver->is_sequence) {
+            intake->placed = 0;
+            pause_then_ask(manager, 0);
+        } else {
+            ask_again(manager);
+        }
         return;
     }
     intake_publish(manager, length);

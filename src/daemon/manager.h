@@ -61,7 +61,7 @@ struct manager {
     struct budget budget;         /* of entries about acknowledgements */
     struct budget session_budget; /* … and about sessions */
     struct budget saying_budget;  /* … and for what the source's programs say */
-    struct budget reject_budget;  /* … and about what publishers push in vain */
+    struct budget reject_budget;  /* … and about records that are rejected */
 
     uint64_t spin_usec;        /* how long to look for news before sleeping */
     uint64_t fastest;          /* the most that any subscriber has acknowledged */

@@ -177,22 +177,30 @@ int report_failed(struct manager *manager, const struct segment_spec *spec, int 
     return error == -EACCES || error == -EPERM ? EX_NOPERM : EX_OSERR;
 }
 
+/* The source that there is, though a reload may have named another one. */
+static const char *source_type_of(const struct manager *manager)
+{
+    const struct conf *conf = manager->intake.feed.conf;
+
+    return (conf ? conf : manager->conf)->source_type;
+}
+
 static void log_of_source(struct manager *manager, struct entry *entry)
 {
-    entry_add(entry, "SHMD_SOURCE=%s", manager->conf->source_type);
+    entry_add(entry, "SHMD_SOURCE=%s", source_type_of(manager));
     log_event(manager->log, entry);
 }
 
 void report_source_failed(struct manager *manager, const char *reason)
 {
     log_of_source(manager, entry_new(EVENT_SOURCE_FAILED, "source %s yields no record: %s",
-                                     manager->conf->source_type, reason));
+                                     source_type_of(manager), reason));
 }
 
 void report_source_ended(struct manager *manager, const char *reason)
 {
     log_of_source(manager, entry_new(EVENT_SOURCE_ENDED, "source %s has ended: %s",
-                                     manager->conf->source_type, reason));
+                                     source_type_of(manager), reason));
 }
 
 /* Its programs may say as much as they like, but not fill the journal with it. */
@@ -213,7 +221,7 @@ void report_source_said(struct manager *manager, const char *line, size_t length
         text_write_visible(file, line, length, true);
         (void)fclose(file);
     }
-    log_of_source(manager, entry_new(EVENT_SOURCE_SAID, "source %s: %s", manager->conf->source_type,
+    log_of_source(manager, entry_new(EVENT_SOURCE_SAID, "source %s: %s", source_type_of(manager),
                                      visible ? visible : "?"));
 }
 
@@ -262,16 +270,13 @@ void report_rejected(struct manager *manager, const struct session *publisher,
                      const char *objection, size_t length, const char *record, size_t shown)
 {
     struct entry *entry;
+    uid_t uid = publisher ? publisher->identity.uid : geteuid();
+    uint64_t now = clock_usec();
 
-    if (publisher) {
-        uid_t uid = publisher->identity.uid;
-        uint64_t now = clock_usec();
-
-        budget_charge(&manager->reject_budget, uid, now, REJECTED_COST);
-        if (budget_in_debt(&manager->reject_budget, uid, now)) {
-            log_left_out(manager->log, EVENT_RECORD_REJECTED);
-            return;
-        }
+    budget_charge(&manager->reject_budget, uid, now, REJECTED_COST);
+    if (budget_in_debt(&manager->reject_budget, uid, now)) {
+        log_left_out(manager->log, EVENT_RECORD_REJECTED);
+        return;
     }
     entry = entry_new(EVENT_RECORD_REJECTED, "record of %zu bytes rejected: %s", length, objection);
     entry_add(entry, "SHMD_BYTES=%zu", length);

@@ -84,6 +84,9 @@ struct source_context {
 struct source_driver {
     const char *name;
 
+    /* Its records come one after the other: after one that was rejected, the next may be good. */
+    bool is_sequence;
+
     /* What is wrong with the settings: a static text, and whose it is; NULL: nothing. Optional. */
     const char *(*check)(const struct source_settings *settings, const char **ret_setting);
 

@@ -436,6 +436,7 @@ static void stream_close(struct source *source)
 
 const struct source_driver source_stream = {
     .name = "stream",
+    .is_sequence = true,
     .check = stream_check,
     .open = stream_open,
     .ask = stream_ask,
