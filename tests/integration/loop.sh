@@ -34,12 +34,12 @@ test_hold_all_and_acknowledge_at_once() {
 # In each layout, and where the newest data wins: it sleeps, and misses nothing; nor when the daemon
 # is killed and started again. The descriptor stays the same.
 test_follow() {
-    local layout i
+    local layout
     for layout in "$plain" "$ring" "$ring when_full = \"overwrite\";"; do
         rm -f "$TEST_DIR/enough"
         start_daemon "$layout"
         spawn_loop loop follow "$TEST_DIR/enough"
-        for i in 1 2; do
+        for _ in 1 2; do
             wait_follower loop
             stop_daemon KILL
             sleep 0.3
