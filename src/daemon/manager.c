@@ -321,6 +321,7 @@ static bool work(struct manager *manager, bool *more)
         intake_awaits_publishers(manager)) {
         *more = manager_refill(manager);
     }
+    manager->heard_usec = 0;
     return heard || *more;
 }
 
