@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/manager.h"
-#include "base/clock.h"
-#include "base/relax.h"
+#include "base/patience.h"
 #include "base/step.h"
 #include "daemon/access.h"
 #include "daemon/membership.h"
@@ -305,8 +304,12 @@ int manager_on_tick(sd_event_source *s, uint64_t usec, void *userdata)
 
 /* --- the loop --- */
 
-/* All that there is to do now; true if there was anything. */
-static bool work(struct manager *manager)
+/*
+ * All that there is to do now; true if there was anything. A ring wants to be refilled only when
+ * something was heard, or when the last refill has left something (`more`): otherwise the look at
+ * the pages is all.
+ */
+static bool work(struct manager *manager, bool *more)
 {
     bool heard;
 
@@ -314,38 +317,48 @@ static bool work(struct manager *manager)
         return false;
     }
     heard = subscribers_work(manager);
-    return manager_refill(manager) || heard;
+    if (heard || *more || manager->board.layout != LAYOUT_RING ||
+        intake_awaits_publishers(manager)) {
+        *more = manager_refill(manager);
+    }
+    manager->heard_usec = 0;
+    return heard || *more;
 }
 
 /*
  * Works as long as there is something to do, looks for a while whether more comes, and then sleeps.
- * The loop's events, timers and connections, get their turn at least every EVENTS_USEC.
+ * The loop's events, timers and connections, get their turn at least every EVENTS_USEC; what they
+ * have changed is seen to in the first round after them.
  */
 static int turn(struct manager *manager)
 {
     uint64_t now = clock_usec();
     uint64_t events_usec = now + EVENTS_USEC;
-    uint64_t spin_until = now;
+    struct patience patience = patience_begin(0, now);
+    bool more = true;
+    int looks = 0;
     int r;
 
     while (now < events_usec) {
-        if (work(manager)) {
+        if (work(manager, &more)) {
             now = clock_usec();
-            spin_until = now + manager->spin_usec;
-            continue;
-        }
-        now = clock_usec();
-        if (now >= spin_until) {
+            patience = patience_begin(manager->spin_usec, now);
+            looks = 0;
+        } else if (++looks < PATIENCE_LOOKS && patience.limit_usec > 0) {
+            relax();
+        } else if (patience_lasts(&patience, &now)) {
+            looks = 0;
+        } else {
             break;
         }
-        relax();
     }
     if (now >= events_usec) {
         return sd_event_run(manager->event, 0);
     }
     subscribers_announce_sleep(manager);
     /* Looked at once more (S3): what came before the announcement rang no bell. */
-    r = sd_event_run(manager->event, work(manager) ? 0 : UINT64_MAX);
+    more = true;
+    r = sd_event_run(manager->event, work(manager, &more) ? 0 : UINT64_MAX);
     subscribers_announce_awake(manager);
     return r;
 }

@@ -64,6 +64,7 @@ struct manager {
     struct budget reject_budget;  /* … and about records that are rejected */
 
     uint64_t spin_usec;        /* how long to look for news before sleeping */
+    uint64_t heard_usec;       /* when this round of work heard something; 0: it did not */
     uint64_t fastest;          /* the most that any subscriber has acknowledged */
     uint64_t anonymous_logged; /* the record whose '*' an earlier daemon has logged, not more */
     bool fresh;                /* a new epoch began with this start */

@@ -112,7 +112,13 @@ enum claim session_look(struct session *session, uint64_t published, bool lossy)
 
 void session_notify(struct session *session)
 {
-    if (page_must_ring(&session->page->client_sleeps)) {
+    page_fence();
+    session_ring(session);
+}
+
+void session_ring(struct session *session)
+{
+    if (page_sleeps(&session->page->client_sleeps)) {
         /* Full: then it is rung already. Broken: its socket will tell. */
         (void)!write(session->client_doorbell, "", 1);
     }

@@ -106,6 +106,9 @@ enum claim session_look(struct session *session, uint64_t published, bool lossy)
 /* Tells the client that there is news: rings if it sleeps. */
 void session_notify(struct session *session);
 
+/* The same after page_fence(). */
+void session_ring(struct session *session);
+
 /* Says in the page how it ends, and wakes the client. */
 void session_end(struct session *session, enum page_state state);
 

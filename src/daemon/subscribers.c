@@ -55,9 +55,8 @@ void subscribers_hand_over(struct manager *manager, struct session *session)
     session->bytes = 0;
 }
 
-bool subscribers_flush(struct manager *manager, bool all)
+static bool flush(struct manager *manager, bool all, uint64_t now)
 {
-    uint64_t now = clock_usec();
     bool done = true;
 
     for (struct session *session = manager->sessions->first; session; session = session->next) {
@@ -73,6 +72,11 @@ bool subscribers_flush(struct manager *manager, bool all)
     return done;
 }
 
+bool subscribers_flush(struct manager *manager, bool all)
+{
+    return flush(manager, all, clock_usec());
+}
+
 /* Those who are in debt have waited for long enough: a range for each. */
 static int on_flush(sd_event_source *s, uint64_t usec, void *userdata)
 {
@@ -82,8 +86,8 @@ static int on_flush(sd_event_source *s, uint64_t usec, void *userdata)
     return 0;
 }
 
-/* Takes note of what a subscriber claims to have acknowledged. */
-enum claim subscribers_hear(struct manager *manager, struct session *session)
+/* *round: the time, once somebody has asked for it; until then 0. */
+static enum claim hear(struct manager *manager, struct session *session, uint64_t *round)
 {
     const struct board *board = &manager->board;
     uint64_t before = session->acknowledged;
@@ -91,7 +95,7 @@ enum claim subscribers_hear(struct manager *manager, struct session *session)
     enum claim claim = session_look(session, board_newest(board), board_overwrites(board));
 
     if (claim == CLAIM_PROGRESS) {
-        uint64_t now = clock_usec();
+        uint64_t now = *round > 0 ? *round : (*round = clock_usec());
         uint64_t published = board_usec(board, session->acknowledged);
         /* Of those that it acknowledges, it lost the oldest ones. */
         uint64_t first = before + 1 + (session->lost - lost_before);
@@ -110,6 +114,14 @@ enum claim subscribers_hear(struct manager *manager, struct session *session)
         }
     }
     return claim;
+}
+
+/* Takes note of what a subscriber claims to have acknowledged. */
+enum claim subscribers_hear(struct manager *manager, struct session *session)
+{
+    uint64_t round = 0;
+
+    return hear(manager, session, &round);
 }
 
 /* --- work --- */
@@ -134,9 +146,9 @@ struct progress subscribers_progress(const struct manager *manager)
 }
 
 /* Looks at one page. The session may be gone afterwards. True if it said anything. */
-static bool look(struct manager *manager, struct session *session)
+static bool look(struct manager *manager, struct session *session, uint64_t *round)
 {
-    enum claim claim = subscribers_hear(manager, session);
+    enum claim claim = hear(manager, session, round);
 
     if (claim == CLAIM_FALSE) {
         sessions_drop(session, SESSION_LIED);
@@ -160,13 +172,15 @@ static void flush_later(struct manager *manager)
 bool subscribers_work(struct manager *manager)
 {
     struct session *next;
+    uint64_t round = 0; /* the clock is read once: that takes longer than a look */
     bool worked = false;
 
     for (struct session *session = manager->sessions->first; session; session = next) {
         next = session->next;
-        worked |= session_subscribes(session) && look(manager, session);
+        worked |= session_subscribes(session) && look(manager, session, &round);
     }
-    if (worked && !subscribers_flush(manager, false)) {
+    manager->heard_usec = round;
+    if (worked && !flush(manager, false, round > 0 ? round : clock_usec())) {
         flush_later(manager);
     }
     return worked;
@@ -175,7 +189,7 @@ bool subscribers_work(struct manager *manager)
 void subscribers_notify(struct manager *manager)
 {
     bool lease = !board_overwrites(&manager->board); /* else nobody waits for anybody */
-    uint64_t now = lease ? clock_usec() : 0;
+    uint64_t now = !lease ? 0 : manager->heard_usec > 0 ? manager->heard_usec : clock_usec();
     uint64_t newest = board_newest(&manager->board);
 
     for (struct session *session = manager->sessions->first; session; session = session->next) {
@@ -189,7 +203,12 @@ void subscribers_notify(struct manager *manager)
         if (lease && session->waiting_usec == 0 && session->acknowledged < newest) {
             lease_begin(manager, session, now);
         }
-        session_notify(session);
+    }
+    page_fence(); /* K2, for all of them */
+    for (struct session *session = manager->sessions->first; session; session = session->next) {
+        if (session_subscribes(session)) {
+            session_ring(session);
+        }
     }
 }
 

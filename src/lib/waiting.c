@@ -4,8 +4,7 @@
  * doorbell (proto/page.h, S1–S5). How long it pays to look is learnt from whether it did.
  */
 #include "lib/member.h"
-#include "base/clock.h"
-#include "base/relax.h"
+#include "base/patience.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -42,20 +41,20 @@ int member_arm(struct member *member)
 }
 
 /* Looks for a while: it learns how long that pays. */
-static bool spin(struct member *member)
+static bool spin(struct member *member, uint64_t now, uint64_t deadline)
 {
     uint64_t limit = member->connected ? member->link.welcome.spin_usec : 0;
-    uint64_t end = clock_usec() + (limit ? member->spin_usec : 0);
+    struct patience patience = patience_begin(limit ? member->spin_usec : 0, now);
 
     do {
-        for (int i = 0; i < 16; i++) {
+        for (int i = 0; i < PATIENCE_LOOKS; i++) {
             if (member->kind->has_news(member)) {
                 member->spin_usec = limit;
                 return true;
             }
             relax();
         }
-    } while (clock_usec() < end);
+    } while (patience_lasts(&patience, &now) && now < deadline);
     member->spin_usec = member->spin_usec / 2 + 1;
     return false;
 }
@@ -65,7 +64,7 @@ int member_wait(struct member *member, uint64_t timeout_usec)
     uint64_t now = clock_usec();
     uint64_t deadline = timeout_usec > UINT64_MAX - now ? UINT64_MAX : now + timeout_usec;
 
-    if (spin(member)) {
+    if (spin(member, now, deadline)) {
         return 0;
     }
     for (;;) {

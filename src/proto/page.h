@@ -127,9 +127,21 @@ static inline void page_announce_awake(_Atomic uint32_t *sleeps)
     atomic_store_explicit(sleeps, 0, memory_order_relaxed);
 }
 
+/* K2: one is enough for all whom the news is for. */
+static inline void page_fence(void)
+{
+    atomic_thread_fence(memory_order_seq_cst); /* pairs with page_announce_sleep() */
+}
+
+/* K3, after K2: does the other side sleep? */
+static inline bool page_sleeps(const _Atomic uint32_t *sleeps)
+{
+    return atomic_load_explicit(sleeps, memory_order_relaxed) != 0;
+}
+
 /* K2, K3: after the news was stored, does the other side sleep? */
 static inline bool page_must_ring(const _Atomic uint32_t *sleeps)
 {
-    atomic_thread_fence(memory_order_seq_cst); /* pairs with page_announce_sleep() */
-    return atomic_load_explicit(sleeps, memory_order_relaxed) != 0;
+    page_fence();
+    return page_sleeps(sleeps);
 }

@@ -17,7 +17,7 @@
  *      S4     bell > 0             ppoll() in shmd_wait(); sd_event_run() in turn()
  *      S5     announce_awake()     page_announce_awake(); subscribers_announce_awake()
  *      K1     STORE(news, …)       the commit (W4), and page->published; page->acknowledged
- *      K2 K3  ring()               page_must_ring() and write(), in session_notify(),
+ *      K2 K3  ring()               page_must_ring() (or page_fence(), page_sleeps()) and write(), in session_notify(),
  *                                  shmd_acknowledge()
  *
  * The bells. A subscriber's is a pipe: it wakes as long as something is in it, and is drained before

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How to wait for news that is a look away: look, let others run, give up.
+ *
+ * A few looks come first: a peer that is awake on another processor answers within them. Then the
+ * processor is offered to others between looks. Where nobody wants it, that returns at once; where
+ * there are more processes than processors, the peer may be one of those who wait for it, and only
+ * so does it get to answer. The time that others took is not ours: what is bounded is how long we
+ * keep the processor busy ourselves. But who does not come back for a scheduler's slice has given
+ * way to somebody who computes, not to a peer; then it is better to sleep, and be woken.
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "base/relax.h"
+
+#include <sched.h>
+#include <stdbool.h>
+
+#define PATIENCE_LOOKS       64 /* between two offers: about what a round trip takes */
+#define PATIENCE_OTHERS_USEC 5  /* who takes longer to return from an offer has let others run */
+#define PATIENCE_SLICE_USEC  1000
+
+struct patience {
+    uint64_t limit_usec; /* for so long we look */
+    uint64_t spent_usec;
+    uint64_t since_usec;
+};
+
+static inline struct patience patience_begin(uint64_t limit_usec, uint64_t now)
+{
+    return (struct patience){.limit_usec = limit_usec, .since_usec = now};
+}
+
+/* After PATIENCE_LOOKS looks in vain: false if it is used up. *now is what the clock says. */
+static inline bool patience_lasts(struct patience *patience, uint64_t *now)
+{
+    uint64_t offered = clock_usec();
+
+    *now = offered;
+    patience->spent_usec += offered - patience->since_usec;
+    if (patience->spent_usec >= patience->limit_usec) {
+        return false;
+    }
+    (void)sched_yield();
+    *now = patience->since_usec = clock_usec();
+    if (*now - offered < PATIENCE_OTHERS_USEC) {
+        patience->spent_usec += *now - offered;
+    }
+    return *now - offered < PATIENCE_SLICE_USEC;
+}
