@@ -260,26 +260,31 @@ static int judge(const struct shmd_publisher *publisher, const void *data, size_
     return 0;
 }
 
-/* Hands it in, if that can be done now. */
-static bool hand_in(struct shmd_publisher *publisher, const void *data, size_t length)
+/* Hands it in. -EAGAIN: not now; -EMSGSIZE, -EBADMSG: not at all. */
+static int hand_in(struct shmd_publisher *publisher, const void *data, size_t length)
 {
     const struct link *link = &publisher->member.link;
+    int r;
 
     if (!publisher->member.connected || publisher->hung_up || link_state(link) != PAGE_ACTIVE ||
         !backlog_is_empty(&publisher->backlog)) {
-        return false;
+        return -EAGAIN;
+    }
+    r = judge(publisher, data, length);
+    if (r < 0) {
+        return r;
     }
     member_disarm(&publisher->member);
     if (!writer_put(&publisher->writer, data, length)) {
         look(publisher);
         queue_release(&publisher->writer, publisher->confirmed);
         if (!writer_put(&publisher->writer, data, length)) {
-            return false;
+            return -EAGAIN;
         }
     }
     publisher->handed_in++;
     ring_daemon(publisher);
-    return true;
+    return 0;
 }
 
 static uint64_t deadline_of(uint64_t timeout_usec)
@@ -304,23 +309,24 @@ int shmd_publisher_publish(struct shmd_publisher *publisher, const void *data, s
                            uint64_t timeout_usec, uint64_t *ret_number)
 {
     uint64_t deadline = deadline_of(timeout_usec);
-    int r = judge(publisher, data, length);
+    int r;
 
     data = data ? data : "";
-    while (r == 0 && !hand_in(publisher, data, length)) {
+    while ((r = hand_in(publisher, data, length)) == -EAGAIN) {
         r = keep_connected(publisher);
         if (r < 0 && r != -EAGAIN) {
             return r;
         }
-        if (r == 0 && hand_in(publisher, data, length)) {
+        r = r == 0 ? hand_in(publisher, data, length) : r; /* into another queue, perhaps */
+        if (r != -EAGAIN) {
             break;
         }
         if (timeout_usec == 0) {
             return -EAGAIN;
         }
         r = wait_until(publisher, deadline);
-        if (r == 0) {
-            r = judge(publisher, data, length); /* it may be another segment by now */
+        if (r < 0) {
+            return r;
         }
     }
     if (r == 0 && ret_number) {

@@ -240,6 +240,41 @@ test_another_size_by_reload() {
     assert_delivered one
 }
 
+# What was handed in for a larger segment, and does not fit into the next one, is rejected; whoever
+# waits for it learns so.
+test_a_smaller_segment_after_a_stop() {
+    local status=0 pid
+    start_daemon 'layout = "ring"; size = 1048576;' "$push"
+    awk 'BEGIN { for (i = 0; i < 100; i++) printf "%020000d\n", i }' >"$TEST_DIR/in"
+    publish "$TEST_DIR/in" 2>"$TEST_DIR/said" &
+    pid=$!
+    wait_until '(($(status_field records) > 10))'
+    sleep 0.3
+    stop_daemon
+    start_daemon 'layout = "ring"; size = 4096;' "$push"
+    wait_log 'record of 20000 bytes rejected: it does not fit any more'
+    wait "$pid" || status=$?
+    assert_eq "$status" 1
+    grep -q 'longer than' "$TEST_DIR/said" || fail "$(cat "$TEST_DIR/said")"
+}
+
+# Patience is for the daemon, not for the input.
+test_patience() {
+    local status=0
+    start_daemon "$ring" "$push"
+    mkfifo "$TEST_DIR/fifo"
+    publish --timeout 0.5 "$TEST_DIR/fifo" &
+    exec 5>"$TEST_DIR/fifo"
+    sleep 1
+    echo late >&5
+    assert_eq "$(read_all 1)" late
+    stop_daemon
+    echo lost >&5
+    wait $! || status=$?
+    assert_eq "$status" 4
+    exec 5>&-
+}
+
 test_status_names_publishers() {
     start_daemon "$ring" "$push"
     spawn_producer p1 10 20

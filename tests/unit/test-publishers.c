@@ -306,6 +306,26 @@ static void what_cannot_lie_there_is_rejected_and_the_rest_goes_on(void **state)
     assert_true(i >= 0);
 }
 
+/* What was handed in for a larger segment keeps its number, and nothing else. */
+static void what_does_not_fit_any_more_is_rejected(void **state)
+{
+    struct fixture *f = *state;
+    int i;
+
+    start(f, RING PUSH);
+    publishes(f, &f->a);
+    queue_leave_out(&f->a.writer, 70000);
+    hand_in(&f->a, "good");
+    turn(f);
+    assert_int_equal(newest(f), 1);
+    assert_string_equal(published(f, 1), "good");
+    assert_int_equal(confirmed(&f->a), 2);
+    assert_int_equal(f->a.peer.page->rejected, 1);
+    i = daemon_logged("record-rejected");
+    assert_true(i >= 0);
+    assert_int_equal(mock_journal_number((size_t)i, "SHMD_BYTES"), 70000);
+}
+
 static void who_breaks_its_queue_is_thrown_out(void **state)
 {
     static const struct {
@@ -494,6 +514,42 @@ static void another_source_comes_behind_what_was_handed_in(void **state)
     assert_int_equal(sessions(f), 0);
 }
 
+/* … of which nobody is left to take it. */
+static void what_the_next_daemon_has_no_source_for_is_counted(void **state)
+{
+    struct fixture *f = *state;
+    int i;
+
+    start(f, RING PUSH);
+    publishes(f, &f->a);
+    daemon_stop(&f->daemon, true);
+    store_work(&f->store);
+    hand_in(&f->a, "one");
+    hand_in(&f->a, "two");
+    leave(&f->a);
+    store_work(&f->store);
+    store_pass(&f->store);
+    assert_true(file_write(f->daemon.conf_path, RING, strlen(RING)));
+    assert_true(daemon_start(&f->daemon));
+    turn(f);
+    assert_int_equal(sessions(f), 0);
+    i = daemon_logged("session-ended");
+    assert_true(i >= 0);
+    assert_int_equal(mock_journal_number((size_t)i, "SHMD_GIVEN_UP"), 2);
+}
+
+static void another_key_has_publishers_connect_again(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, RING PUSH);
+    publishes(f, &f->a);
+    reload(f, RING PUSH "key = 77; ");
+    turn(f);
+    assert_int_equal(f->a.peer.page->state, PAGE_CLOSING);
+    assert_true(peer_is_dropped(&f->a.peer));
+}
+
 static void another_size_has_publishers_connect_again(void **state)
 {
     struct fixture *f = *state;
@@ -521,6 +577,7 @@ int main(void)
         TEST(publishers_have_their_turns),
         TEST(nothing_is_taken_for_which_there_is_no_room),
         TEST(what_cannot_lie_there_is_rejected_and_the_rest_goes_on),
+        TEST(what_does_not_fit_any_more_is_rejected),
         TEST(who_breaks_its_queue_is_thrown_out),
         TEST(who_only_wraps_is_thrown_out),
         TEST(a_publisher_that_was_kept_goes_on),
@@ -529,6 +586,8 @@ int main(void)
         TEST(what_the_dead_leave_to_the_next_daemon_is_published),
         TEST(a_record_that_was_published_is_not_published_again),
         TEST(another_source_comes_behind_what_was_handed_in),
+        TEST(what_the_next_daemon_has_no_source_for_is_counted),
+        TEST(another_key_has_publishers_connect_again),
         TEST(another_size_has_publishers_connect_again),
     };
 #undef TEST
