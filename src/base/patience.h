@@ -2,12 +2,13 @@
  *
  * How to wait for news that is a look away: look, let others run, give up.
  *
- * A few looks come first: a peer that is awake on another processor answers within them. Then the
- * processor is offered to others between looks. Where nobody wants it, that returns at once; where
- * there are more processes than processors, the peer may be one of those who wait for it, and only
- * so does it get to answer. The time that others took is not ours: what is bounded is how long we
- * keep the processor busy ourselves. But who does not come back for a scheduler's slice has given
- * way to somebody who computes, not to a peer; then it is better to sleep, and be woken.
+ * A peer that is awake on another processor answers within a few looks. Where it is crowded,
+ * because more of us take part than there are processors, the peer may be one of those who wait for
+ * one, and only so does it get to answer: then the processor is offered to others between looks.
+ * (Otherwise it is not: who computes beside us would take it for long.) The time that others took
+ * is not ours: what is bounded is how long we keep the processor busy ourselves. But who does not
+ * come back for a scheduler's slice has given way to somebody who computes, not to a peer; then it
+ * is better to sleep, and be woken.
  */
 #pragma once
 
@@ -22,14 +23,15 @@
 #define PATIENCE_SLICE_USEC  1000
 
 struct patience {
+    bool crowded;
     uint64_t limit_usec; /* for so long we look */
     uint64_t spent_usec;
     uint64_t since_usec;
 };
 
-static inline struct patience patience_begin(uint64_t limit_usec, uint64_t now)
+static inline struct patience patience_begin(uint64_t limit_usec, bool crowded, uint64_t now)
 {
-    return (struct patience){.limit_usec = limit_usec, .since_usec = now};
+    return (struct patience){.crowded = crowded, .limit_usec = limit_usec, .since_usec = now};
 }
 
 /* After PATIENCE_LOOKS looks in vain: false if it is used up. *now is what the clock says. */
@@ -39,8 +41,12 @@ static inline bool patience_lasts(struct patience *patience, uint64_t *now)
 
     *now = offered;
     patience->spent_usec += offered - patience->since_usec;
+    patience->since_usec = offered;
     if (patience->spent_usec >= patience->limit_usec) {
         return false;
+    }
+    if (!patience->crowded) {
+        return true;
     }
     (void)sched_yield();
     *now = patience->since_usec = clock_usec();

@@ -334,7 +334,7 @@ static int turn(struct manager *manager)
 {
     uint64_t now = clock_usec();
     uint64_t events_usec = now + EVENTS_USEC;
-    struct patience patience = patience_begin(0, now);
+    struct patience patience = patience_begin(0, false, now);
     bool more = true;
     int looks = 0;
     int r;
@@ -342,7 +342,7 @@ static int turn(struct manager *manager)
     while (now < events_usec) {
         if (work(manager, &more)) {
             now = clock_usec();
-            patience = patience_begin(manager->spin_usec, now);
+            patience = patience_begin(manager->spin_usec, manager->crowded, now);
             looks = 0;
         } else if (++looks < PATIENCE_LOOKS && patience.limit_usec > 0) {
             relax();

@@ -63,7 +63,9 @@ struct manager {
     struct budget saying_budget;  /* … and for what the source's programs say */
     struct budget reject_budget;  /* … and about records that are rejected */
 
-    uint64_t spin_usec;        /* how long to look for news before sleeping */
+    uint64_t spin_usec; /* how long to look for news before sleeping */
+    size_t processors;
+    bool crowded;              /* we and our clients are more than these */
     uint64_t heard_usec;       /* when this round of work heard something; 0: it did not */
     uint64_t fastest;          /* the most that any subscriber has acknowledged */
     uint64_t anonymous_logged; /* the record whose '*' an earlier daemon has logged, not more */

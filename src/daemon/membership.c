@@ -13,6 +13,23 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Who waits is told whether others wait for a processor. */
+static void tell_crowd(struct manager *manager)
+{
+    size_t present = 1;
+
+    for (const struct session *session = manager->sessions->first; session;
+         session = session->next) {
+        present += session_is_welcome(session);
+    }
+    manager->crowded = present > manager->processors;
+    for (struct session *session = manager->sessions->first; session; session = session->next) {
+        if (session_is_welcome(session)) {
+            atomic_store_explicit(&session->page->crowded, manager->crowded, memory_order_relaxed);
+        }
+    }
+}
+
 /* --- coming --- */
 
 /*
@@ -165,6 +182,7 @@ static void on_joined(void *userdata, struct session *session)
 
     session->cursor->welcomed = true;
     report_session_started(manager, session);
+    tell_crowd(manager);
     if (session_publishes(session)) {
         return;
     }
@@ -209,6 +227,7 @@ static void on_ended(void *userdata, struct session *session, enum session_reaso
     if (session->cursor) {
         STEP("cursor.release");
         cursor_release(session->cursor);
+        tell_crowd(manager);
     }
 }
 
@@ -306,7 +325,9 @@ void membership_configure(struct manager *manager)
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
 
     sessions_configure(manager->sessions, &limits);
+    manager->processors = processors > 1 ? (size_t)processors : 1;
     manager->spin_usec = processors > 1 ? manager->conf->spin_us : 0;
+    tell_crowd(manager);
     lease_reconsider(manager);
 }
 
@@ -361,6 +382,7 @@ int membership_open(struct manager *manager)
     }
     if (r == 0) {
         inherited_forget(inherited);
+        tell_crowd(manager);
         subscribers_notify(manager);
     }
     if (r < 0 && !manager->sessions && manager->bound) {

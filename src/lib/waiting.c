@@ -44,7 +44,9 @@ int member_arm(struct member *member)
 static bool spin(struct member *member, uint64_t now, uint64_t deadline)
 {
     uint64_t limit = member->connected ? member->link.welcome.spin_usec : 0;
-    struct patience patience = patience_begin(limit ? member->spin_usec : 0, now);
+    bool crowded =
+        limit > 0 && atomic_load_explicit(&member->link.page->crowded, memory_order_relaxed);
+    struct patience patience = patience_begin(limit ? member->spin_usec : 0, crowded, now);
 
     do {
         for (int i = 0; i < PATIENCE_LOOKS; i++) {

@@ -2,7 +2,7 @@
  *
  * The session page: 4 KiB of memory shared by the daemon and one client, a sealed memfd.
  *
- *      line 0  daemon   published record number, length and first byte (plain), state
+ *      line 0  daemon   published record number, length and first byte (plain), state, crowded
  *      line 1  daemon   "I sleep"
  *      line 2  client   acknowledged record number, records lost up to it
  *      line 3  client   "I sleep"
@@ -61,6 +61,7 @@ struct page {
     uint32_t length;                         /* plain: of the record */
     uint32_t first;                          /* plain: its first byte */
     _Atomic uint32_t state;
+    _Atomic uint32_t crowded;  /* there are more processes than processors: let others run */
     _Atomic uint64_t rejected; /* publisher: of its confirmed records */
     _Alignas(64) _Atomic uint32_t daemon_sleeps;
     _Alignas(64) _Atomic uint64_t acknowledged; /* all records up to this one */
@@ -73,6 +74,7 @@ _Static_assert(sizeof(struct page) == PAGE_SIZE, "part of the protocol");
 _Static_assert(offsetof(struct page, record) == 256, "part of the protocol");
 _Static_assert(offsetof(struct page, length) == 8, "part of the protocol");
 _Static_assert(offsetof(struct page, state) == 16, "part of the protocol");
+_Static_assert(offsetof(struct page, crowded) == 20, "part of the protocol");
 _Static_assert(offsetof(struct page, rejected) == 24, "part of the protocol");
 _Static_assert(offsetof(struct page, daemon_sleeps) == 64, "part of the protocol");
 _Static_assert(offsetof(struct page, acknowledged) == 128, "part of the protocol");

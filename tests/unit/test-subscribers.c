@@ -593,6 +593,23 @@ static void a_plain_subscriber_is_evicted_too(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* "More processes than processors": whoever waits should let others run. */
+static void a_crowd_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct manager *manager = start(f, RING);
+
+    manager->processors = 2;
+    subscribe(f, &f->a);
+    assert_int_equal(f->a.page->crowded, 0);
+    subscribe(f, &f->b);
+    assert_int_equal(f->a.page->crowded, 1);
+    assert_int_equal(f->b.page->crowded, 1);
+    peer_leave(&f->b);
+    daemon_turn(&f->daemon);
+    assert_int_equal(f->a.page->crowded, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -623,6 +640,7 @@ int main(void)
         TEST(an_anonymous_star_is_logged_before_the_refill),
         TEST(without_subscribers_a_star_is_enough),
         TEST(a_plain_subscriber_is_evicted_too),
+        TEST(a_crowd_is_told),
     };
 
     private_ipc_or_skip();
