@@ -86,6 +86,22 @@ static void log_anonymous(struct manager *manager)
     manager->anonymous_logged = 0;
 }
 
+void manager_release(struct manager *manager, const struct progress *progress)
+{
+    struct board *board = &manager->board;
+
+    manager->fastest = progress->fastest;
+    board_release(board, progress);
+    if (board_is_done(board, progress) ||
+        (manager->intake.outdated && board_is_owed_nobody(board, progress))) {
+        if (!record_withdraw(&board->record)) {
+            log_anonymous(manager);
+        }
+        STEP("record.withdrawn");
+        record_done(&board->record);
+    }
+}
+
 bool manager_refill(struct manager *manager)
 {
     bool confirmed;
@@ -94,16 +110,7 @@ bool manager_refill(struct manager *manager)
     if (progress.subscribers && progress.slowest >= board_newest(&manager->board)) {
         (void)manager_look(manager); /* a '*' on what is about to be refilled counts, too */
     }
-    manager->fastest = progress.fastest;
-    board_release(&manager->board, &progress);
-    if (board_is_done(&manager->board, &progress) ||
-        (manager->intake.outdated && board_is_owed_nobody(&manager->board, &progress))) {
-        if (!record_withdraw(&manager->board.record)) {
-            log_anonymous(manager);
-        }
-        STEP("record.withdrawn");
-        record_done(&manager->board.record);
-    }
+    manager_release(manager, &progress);
     intake_turn(manager, board_is_all_acknowledged(&manager->board, &progress));
     board_begin(&manager->board);
     for (int i = 0; i < REFILLS_MAX && board_wants(&manager->board, &progress); i++) {

@@ -102,7 +102,10 @@ int manager_check(const struct conf *conf, char **ret_message);
 /* What the configuration wants of the segment. */
 struct segment_spec manager_spec(const struct conf *conf);
 
-/* Releases what all are done with, asks for what is wanted, tells who sleeps; true if published. */
+/* Releases what all are done with. */
+void manager_release(struct manager *manager, const struct progress *progress);
+
+/* The same, asks for what is wanted, tells who sleeps; true if published. */
 bool manager_refill(struct manager *manager);
 
 /* One look at a plain segment: an anonymous acknowledgement, damage. */

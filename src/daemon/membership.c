@@ -209,6 +209,21 @@ static void settle(struct manager *manager, struct session *session, bool believ
     }
 }
 
+/* The last subscriber has gone: what it has acknowledged, nobody gets again. */
+static void release_after(struct manager *manager, const struct session *session)
+{
+    struct progress progress = subscribers_progress(manager);
+
+    if (!progress.subscribers && manager->segment.map) {
+        progress.subscribers = true;
+        progress.slowest = session->acknowledged;
+        if (progress.fastest < progress.slowest) {
+            progress.fastest = progress.slowest;
+        }
+        manager_release(manager, &progress);
+    }
+}
+
 static void on_leaving(void *userdata, struct session *session)
 {
     struct manager *manager = userdata;
@@ -222,6 +237,9 @@ static void on_ended(void *userdata, struct session *session, enum session_reaso
     struct manager *manager = userdata;
 
     settle(manager, session, reason != SESSION_LIED);
+    if (session_is_owed(session)) {
+        release_after(manager, session);
+    }
     publishers_forget(manager, session);
     report_session_ended(manager, session, reason, error);
     if (session->cursor) {

@@ -825,7 +825,7 @@ test_status_of_the_daemon() {
     kill -STOP "$client"
     assert_contains "$(client status)" 'instance:       shmd' 'layout:         ring' \
         'when full:      wait' 'key:            0x0000162e' "segment:        $(segment_id)" \
-        'subscribers:    1' "sessions:       pid $client, uid $EUID, gid $(id -g), name me, ackn" \
+        'subscribers:    1' "sessions:       role subscriber, pid $client, uid $EUID, gid $(id -g), name me, ackn" \
         ', lease left ms '
     assert_contains "$(client status --json)" '{"instance":"shmd",' '"name":"me",'
     client status --json | perl -MJSON::PP -e 'decode_json(join "", <STDIN>)'
