@@ -3,6 +3,7 @@
 #
 # Bash completion of shm-client: it offers what the program takes, and all of it.
 set -euo pipefail
+export SHMD_TEST_TIMEOUT=${SHMD_TEST_TIMEOUT:-200}
 top_srcdir=${top_srcdir:-$(dirname "$0")/../..}
 top_builddir=${top_builddir:-$top_srcdir}
 . "$top_srcdir/tests/tap.sh"
