@@ -8,7 +8,7 @@
 # environment. So a case can change directory, set variables, die or hang, and the next one starts
 # afresh. A case has
 #   - a directory of its own, $TEST_DIR, that everyone may enter, and that goes away afterwards;
-#   - a time bound, $SHMD_TEST_TIMEOUT seconds (60);
+#   - a time bound, $SHMD_TEST_TIMEOUT seconds (180);
 #   - a process group of its own, so that whatever it leaves running is ended with it;
 #   - what "${isolation[@]}" adds in front, if a library sets that (lib.sh: a private namespace).
 #
@@ -68,9 +68,9 @@ assert_exit() {
 # wait_until CONDITION [SECONDS]: looks again and again until the condition (shell text) holds. The
 # bound is generous on purpose: it says "broken", never "slow".
 wait_until() {
-    local deadline=$((SECONDS + ${2:-20}))
+    local deadline=$((SECONDS + ${2:-60}))
     until eval "$1"; do
-        ((SECONDS < deadline)) || fail "waited ${2:-20} s in vain for: $1"
+        ((SECONDS < deadline)) || fail "waited ${2:-60} s in vain for: $1"
         sleep 0.02
     done
 }
@@ -80,7 +80,7 @@ report_case() {
     case $status in
     0) verdict=ok ;;
     77) verdict=ok note=" # SKIP $(cat "$directory/skipped")" ;;
-    124 | 137) note=" # took longer than ${SHMD_TEST_TIMEOUT:-60} s" ;;
+    124 | 137) note=" # took longer than ${SHMD_TEST_TIMEOUT:-180} s" ;;
     esac
     printf '%s %d - %s%s\n' "$verdict" "$number" "${name//_/ }" "$note"
     if [[ $verdict == ok ]]; then
@@ -95,7 +95,7 @@ run_case() {
     TEST_DIR=$(mktemp -d "${TMPDIR:-/tmp}/shmd-test.XXXXXX")
     chmod 0755 "$TEST_DIR"
     # `timeout` makes itself a process group, whose number is then its own process id.
-    SHMD_TEST_CASE=$name TEST_DIR=$TEST_DIR timeout --kill-after=10 "${SHMD_TEST_TIMEOUT:-60}" \
+    SHMD_TEST_CASE=$name TEST_DIR=$TEST_DIR timeout --kill-after=10 "${SHMD_TEST_TIMEOUT:-180}" \
         "${isolation[@]}" "$BASH" "$0" >"$TEST_DIR/output" 2>&1 </dev/null &
     pid=$!
     # shellcheck disable=SC2064

@@ -4,6 +4,7 @@
 # The daemon's socket under attack by other users: by what they send, by how much, and by how many
 # come. The daemon loses no descriptor and no memory to it, and whoever is honest is served.
 set -euo pipefail
+export SHMD_TEST_TIMEOUT=${SHMD_TEST_TIMEOUT:-400} # floods of ten thousands, on two processors
 . "$(dirname "$0")/lib.sh"
 
 # under_attack COMMAND…: afterwards the daemon has as many descriptors as before

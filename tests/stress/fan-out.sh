@@ -6,7 +6,7 @@
 #   RECORDS=100000 top_builddir=BUILD tests/stress/fan-out.sh
 set -euo pipefail
 export RECORDS=${RECORDS:-2000}
-export SHMD_TEST_TIMEOUT=${SHMD_TEST_TIMEOUT:-$((60 + RECORDS / 100))}
+export SHMD_TEST_TIMEOUT=${SHMD_TEST_TIMEOUT:-$((180 + RECORDS / 100))}
 top_srcdir=${top_srcdir:-$(dirname "$0")/../..}
 . "$top_srcdir/tests/lib.sh"
 
