@@ -222,6 +222,14 @@ static inline void host_turn(struct host *host, uint64_t usec)
         }                                                                                          \
     } while (0)
 
+/* Is no child left, not even a dead one that the loop is still to hear of? */
+static inline bool is_childless(void)
+{
+    siginfo_t status;
+
+    return waitid(P_ALL, 0, &status, WEXITED | WNOHANG | WNOWAIT) < 0;
+}
+
 /* Asks once, and waits for the answer. */
 static inline void host_ask(struct host *host)
 {

@@ -37,7 +37,7 @@ static void assert_fails(struct host *host, const char *reason)
         print_message("%s\n", host->reason);
     }
     assert_non_null(strstr(host->reason, reason));
-    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
+    host_wait(host, is_childless());
 }
 
 /* "one run for each refill" */
@@ -55,7 +55,7 @@ static void each_record_is_the_output_of_one_run(void **state)
     host_is_silent(host);
     host_ask(host);
     ASSERT_RECORD(host, "2\nend");
-    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    host_wait(host, is_childless());
 }
 
 static void no_output_is_a_record_without_bytes(void **state)
@@ -127,7 +127,7 @@ static void what_does_not_fit_is_cut_off_and_too_long(void **state)
     assert_int_equal(host->delivered, 1);
     assert_true(host->lengths[0] > 26);
     assert_memory_equal(host->records[0], "flood\nflood\nflood\nflood\nflo", 27);
-    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    host_wait(host, is_childless());
 }
 
 static void what_it_says_is_for_the_log(void **state)
@@ -165,7 +165,7 @@ static void closed_in_the_middle_it_is_gone(void **state)
     assert_int_equal(kill(pid, 0), 0);
     host->source = source_close(host->source);
     assert_int_equal(host->answers, 0);
-    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    host_wait(host, is_childless());
     assert_int_equal(kill(pid, 0), -1);
 }
 

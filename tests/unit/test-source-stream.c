@@ -35,7 +35,7 @@ static void assert_ends(struct host *host, const char *reason)
         print_message("%s\n", host->reason);
     }
     assert_non_null(strstr(host->reason, reason));
-    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
+    host_wait(host, is_childless());
 }
 
 /* --- a program --- */
@@ -195,7 +195,7 @@ static void a_flood_without_an_end_holds_nobody_up(void **state)
     }
     assert_int_equal(host->answers, 0);
     host->source = source_close(host->source);
-    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    host_wait(host, is_childless());
 }
 
 static void one_that_goes_on_without_its_output_is_ended(void **state)
@@ -284,7 +284,7 @@ static void retired_a_program_yields_what_it_has_written(void **state)
         assert_int_equal(strtoul(host->records[i], NULL, 10), i + 1);
     }
     assert_string_equal(host->reason, "another source takes its place");
-    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    host_wait(host, is_childless());
 }
 
 static void retired_with_nothing_left_it_says_so(void **state)
