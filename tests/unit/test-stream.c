@@ -616,7 +616,7 @@ static bool goes_on(void *userdata)
     bool kept, fine;
 
     memcpy(map, f->map, SIZE);
-    memcpy(&file, f->file, sizeof(file));
+    memcpy(&file, f->file, offsetof(struct state_file, acklog)); /* the rest is not the ring's */
     next.map = next.segment.map = map;
     next.file = next.state.file = &file;
     if (open_ring(&next, &kept) < 0) {
