@@ -19,7 +19,8 @@
 #define HEALTH_USEC  USEC_PER_SEC        /* how often, at most, where we are awake anyway */
 #define OTHERS_WRITE 0022                /* mode bits */
 #define REFILLS_MAX  256                 /* records published before anybody is told */
-#define EVENTS_USEC  (2 * USEC_PER_MSEC) /* how long the loop's events may wait for work */
+#define EVENTS_USEC  (2 * USEC_PER_MSEC) /* how long the loop's events may wait for work, … */
+#define EVENTS_MAX   16                  /* … of which then so many have their turn */
 #define IDLE_USEC    USEC_PER_SEC        /* without an acknowledgement, we look less often, … */
 #define IDLE_FACTOR  8                   /* … by this much */
 
@@ -332,6 +333,18 @@ static bool work(struct manager *manager, bool *more)
     return heard || *more;
 }
 
+/* What has come up while there was work: several, so that many who connect do not wait for long. */
+static int see_to_events(sd_event *event)
+{
+    int r = 1;
+
+    for (int i = 0; i < EVENTS_MAX && r > 0 && sd_event_get_state(event) != SD_EVENT_FINISHED;
+         i++) {
+        r = sd_event_run(event, 0);
+    }
+    return r;
+}
+
 /*
  * Works as long as there is something to do, looks for a while whether more comes, and then sleeps.
  * The loop's events, timers and connections, get their turn at least every EVENTS_USEC; what they
@@ -360,7 +373,7 @@ static int turn(struct manager *manager)
         }
     }
     if (now >= events_usec) {
-        return sd_event_run(manager->event, 0);
+        return see_to_events(manager->event);
     }
     subscribers_announce_sleep(manager);
     /* Looked at once more (S3): what came before the announcement rang no bell. */
