@@ -47,12 +47,13 @@ struct fixture {
 static void script_ask(struct source *source)
 {
     struct script *script = (struct script *)source;
-    const struct answer *answer = &script->answers[script->asked++];
+    const struct answer *answer;
     size_t room = source->context.room;
 
-    if (answer >= script->answers + script->count) {
+    if (script->asked++ >= script->count) {
         return;
     }
+    answer = &script->answers[script->asked - 1];
     if (answer->error < 0) {
         source_fail(source, strerror(-answer->error));
         return;
