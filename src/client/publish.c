@@ -300,6 +300,10 @@ enum exit_status publish(const struct options *options)
     if (r < 0) {
         return explain(&publish, r);
     }
+    r = make_room(&publish);
+    if (r < 0) {
+        return explain(&publish, r);
+    }
     publish.publisher = publisher;
     publish.moved_usec = clock_usec();
     progress_start(&publish.progress);
