@@ -261,7 +261,7 @@ def expect(record):
 
 
 def subscribe(path, count, start=2, pause=0, enough=""):
-    session, read, sessions, lost, previous = None, 0, 0, 0, None
+    session, read, sessions, lost, length = None, 0, 0, 0, 0
     epoch, after, lost_there = bytes(16), 0, 0
     while read < count and not os.path.exists(enough):
         try:
@@ -278,6 +278,7 @@ def subscribe(path, count, start=2, pause=0, enough=""):
                 session.wait()
                 continue
             expect(record)
+            length = len(record)
             time.sleep(pause)
             session.acknowledge()
             after = session.taken
@@ -293,8 +294,8 @@ def subscribe(path, count, start=2, pause=0, enough=""):
             session = None
         except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
             time.sleep(0.05)
-    lost += session.ring.lost if session.ring else 0
-    print("took %d records of %d bytes, last %d, lost %d" % (read, len(record), after, lost))
+    lost += session.ring.lost if session and session.ring else 0
+    print("took %d records of %d bytes, last %d, lost %d" % (read, length, after, lost))
 
 
 def find(key):
