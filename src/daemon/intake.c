@@ -9,9 +9,8 @@
 #include <string.h>
 #include <sysexits.h>
 
-#define LIVED_USEC                                                                                 \
-    (10 * USEC_PER_SEC) /* a source that did so is begun anew without a long pause                 \
-                         */
+/* A source that has lived for so long is begun anew without a pause. */
+#define LIVED_USEC (10 * USEC_PER_SEC)
 
 static struct source_settings settings_of(const struct conf *conf)
 {
@@ -52,7 +51,6 @@ int intake_check(const struct conf *conf, char **ret_message)
 static void pause_then_ask(struct manager *manager, uint64_t pause)
 {
     struct intake *intake = &manager->intake;
-
     int r = sd_event_source_set_time_relative(intake->ask_source, pause);
 
     if (r >= 0) {
@@ -333,11 +331,16 @@ bool intake_ask(struct manager *manager)
     return !intake->refill.asked;
 }
 
+bool intake_is_push(const struct conf *conf)
+{
+    return strcmp(conf->source_type, "push") == 0;
+}
+
 bool intake_collects(const struct manager *manager)
 {
     const struct feed *feed = &manager->intake.feed;
 
-    return feed->source && !manager->intake.ended && strcmp(feed->conf->source_type, "push") == 0;
+    return feed->source && !manager->intake.ended && intake_is_push(feed->conf);
 }
 
 bool intake_awaits_publishers(const struct manager *manager)

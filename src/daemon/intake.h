@@ -73,6 +73,9 @@ bool intake_ask(struct manager *manager);
 /* Publishes the record that stands in the place. */
 void intake_publish(struct manager *manager, size_t length);
 
+/* Is it publishers that a configuration wants records from? */
+bool intake_is_push(const struct conf *conf);
+
 /* Does the source that there is now take what publishers hand in? */
 bool intake_collects(const struct manager *manager);
 

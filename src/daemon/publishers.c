@@ -9,15 +9,10 @@
 #define TURN_RECORDS 16 /* of one publisher, while others have some, too */
 #define UNTOLD       (~UINT64_C(0))
 
-static bool is_wanted(const struct conf *conf)
-{
-    return strcmp(conf->source_type, "push") == 0;
-}
-
 int publishers_hello(struct manager *manager, struct session *session, struct session *old,
                      const struct message_hello *hello)
 {
-    if (!is_wanted(manager->conf)) {
+    if (!intake_is_push(manager->conf)) {
         return -EOPNOTSUPP;
     }
     session->first = (old ? old->acknowledged : hello->after) + 1;
@@ -152,7 +147,7 @@ static bool is_done(struct manager *manager, struct session *session)
 /* Has it to connect again, to learn what is different? */
 static bool is_outdated(const struct manager *manager, const struct session *session)
 {
-    return !is_wanted(manager->conf) || session->cursor->segment_id != manager->segment.id;
+    return !intake_is_push(manager->conf) || session->cursor->segment_id != manager->segment.id;
 }
 
 bool publishers_work(struct manager *manager)

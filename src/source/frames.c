@@ -5,10 +5,8 @@
 #include <string.h>
 #include <sys/uio.h>
 
-#define LENGTH_SIZE ((size_t)4) /* of the length before a record */
-#define LONG_RECORD                                                                                \
-    ((FRAMES_BUFFER) / 4) /* one that begins in its place, if its length is known                  \
-                           */
+#define LENGTH_SIZE ((size_t)4)         /* of the length before a record */
+#define LONG_RECORD (FRAMES_BUFFER / 4) /* it begins in its place, if its length is known */
 
 int frames_new(struct frames *frames, const struct source *source, enum source_framing framing,
                uint64_t frame_size)
