@@ -14,7 +14,7 @@
 peer_prefix=()
 peer() {
     install_program peer
-    "${peer_prefix[@]}" timeout 50 "$TEST_DIR/bin/peer" "$RUNTIME_DIRECTORY/shmd.sock" "$@"
+    "${peer_prefix[@]}" timeout "${SHMD_TEST_TIMEOUT:-180}" "$TEST_DIR/bin/peer" "$RUNTIME_DIRECTORY/shmd.sock" "$@"
 }
 
 # A copy that other users may reach.

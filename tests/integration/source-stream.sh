@@ -64,7 +64,7 @@ test_tail() {
     echo four >"$TEST_DIR/a.log"
     wait $!
     assert_eq "$(tr '\n' ' ' <"$TEST_DIR/out")" 'one two three four '
-    wait_log 'source stream: /usr/bin/tail: .*has (appeared|become inaccessible)'
+    wait_log 'source stream: /usr/bin/tail: .*has (appeared|become inaccessible|been replaced)'
 }
 
 # "when the ring is full the pipe fills: the producer feels the back-pressure"
