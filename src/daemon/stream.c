@@ -104,6 +104,8 @@ int stream_open(struct stream *stream, const struct segment *segment, struct sta
     if (state->file->segment_id == segment->id && take_over(stream, segment)) {
         state_enter(state->file, stream_newest(stream), PHASE_EMPTY);
     } else {
+        /* What a walk that came to nothing has remembered is no record of the new ring. */
+        memset(stream->traces, 0, (stream->mask + 1) * sizeof(*stream->traces));
         ring_format(&stream->writer, segment->map, segment->size, state->file->epoch.bytes,
                     when_full, last + 1);
     }
