@@ -348,12 +348,13 @@ add_drop_in() {
 
 # The fan-out of the journal, with the example as it is: what anybody logs, a subscriber reads.
 test_log_fan_out() {
-    local pid
+    local pid follower
     sed 's/^mode.*/mode = "0644";/' /usr/share/doc/shmd/examples/log-fan-out.conf >/etc/shmd.conf
     systemctl start shmd
     add_drop_in 'SupplementaryGroups=systemd-journal'
     wait_until '[[ -n $(pgrep -x journalctl) ]]'
-    as alice timeout 50 shm-client follow >"$TEST_DIR/followed" &
+    runuser -u alice -- timeout 50 shm-client follow >"$TEST_DIR/followed" &
+    follower=$!
     wait_until "logger 'for the fan-out'; grep -q 'for the fan-out' '$TEST_DIR/followed'"
     # It is run again when it was killed, and ends with the service.
     pid=$(pgrep -x journalctl)
@@ -362,7 +363,9 @@ test_log_fan_out() {
     assert_contains "$(values MESSAGE SHMD_EVENT=source-ended)" 'SIGKILL'
     systemctl stop shmd.socket shmd
     wait_until '[[ -z $(pgrep -x journalctl) ]]'
-    kill %1 2>/dev/null || true
+    kill "$follower"
+    wait "$follower" || true
+    assert_eq "$(pgrep -x shm-client)" ''
 }
 
 # Files: what the service may see, and that a watched one is published when it is replaced.
