@@ -79,14 +79,14 @@ char *board_place(struct board *board, size_t length)
                                          : stream_place(&board->stream, length);
 }
 
-void board_begin(struct board *board)
+void board_begin(struct board *board, uint64_t usec)
 {
-    stream_begin(&board->stream);
+    stream_begin(&board->stream, usec);
 }
 
-void board_end(struct board *board)
+uint64_t board_end(struct board *board)
 {
-    stream_end(&board->stream);
+    return stream_end(&board->stream);
 }
 
 void board_publish(struct board *board, size_t length)

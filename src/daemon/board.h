@@ -58,9 +58,12 @@ const char *board_objection(const struct board *board, const char *bytes, size_t
  */
 char *board_place(struct board *board, size_t length);
 
-/* What is published between these two is so without a pause. */
-void board_begin(struct board *board);
-void board_end(struct board *board);
+/*
+ * What is published between these two is so without a pause: the clock is read for some of it only.
+ * What it said last, before and afterwards; 0: nobody has asked.
+ */
+void board_begin(struct board *board, uint64_t usec);
+uint64_t board_end(struct board *board);
 
 /* Publishes what was written there. */
 void board_publish(struct board *board, size_t length);

@@ -97,11 +97,11 @@ static int may(const struct session *session)
 
 static int on_doorbell(sd_event_source *s, int fd, uint32_t events, void *userdata)
 {
-    /* It has woken the loop, which looks at all pages: that is all it is for. */
+    /* It has woken the loop, which looks at the pages: that is all it is for. */
     (void)s;
     (void)fd;
     (void)events;
-    (void)userdata;
+    sessions_rouse(userdata);
     return 0;
 }
 

@@ -21,6 +21,7 @@ struct log {
 
     /* Of the daemon's thread. */
     int level;
+    bool pushed; /* an acknowledgement, and the log's thread may sleep */
 
     /* What follows, and the queue in the state, is guarded by the mutex. */
     pthread_mutex_t mutex;
@@ -290,8 +291,16 @@ void log_acknowledgement(struct log *log, const struct ack *ack)
     STEP("log.push");
     acklog_push(&log->state->file->acklog, log->ack_limit, ack);
     STEP("log.pushed");
-    (void)pthread_cond_signal(&log->changed);
     (void)pthread_mutex_unlock(&log->mutex);
+    log->pushed = true;
+}
+
+void log_wake(struct log *log)
+{
+    if (log->pushed) {
+        log->pushed = false;
+        (void)pthread_cond_signal(&log->changed);
+    }
 }
 
 bool log_close(struct log *log, uint64_t timeout_usec)

@@ -40,8 +40,12 @@ void log_event(struct log *log, struct entry *entry);
 /* Counts an entry that is not made: how many there were is logged, at most once a second. */
 void log_left_out(struct log *log, enum event event);
 
-/* Queues an acknowledgement. Once this returns, no death of the daemon can lose it. */
+/*
+ * Queues an acknowledgement. Once this returns, no death of the daemon can lose it. It is sent once
+ * the log is woken, which takes longer than anything else: time for that is when nobody waits.
+ */
 void log_acknowledgement(struct log *log, const struct ack *ack);
+void log_wake(struct log *log);
 
 /*
  * Sends what waits, for at most `timeout_usec`, and ends. True if everything was sent; what was not

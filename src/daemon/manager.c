@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/manager.h"
-#include "base/patience.h"
 #include "base/step.h"
 #include "daemon/access.h"
 #include "daemon/membership.h"
@@ -10,19 +9,16 @@
 #include "daemon/subscribers.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 #include <sys/timerfd.h>
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
 
-#define HEALTH_USEC  USEC_PER_SEC        /* how often, at most, where we are awake anyway */
-#define OTHERS_WRITE 0022                /* mode bits */
-#define REFILLS_MAX  256                 /* records published before anybody is told */
-#define EVENTS_USEC  (2 * USEC_PER_MSEC) /* how long the loop's events may wait for work, … */
-#define EVENTS_MAX   16                  /* … of which then so many have their turn */
-#define IDLE_USEC    USEC_PER_SEC        /* without an acknowledgement, we look less often, … */
-#define IDLE_FACTOR  8                   /* … by this much */
+#define HEALTH_USEC  USEC_PER_SEC /* how often, at most, where we are awake anyway */
+#define OTHERS_WRITE 0022         /* mode bits */
+#define REFILLS_MAX  256          /* records published before anybody is told */
+#define IDLE_USEC    USEC_PER_SEC /* without an acknowledgement, we look less often, … */
+#define IDLE_FACTOR  8            /* … by this much */
 
 struct segment_spec manager_spec(const struct conf *conf)
 {
@@ -113,13 +109,13 @@ bool manager_refill(struct manager *manager)
     }
     manager_release(manager, &progress);
     intake_turn(manager, board_is_all_acknowledged(&manager->board, &progress));
-    board_begin(&manager->board);
+    board_begin(&manager->board, manager->round_usec);
     for (int i = 0; i < REFILLS_MAX && board_wants(&manager->board, &progress); i++) {
         if (!intake_ask(manager)) {
             break;
         }
     }
-    board_end(&manager->board);
+    manager->round_usec = board_end(&manager->board);
     if (manager->newcomer) {
         manager->newcomer = false;
         intake_repeat(manager);
@@ -308,100 +304,4 @@ int manager_on_tick(sd_event_source *s, uint64_t usec, void *userdata)
         r = sd_event_source_set_time_relative(s, manager->tick_usec);
     }
     return r < 0 ? give_up(manager, r) : r;
-}
-
-/* --- the loop --- */
-
-/*
- * All that there is to do now; true if there was anything. A ring wants to be refilled only when
- * something was heard, or when the last refill has left something (`more`): otherwise the look at
- * the pages is all.
- */
-static bool work(struct manager *manager, bool *more)
-{
-    bool heard;
-
-    if (!manager->segment.map) { /* a reload has failed half-way, and we are about to end */
-        return false;
-    }
-    heard = subscribers_work(manager);
-    if (heard || *more || manager->board.layout != LAYOUT_RING ||
-        intake_awaits_publishers(manager)) {
-        *more = manager_refill(manager);
-    }
-    manager->heard_usec = 0;
-    return heard || *more;
-}
-
-/* What has come up while there was work: several, so that many who connect do not wait for long. */
-static int see_to_events(sd_event *event)
-{
-    int r = 1;
-
-    for (int i = 0; i < EVENTS_MAX && r > 0 && sd_event_get_state(event) != SD_EVENT_FINISHED;
-         i++) {
-        r = sd_event_run(event, 0);
-    }
-    return r;
-}
-
-/*
- * Works as long as there is something to do, looks for a while whether more comes, and then sleeps.
- * The loop's events, timers and connections, get their turn at least every EVENTS_USEC; what they
- * have changed is seen to in the first round after them.
- */
-static int turn(struct manager *manager)
-{
-    uint64_t now = clock_usec();
-    uint64_t events_usec = now + EVENTS_USEC;
-    struct patience patience = patience_begin(0, false, now);
-    bool more = true;
-    int looks = 0;
-    int r;
-
-    while (now < events_usec) {
-        if (work(manager, &more)) {
-            now = clock_usec();
-            patience = patience_begin(manager->spin_usec, manager->crowded, now);
-            looks = 0;
-        } else if (++looks < PATIENCE_LOOKS && patience.limit_usec > 0) {
-            relax();
-        } else if (patience_lasts(&patience, &now)) {
-            looks = 0;
-        } else {
-            break;
-        }
-    }
-    if (now >= events_usec) {
-        return see_to_events(manager->event);
-    }
-    subscribers_announce_sleep(manager);
-    /* Looked at once more (S3): what came before the announcement rang no bell. */
-    more = true;
-    r = sd_event_run(manager->event, work(manager, &more) ? 0 : UINT64_MAX);
-    subscribers_announce_awake(manager);
-    return r;
-}
-
-int manager_run(struct manager *manager)
-{
-    int r = 0;
-
-    (void)manager_refill(manager);
-    report_started(manager);
-    status_notify(manager);
-    (void)sd_notify(false, "READY=1");
-    while (r >= 0 && sd_event_get_state(manager->event) != SD_EVENT_FINISHED) {
-        r = turn(manager);
-    }
-    if (r < 0) {
-        report_gave_up(manager, r);
-        r = EX_OSERR;
-    } else {
-        (void)sd_event_get_exit_code(manager->event, &r);
-    }
-    manager->leave |= r != EXIT_SUCCESS; /* the next daemon goes on */
-    (void)sd_notify(false, "STOPPING=1");
-    (void)manager_look(manager); /* an acknowledgement that came with the signal */
-    return r;
 }

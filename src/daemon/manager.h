@@ -63,11 +63,14 @@ struct manager {
     struct budget saying_budget;  /* … and for what the source's programs say */
     struct budget reject_budget;  /* … and about records that are rejected */
 
-    uint64_t spin_usec; /* how long to look for news before sleeping */
+    uint64_t spin_usec;   /* how long to look for news before sleeping */
+    unsigned futile;      /* so often we were woken for nothing, one time soon after the other */
+    uint64_t futile_usec; /* the last time */
     size_t processors;
-    bool crowded;              /* we and our clients are more than these */
-    uint64_t heard_usec;       /* when this round of work heard something; 0: it did not */
-    uint64_t fastest;          /* the most that any subscriber has acknowledged */
+    bool crowded;        /* we and our clients are more than these */
+    bool quiet_unaware;  /* there is news that the quiet ones were not told */
+    uint64_t round_usec; /* the time, within a round of work, once somebody has asked for it */
+    uint64_t fastest;    /* the most that any subscriber has acknowledged */
     uint64_t anonymous_logged; /* the record whose '*' an earlier daemon has logged, not more */
     bool fresh;                /* a new epoch began with this start */
     bool started;              /* … which came to its end */
@@ -97,7 +100,7 @@ DEFINE_CLEANUP(struct manager, manager_free)
 /* Is there a driver for its source? Otherwise -EINVAL and a message. */
 int manager_check(const struct conf *conf, char **ret_message);
 
-/* --- between the files of the manager: start.c, manager.c, reload.c --- */
+/* --- between the files of the manager: start.c, manager.c, loop.c, reload.c --- */
 
 /* What the configuration wants of the segment. */
 struct segment_spec manager_spec(const struct conf *conf);

@@ -13,23 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Who waits is told whether others wait for a processor. */
-static void tell_crowd(struct manager *manager)
-{
-    size_t present = 1;
-
-    for (const struct session *session = manager->sessions->first; session;
-         session = session->next) {
-        present += session_is_welcome(session);
-    }
-    manager->crowded = present > manager->processors;
-    for (struct session *session = manager->sessions->first; session; session = session->next) {
-        if (session_is_welcome(session)) {
-            atomic_store_explicit(&session->page->crowded, manager->crowded, memory_order_relaxed);
-        }
-    }
-}
-
 /* --- coming --- */
 
 /*
@@ -182,7 +165,7 @@ static void on_joined(void *userdata, struct session *session)
 
     session->cursor->welcomed = true;
     report_session_started(manager, session);
-    tell_crowd(manager);
+    subscribers_tell_crowd(manager);
     if (session_publishes(session)) {
         return;
     }
@@ -245,7 +228,7 @@ static void on_ended(void *userdata, struct session *session, enum session_reaso
     if (session->cursor) {
         STEP("cursor.release");
         cursor_release(session->cursor);
-        tell_crowd(manager);
+        subscribers_tell_crowd(manager);
     }
 }
 
@@ -256,6 +239,7 @@ static char *on_report(void *userdata, const struct session *session)
 
 void membership_send_away(struct manager *manager)
 {
+    sessions_rouse_all(manager->sessions);
     (void)subscribers_work(manager);
     for (struct session *session = manager->sessions->first; session; session = session->next) {
         if (session_subscribes(session)) {
@@ -345,7 +329,7 @@ void membership_configure(struct manager *manager)
     sessions_configure(manager->sessions, &limits);
     manager->processors = processors > 1 ? (size_t)processors : 1;
     manager->spin_usec = processors > 1 ? manager->conf->spin_us : 0;
-    tell_crowd(manager);
+    subscribers_tell_crowd(manager);
     lease_reconsider(manager);
 }
 
@@ -400,7 +384,7 @@ int membership_open(struct manager *manager)
     }
     if (r == 0) {
         inherited_forget(inherited);
-        tell_crowd(manager);
+        subscribers_tell_crowd(manager);
         subscribers_notify(manager);
     }
     if (r < 0 && !manager->sessions && manager->bound) {
@@ -411,9 +395,10 @@ int membership_open(struct manager *manager)
 
 void membership_close(struct manager *manager, bool forget)
 {
+    sessions_rouse_all(manager->sessions);
     if (manager->segment.map) {
         (void)subscribers_work(manager);
-        (void)subscribers_flush(manager, true);
+        subscribers_flush(manager);
     }
     if (forget) {
         sessions_drop_all(manager->sessions, PAGE_CLOSING);

@@ -103,7 +103,8 @@ bool publishers_collect(struct manager *manager)
                 return true;
             }
         }
-        turn->publisher = session && session->next ? session->next : manager->sessions->first;
+        turn->publisher =
+            session && session_is_lively(session->next) ? session->next : manager->sessions->first;
         turn->left = TURN_RECORDS;
     }
     return false;
@@ -155,7 +156,8 @@ bool publishers_work(struct manager *manager)
     struct session *next;
     bool worked = false;
 
-    for (struct session *session = manager->sessions->first; session; session = next) {
+    for (struct session *session = manager->sessions->first; session_is_lively(session);
+         session = next) {
         next = session->next;
         if (!session_publishes(session)) {
             continue;

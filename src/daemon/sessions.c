@@ -15,7 +15,24 @@
 #define CONNECT_BURST 100   /* connections accepted in … */
 #define CONNECT_USEC  10000 /* … this many microseconds, at most */
 
-/* --- the end of a session --- */
+/* --- the list --- */
+
+static void link_session(struct session *session)
+{
+    session->next = session->sessions->first;
+    session->sessions->first = session;
+    session->sessions->count++;
+}
+
+static void find_quiet_slowest(struct sessions *sessions)
+{
+    sessions->quiet_slowest = UINT64_MAX;
+    for (const struct session *session = sessions->first; session; session = session->next) {
+        if (session->quiet && session->acknowledged < sessions->quiet_slowest) {
+            sessions->quiet_slowest = session->acknowledged;
+        }
+    }
+}
 
 static void unlink_session(struct session *session)
 {
@@ -26,7 +43,49 @@ static void unlink_session(struct session *session)
     }
     *at = session->next;
     session->sessions->count--;
+    if (session->quiet) {
+        session->quiet = false;
+        find_quiet_slowest(session->sessions);
+    }
 }
+
+void sessions_quieten(struct session *session)
+{
+    struct sessions *sessions = session->sessions;
+    struct session **end = &sessions->first;
+
+    unlink_session(session);
+    while (*end) {
+        end = &(*end)->next;
+    }
+    *end = session;
+    session->next = NULL;
+    session->quiet = true;
+    sessions->count++;
+    if (session->acknowledged < sessions->quiet_slowest) {
+        sessions->quiet_slowest = session->acknowledged;
+    }
+}
+
+void sessions_rouse(struct session *session)
+{
+    session->silent = 0;
+    if (session->quiet) {
+        unlink_session(session);
+        link_session(session);
+    }
+}
+
+void sessions_rouse_all(struct sessions *sessions)
+{
+    for (struct session *session = sessions->first; session; session = session->next) {
+        session->quiet = false;
+        session->silent = 0;
+    }
+    sessions->quiet_slowest = UINT64_MAX;
+}
+
+/* --- the end of a session --- */
 
 void sessions_end(struct session *session, enum session_reason reason, int error)
 {
@@ -140,13 +199,6 @@ static bool make_room(struct sessions *sessions, const struct session *session)
     }
     sessions_drop(silent, SESSION_SILENT);
     return true;
-}
-
-static void link_session(struct session *session)
-{
-    session->next = session->sessions->first;
-    session->sessions->first = session;
-    session->sessions->count++;
 }
 
 static struct session *session_new(struct sessions *sessions)
@@ -267,6 +319,7 @@ int sessions_new(struct sd_event *event, int fd, const struct sessions_hooks *ho
         (void)fd_close(fd);
         return -ENOMEM;
     }
+    sessions->quiet_slowest = UINT64_MAX;
     sessions->event = event;
     sessions->hooks = *hooks;
     sessions->last_id = last_id;

@@ -6,6 +6,10 @@
  * in all and for each user, and one descriptor is held in reserve, so that there is always one to
  * accept a connection with and refuse it. What a subscriber is to be told and how its end matters
  * to others is the owner's to say: through the hooks.
+ *
+ * Most of many sessions may have nothing to say for a long time. Looking at all their pages again
+ * and again would cost those who do; so at the end of the list there are the quiet ones: each has
+ * been told that the daemon sleeps, and rings when it has something to say.
  */
 #pragma once
 
@@ -55,6 +59,7 @@ struct sessions_limits {
 struct sessions {
     struct session *first;
     size_t count;
+    uint64_t quiet_slowest; /* what all quiet ones have acknowledged; UINT64_MAX: there are none */
     struct sd_event *event;
     struct sd_event_source *listen_source;
     int listen_fd;
@@ -80,6 +85,20 @@ void sessions_configure(struct sessions *sessions, const struct sessions_limits 
  */
 int sessions_restore(struct sessions *sessions, struct cursor *cursor, const int fds[KEPT_FDS],
                      struct session **ret);
+
+/* For a walk through those who are not quiet: it ends with the first one that is. */
+static inline bool session_is_lively(const struct session *session)
+{
+    return session && !session->quiet;
+}
+
+/* It has been told that the daemon sleeps. */
+void sessions_quieten(struct session *session);
+
+/* It has something to say. */
+void sessions_rouse(struct session *session);
+
+void sessions_rouse_all(struct sessions *sessions);
 
 /* NULL if there is none with this number. */
 struct session *sessions_find(const struct sessions *sessions, uint32_t id);

@@ -144,15 +144,17 @@ char *stream_place(struct stream *stream, size_t length)
     return ring_reserve(writer, length);
 }
 
-void stream_begin(struct stream *stream)
+void stream_begin(struct stream *stream, uint64_t usec)
 {
     stream->batch = true;
-    stream->moment_usec = 0;
+    stream->moment_usec = usec;
+    stream->moment_bytes = 0;
 }
 
-void stream_end(struct stream *stream)
+uint64_t stream_end(struct stream *stream)
 {
     stream->batch = false;
+    return stream->moment_usec;
 }
 
 /* Within a batch, the clock is read for every few lines only: reading it takes as long as they do.

@@ -44,9 +44,9 @@ bool stream_wants(const struct stream *stream, uint64_t fastest);
 /* Where the next record of up to `length` bytes is to be written; stream_wants() was true. */
 char *stream_place(struct stream *stream, size_t length);
 
-/* What is published between these two is so without a pause. */
-void stream_begin(struct stream *stream);
-void stream_end(struct stream *stream);
+/* See board_begin(). */
+void stream_begin(struct stream *stream, uint64_t usec);
+uint64_t stream_end(struct stream *stream);
 
 /* Publishes what was written there. */
 void stream_publish(struct stream *stream, size_t length);

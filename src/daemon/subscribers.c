@@ -10,6 +10,12 @@
 
 #define LOST_USEC  USEC_PER_SEC          /* between two entries about what one subscriber lost */
 #define FLUSH_USEC (100 * USEC_PER_MSEC) /* between the ranges of a session in debt */
+#define SILENT_MAX 8                     /* stretches of work in which one need not say anything */
+
+static uint64_t round_usec(const struct manager *manager)
+{
+    return manager->round_usec > 0 ? manager->round_usec : clock_usec();
+}
 
 /* --- what the log is told --- */
 
@@ -55,11 +61,14 @@ void subscribers_hand_over(struct manager *manager, struct session *session)
     session->bytes = 0;
 }
 
-static bool flush(struct manager *manager, bool all, uint64_t now)
+/* Of `all`, or of those who are not in debt (budget.h); false if some is left. */
+static bool flush(struct manager *manager, bool all)
 {
+    uint64_t now = round_usec(manager);
     bool done = true;
 
-    for (struct session *session = manager->sessions->first; session; session = session->next) {
+    for (struct session *session = manager->sessions->first; session_is_lively(session);
+         session = session->next) {
         if (pending(session) == 0) {
             continue;
         }
@@ -72,9 +81,9 @@ static bool flush(struct manager *manager, bool all, uint64_t now)
     return done;
 }
 
-bool subscribers_flush(struct manager *manager, bool all)
+void subscribers_flush(struct manager *manager)
 {
-    return flush(manager, all, clock_usec());
+    (void)flush(manager, true);
 }
 
 /* Those who are in debt have waited for long enough: a range for each. */
@@ -82,7 +91,7 @@ static int on_flush(sd_event_source *s, uint64_t usec, void *userdata)
 {
     (void)s;
     (void)usec;
-    (void)subscribers_flush(userdata, true);
+    subscribers_flush(userdata);
     return 0;
 }
 
@@ -105,6 +114,7 @@ static enum claim hear(struct manager *manager, struct session *session, uint64_
         }
         budget_charge(&manager->budget, session->identity.uid, now,
                       budget_weight(session->acknowledged - before));
+        session->silent = 0;
         session->latency_usec = now > published ? now - published : 0;
         session->waiting_usec =
             session->acknowledged < board_newest(board) && !board_overwrites(board) ? now : 0;
@@ -128,9 +138,12 @@ enum claim subscribers_hear(struct manager *manager, struct session *session)
 
 struct progress subscribers_progress(const struct manager *manager)
 {
-    struct progress progress = {.slowest = UINT64_MAX, .fastest = manager->fastest};
+    uint64_t quiet_slowest = manager->sessions->quiet_slowest;
+    struct progress progress = {.subscribers = quiet_slowest < UINT64_MAX,
+                                .slowest = quiet_slowest,
+                                .fastest = manager->fastest};
 
-    for (const struct session *session = manager->sessions->first; session;
+    for (const struct session *session = manager->sessions->first; session_is_lively(session);
          session = session->next) {
         if (session_is_owed(session)) {
             progress.subscribers = true;
@@ -175,12 +188,13 @@ bool subscribers_work(struct manager *manager)
     uint64_t round = 0; /* the clock is read once: that takes longer than a look */
     bool worked = false;
 
-    for (struct session *session = manager->sessions->first; session; session = next) {
+    for (struct session *session = manager->sessions->first; session_is_lively(session);
+         session = next) {
         next = session->next;
         worked |= session_subscribes(session) && look(manager, session, &round);
     }
-    manager->heard_usec = round;
-    if (worked && !flush(manager, false, round > 0 ? round : clock_usec())) {
+    manager->round_usec = round;
+    if (worked && !flush(manager, false)) {
         flush_later(manager);
     }
     return worked;
@@ -189,10 +203,11 @@ bool subscribers_work(struct manager *manager)
 void subscribers_notify(struct manager *manager)
 {
     bool lease = !board_overwrites(&manager->board); /* else nobody waits for anybody */
-    uint64_t now = !lease ? 0 : manager->heard_usec > 0 ? manager->heard_usec : clock_usec();
+    uint64_t now = lease ? round_usec(manager) : 0;
     uint64_t newest = board_newest(&manager->board);
 
-    for (struct session *session = manager->sessions->first; session; session = session->next) {
+    for (struct session *session = manager->sessions->first; session_is_lively(session);
+         session = session->next) {
         if (!session_subscribes(session)) {
             continue;
         }
@@ -205,9 +220,24 @@ void subscribers_notify(struct manager *manager)
         }
     }
     page_fence(); /* K2, for all of them */
-    for (struct session *session = manager->sessions->first; session; session = session->next) {
+    for (struct session *session = manager->sessions->first; session_is_lively(session);
+         session = session->next) {
         if (session_subscribes(session)) {
             session_ring(session);
+        }
+    }
+    manager->quiet_unaware = true;
+}
+
+void subscribers_notify_quiet(struct manager *manager)
+{
+    if (manager->quiet_unaware) {
+        manager->quiet_unaware = false;
+        page_fence();
+        for (struct session *session = manager->sessions->first; session; session = session->next) {
+            if (session->quiet) {
+                session_ring(session);
+            }
         }
     }
 }
@@ -217,7 +247,8 @@ static void announce(struct manager *manager, bool sleeps)
 {
     bool awaits = sleeps && intake_awaits_publishers(manager);
 
-    for (struct session *session = manager->sessions->first; session; session = session->next) {
+    for (struct session *session = manager->sessions->first; session_is_lively(session);
+         session = session->next) {
         if (session_is_welcome(session)) {
             atomic_store_explicit(&session->page->daemon_sleeps,
                                   session_publishes(session) ? awaits : sleeps,
@@ -235,6 +266,61 @@ void subscribers_announce_sleep(struct manager *manager)
 void subscribers_announce_awake(struct manager *manager)
 {
     announce(manager, false);
+}
+
+/* Are we, and those who are not quiet, more than there are processors? */
+static bool is_crowded(const struct manager *manager)
+{
+    size_t present = 1;
+
+    for (const struct session *session = manager->sessions->first; session_is_lively(session);
+         session = session->next) {
+        present += session_is_welcome(session);
+    }
+    return present > manager->processors;
+}
+
+void subscribers_tell_crowd(struct manager *manager)
+{
+    manager->crowded = is_crowded(manager);
+    for (struct session *session = manager->sessions->first; session; session = session->next) {
+        if (session_is_welcome(session)) {
+            atomic_store_explicit(&session->page->crowded, manager->crowded, memory_order_relaxed);
+        }
+    }
+}
+
+/* As sleepers do (page.h): announced to this one alone, and looked at once more. */
+static void quieten(struct session *session)
+{
+    struct page *page = session->page;
+
+    page_announce_sleep(&page->daemon_sleeps);
+    if (atomic_load_explicit(&page->acknowledged, memory_order_relaxed) == session->acknowledged) {
+        sessions_quieten(session);
+    } else {
+        page_announce_awake(&page->daemon_sleeps);
+    }
+}
+
+void subscribers_quieten(struct manager *manager)
+{
+    struct session *next;
+
+    if (!board_overwrites(&manager->board)) {
+        return;
+    }
+    for (struct session *session = manager->sessions->first; session_is_lively(session);
+         session = next) {
+        next = session->next;
+        if (session_subscribes(session) && ++session->silent > SILENT_MAX &&
+            pending(session) == 0) {
+            quieten(session);
+        }
+    }
+    if (is_crowded(manager) != manager->crowded) {
+        subscribers_tell_crowd(manager);
+    }
 }
 
 int subscribers_open(struct manager *manager)

@@ -5,6 +5,10 @@
  * All work is done by looking: subscribers_work() looks at every page, and does what follows from
  * what it finds. It is called until there is nothing more to do; then everybody is told that the
  * daemon sleeps, it is called once more (see proto/page.h), and the loop sleeps.
+ *
+ * While the daemon is busy for long, those who say nothing become quiet (sessions.h), unless
+ * somebody waits for them: where records are written over. They are told of news when there is
+ * nothing better to do, and at the end of each stretch of work.
  */
 #pragma once
 
@@ -22,8 +26,17 @@ void subscribers_announce_awake(struct manager *manager);
 /* What all of them have acknowledged. */
 struct progress subscribers_progress(const struct manager *manager);
 
-/* There are new records: whoever sleeps is woken. */
+/* There are new records: whoever sleeps is woken, but for the quiet ones, … */
 void subscribers_notify(struct manager *manager);
+
+/* … whose turn it is now. */
+void subscribers_notify_quiet(struct manager *manager);
+
+/* A stretch of work is over: who has said nothing in several becomes quiet. */
+void subscribers_quieten(struct manager *manager);
+
+/* Who waits is told whether others wait for a processor. */
+void subscribers_tell_crowd(struct manager *manager);
 
 /* Takes note of what a subscriber claims to have acknowledged. */
 enum claim subscribers_hear(struct manager *manager, struct session *session);
@@ -31,8 +44,5 @@ enum claim subscribers_hear(struct manager *manager, struct session *session);
 /* Hands to the log what one subscriber has acknowledged. */
 void subscribers_hand_over(struct manager *manager, struct session *session);
 
-/*
- * Hands to the log what subscribers have acknowledged: of `all`, or of those who are not in debt
- * (budget.h); false if some is left.
- */
-bool subscribers_flush(struct manager *manager, bool all);
+/* Hands to the log what all of them have acknowledged. */
+void subscribers_flush(struct manager *manager);

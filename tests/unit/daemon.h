@@ -92,7 +92,8 @@ static inline void daemon_flush(struct daemon *daemon)
 {
     const struct acklog *acklog = &daemon->manager->state->file->acklog;
 
-    (void)subscribers_flush(daemon->manager, true);
+    subscribers_flush(daemon->manager);
+    log_wake(daemon->manager->log);
     for (int i = 0; i < 2000 && acklog_waiting(acklog) > 0; i++) {
         (void)usleep(1000);
     }

@@ -94,6 +94,7 @@ static void acknowledge(struct fixture *f, uint64_t record)
                       .pid = 4242};
 
     log_acknowledgement(f->log, &ack);
+    log_wake(f->log);
 }
 
 /* The acknowledgements that have arrived cover first…last, each record once and in order. */

@@ -105,6 +105,7 @@ static void look(struct manager *manager)
 {
     (void)manager_look(manager);
     (void)manager_refill(manager);
+    log_wake(manager->log);
 }
 
 static void stop(struct fixture *f)
@@ -277,6 +278,7 @@ static void an_acknowledgement_is_never_logged_twice(void **state)
     f->manager->segment.map[0] = '*';
     ack = record_ack(&f->manager->board.record, 1);
     log_acknowledgement(f->manager->log, &ack);
+    log_wake(f->manager->log);
     f->manager->leave = true;
     stop(f);
     assert_int_equal(start(f), EXIT_SUCCESS);

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The loop: work as long as there is some, look whether more comes, sleep.
+ *
+ * While there is work, the loop's events, timers and connections, have their turn now and then.
+ * Whoever rings without having anything to say wakes us for nothing; where that goes on and on, we
+ * rest for a moment before we listen again, so that it costs nobody else the processor.
+ */
+#include "base/patience.h"
+#include "daemon/manager.h"
+#include "daemon/report.h"
+#include "daemon/status.h"
+#include "daemon/subscribers.h"
+
+#include <systemd/sd-daemon.h>
+#include <sysexits.h>
+#include <time.h>
+
+#define EVENTS_USEC (2 * USEC_PER_MSEC) /* how long the loop's events may wait for work, … */
+#define EVENTS_MAX  16                  /* … of which then so many have their turn */
+#define FUTILE_MAX  16                  /* times woken for nothing, … */
+#define FUTILE_USEC USEC_PER_MSEC       /* … each so soon after the one before, … */
+#define REST_USEC   100                 /* … and we rest for so long */
+
+/*
+ * All that there is to do now; true if there was anything, and then *now is the time. A ring wants
+ * to be refilled only when something was heard, or when the last refill has left something
+ * (`more`): otherwise the look at the pages is all.
+ */
+static bool work(struct manager *manager, bool *more, uint64_t *now)
+{
+    bool heard;
+
+    if (!manager->segment.map) { /* a reload has failed half-way, and we are about to end */
+        return false;
+    }
+    heard = subscribers_work(manager);
+    if (heard || *more || manager->board.layout != LAYOUT_RING ||
+        intake_awaits_publishers(manager)) {
+        *more = manager_refill(manager);
+    }
+    log_wake(manager->log); /* the clients come first */
+    if (heard || *more) {
+        *now = manager->round_usec > 0 ? manager->round_usec : clock_usec();
+    }
+    manager->round_usec = 0;
+    return heard || *more;
+}
+
+/* What has come up while there was work: several, so that many who connect do not wait for long. */
+static int see_to_events(sd_event *event)
+{
+    int r = 1;
+
+    for (int i = 0; i < EVENTS_MAX && r > 0 && sd_event_get_state(event) != SD_EVENT_FINISHED;
+         i++) {
+        r = sd_event_run(event, 0);
+    }
+    return r;
+}
+
+/* We were woken, and there was nothing to do. */
+static void rest_if_teased(struct manager *manager, uint64_t now)
+{
+    struct timespec moment = clock_timespec(REST_USEC);
+
+    manager->futile = now - manager->futile_usec < FUTILE_USEC ? manager->futile + 1 : 0;
+    manager->futile_usec = now;
+    if (manager->futile > FUTILE_MAX) {
+        (void)nanosleep(&moment, NULL);
+    }
+}
+
+/*
+ * Works as long as there is something to do, looks for a while whether more comes, and then sleeps.
+ * The loop's events, timers and connections, get their turn at least every EVENTS_USEC; what they
+ * have changed is seen to in the first round after them.
+ */
+static int turn(struct manager *manager)
+{
+    uint64_t now = clock_usec();
+    uint64_t events_usec = now + EVENTS_USEC;
+    struct patience patience = patience_begin(0, false, now);
+    bool more = true, worked = false;
+    int looks = 0;
+    int r;
+
+    while (now < events_usec) {
+        if (work(manager, &more, &now)) {
+            patience = patience_begin(manager->spin_usec, manager->crowded, now);
+            looks = 0;
+            manager->futile = 0;
+            worked = true;
+        } else if (++looks < PATIENCE_LOOKS && patience.limit_usec > 0) {
+            relax();
+        } else {
+            subscribers_notify_quiet(manager);
+            if (!patience_lasts(&patience, &now)) {
+                break;
+            }
+            looks = 0;
+        }
+    }
+    if (now >= events_usec) {
+        subscribers_notify_quiet(manager);
+        subscribers_quieten(manager);
+        return see_to_events(manager->event);
+    }
+    if (!worked) {
+        rest_if_teased(manager, now);
+    }
+    subscribers_announce_sleep(manager);
+    /* Looked at once more (S3): what came before the announcement rang no bell. */
+    more = true;
+    r = sd_event_run(manager->event, work(manager, &more, &now) ? 0 : UINT64_MAX);
+    subscribers_announce_awake(manager);
+    return r;
+}
+
+int manager_run(struct manager *manager)
+{
+    int r = 0;
+
+    (void)manager_refill(manager);
+    report_started(manager);
+    status_notify(manager);
+    (void)sd_notify(false, "READY=1");
+    while (r >= 0 && sd_event_get_state(manager->event) != SD_EVENT_FINISHED) {
+        r = turn(manager);
+    }
+    if (r < 0) {
+        report_gave_up(manager, r);
+        r = EX_OSERR;
+    } else {
+        (void)sd_event_get_exit_code(manager->event, &r);
+    }
+    manager->leave |= r != EXIT_SUCCESS; /* the next daemon goes on */
+    (void)sd_notify(false, "STOPPING=1");
+    (void)manager_look(manager); /* an acknowledgement that came with the signal */
+    return r;
+}
