@@ -28,6 +28,15 @@ make_record() {
     segment_write "$key" 0 "$1"
 }
 
+# The same, and somebody has it attached, as a server would: nobody gives up because it is alone.
+make_served_record() {
+    make_record "$@"
+    perl -MIPC::SysV=shmat,SHM_RDONLY -e \
+        'shmat($ARGV[0], undef, SHM_RDONLY) or die "shmat: $!\n"; sleep' "$(segment_id)" &
+    server=$!
+    wait_until '(($(segment_field "$key" nattch) == 1))'
+}
+
 # assert_output EXPECTED COMMAND…: succeeds, prints exactly that, and nothing on standard error
 assert_output() {
     local expected=$1 status=0
@@ -645,10 +654,10 @@ test_peek_and_no_ack_change_nothing() {
 
 # A refill that is under way: byte 0 is still `*`, and what stands behind it is nobody's business.
 test_waits_for_a_refill_under_way() {
-    make_record "*$letters" 99
+    make_served_record "*$letters" 99
     "$shm_client" --timeout 20 >"$TEST_DIR/stdout" &
     client=$!
-    wait_until '(($(segment_field "$key" nattch) == 1))'
+    wait_until '(($(segment_field "$key" nattch) == 2))'
     segment_write "$key" 1 'ecor'
     sleep 0.2
     assert_eq "$(cat "$TEST_DIR/stdout")" ''
@@ -660,7 +669,7 @@ test_waits_for_a_refill_under_way() {
 
 # Without an acknowledgement, the next record is one that differs.
 test_peek_waits_for_another_record() {
-    make_record 'first'
+    make_served_record 'first'
     "$shm_client" peek --count 2 --timeout 20 >"$TEST_DIR/stdout" &
     client=$!
     wait_until '[[ $(cat "$TEST_DIR/stdout") == first ]]'
@@ -672,18 +681,13 @@ test_peek_waits_for_another_record() {
 
 test_timeout() {
     local start
-    make_record '*'
-    # Somebody has it attached, so that it is the timeout that ends the wait.
-    "$shm_client" --timeout 50 &
-    client=$!
-    wait_until '(($(segment_field "$key" nattch) == 1))'
+    make_served_record '*'
     assert_error 4 'no new record is there now: wait for one with --timeout SECONDS' \
         "$shm_client" --timeout 0
     start=${EPOCHREALTIME/[.,]/}
     assert_error 4 'no new record within 1.25 s: *--timeout SECONDS' "$shm_client" -t 1.25
     ((${EPOCHREALTIME/[.,]/} - start >= 1250000)) || fail 'the wait was too short'
     assert_eq "$(segment_read | head -c 1)" '*'
-    kill "$client"
 }
 
 # One record is there, and not two: the first one is printed and acknowledged all the same.
@@ -714,10 +718,10 @@ test_nobody_serves_the_segment() {
 
 test_segment_removed_while_waiting() {
     local status=0
-    make_record '*'
+    make_served_record '*'
     "$shm_client" --timeout 30 2>"$TEST_DIR/stderr" &
     client=$!
-    wait_until '(($(segment_field "$key" nattch) == 1))'
+    wait_until '(($(segment_field "$key" nattch) == 2))'
     ipcrm -M "$key"
     wait "$client" || status=$?
     assert_eq "$status" 3
