@@ -71,9 +71,10 @@ busy_neighbours() {
 }
 
 # beside_carol COMMAND…: the attack, and what it costs her. A scheduler that has many others to
-# serve may have had a bad moment for her: then it is tried again, up to ATTACK_ROUNDS times.
+# serve may have had a bad moment for her: then it is tried again, up to ATTACK_ROUNDS times. How
+# often that was is in $round.
 beside_carol() {
-    local before round
+    local before
     for ((round = 1; round <= ATTACK_ROUNDS; round++)); do
         carols_rate busy_neighbours
         before=$rate
