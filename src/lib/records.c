@@ -87,6 +87,9 @@ static int ring_next(struct shmd_subscriber *subscriber, struct shmd_record *ret
     const struct ring_record *record = NULL;
     size_t length;
 
+    if (link_is_kept(&subscriber->member.link) && ring_is_blank(reader)) {
+        return -EAGAIN;
+    }
     for (;;) {
         uint64_t number = reader->number;
         const char *data;
@@ -177,7 +180,11 @@ int shmd_acknowledge(struct shmd_subscriber *subscriber, uint64_t number)
     if (!subscriber->member.connected) {
         return SHMD_LATER;
     }
-    page_acknowledge(link->page, number, lost);
+    if (link_is_kept(link)) {
+        page_acknowledge_all(link->page, number);
+    } else {
+        page_acknowledge(link->page, number, lost);
+    }
     if (page_must_ring(&link->page->daemon_sleeps)) {
         static const uint64_t one = 1;
 

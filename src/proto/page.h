@@ -101,6 +101,12 @@ static inline void page_acknowledge(struct page *page, uint64_t number, uint64_t
     atomic_store_explicit(&page->acknowledged, number, memory_order_release);
 }
 
+/* The same where nothing is ever lost, because the records wait. */
+static inline void page_acknowledge_all(struct page *page, uint64_t number)
+{
+    atomic_store_explicit(&page->acknowledged, number, memory_order_release); /* as above */
+}
+
 /* What was lost up to `number`, which was just loaded from `acknowledged`; false: it is older. */
 static inline bool page_lost_at(const struct page *page, uint64_t number, uint64_t *ret)
 {

@@ -287,8 +287,13 @@ static inline char *ring_reserve(struct ring_writer *writer, uint64_t length)
     uint64_t end;
     uint64_t start = ring_place(writer, length, &end);
 
-    /* W1: the tail is known before anything behind it is written. Pairs with R3. */
-    atomic_store_explicit(&writer->header->tail, writer->tail, memory_order_relaxed);
+    /*
+     * W1: the tail is known before anything behind it is written. Pairs with R3. A store, even of
+     * what is there already, takes the line away from those who look at it.
+     */
+    if (atomic_load_explicit(&writer->header->tail, memory_order_relaxed) != writer->tail) {
+        atomic_store_explicit(&writer->header->tail, writer->tail, memory_order_relaxed);
+    }
     atomic_thread_fence(memory_order_release);
     if (start != writer->head) {
         /* The place that the wrap marker leads to, before the marker does. */
@@ -422,6 +427,17 @@ enum ring_look {
     RING_RECORD,    /* it is */
     RING_OVERTAKEN, /* it was, and has been written over */
 };
+
+/*
+ * Has nothing been written yet in the place of the expected record? For a reader whom the writer
+ * waits for that is all there is to ask; it costs one line, which nothing but that record changes.
+ * For others, the writer may have been there and passed: ring_look() tells.
+ */
+static inline bool ring_is_blank(const struct ring_reader *reader)
+{
+    return atomic_load_explicit(&ring_peek(reader, reader->position)->number,
+                                memory_order_relaxed) == 0;
+}
 
 /*
  * R1: looks for the expected record. Where the writer does not wait for this reader, what is used
