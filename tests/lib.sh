@@ -97,9 +97,10 @@ daemon_runs() {
     grep -q '^State:.*[^Z] (' "/proc/$daemon/status" 2>/dev/null
 }
 
-# configure LINE…: the daemon's configuration; no line means all defaults
+# configure LINE…: the daemon's configuration, as a whole at once; no line means all defaults
 configure() {
-    printf '%s\n' "$@" >"$conf"
+    printf '%s\n' "$@" >"$conf.new"
+    mv "$conf.new" "$conf"
 }
 
 # start_daemon LINE…: configures and starts the daemon, and waits until it is ready

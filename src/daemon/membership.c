@@ -46,7 +46,7 @@ static void hear_claim(struct manager *manager, struct session *old,
     if (!session_is_away(old) || hello->after <= old->acknowledged) {
         return;
     }
-    if (!board_overwrites(board) || lost < old->lost ||
+    if (!old->cursor->lossy || lost < old->lost ||
         lost - old->lost > hello->after - old->acknowledged) {
         lost = old->lost;
     }
@@ -70,6 +70,7 @@ static int make_cursor(struct manager *manager, struct session *session, uint32_
         .gid = session->identity.gid,
         .client = client,
         .role = session->role,
+        .lossy = board_overwrites(&manager->board),
         .first = session->first,
         .logged = session->first - 1,
     };

@@ -99,9 +99,8 @@ void session_restore(struct session *session);
 int session_share(struct session *session, int ret_fds[MESSAGE_WELCOME_FDS]);
 
 /*
- * Looks what the client claims; `published` is the newest record, and where records are written
- * over
- * (`lossy`) it may claim to have lost some. Updates the session on progress.
+ * Looks what the client claims; `published` is the newest record, and where records were written
+ * over in its session (`lossy`) it may claim to have lost some. Updates the session on progress.
  */
 enum claim session_look(struct session *session, uint64_t published, bool lossy);
 

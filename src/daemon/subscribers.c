@@ -101,7 +101,7 @@ static enum claim hear(struct manager *manager, struct session *session, uint64_
     const struct board *board = &manager->board;
     uint64_t before = session->acknowledged;
     uint64_t lost_before = session->lost;
-    enum claim claim = session_look(session, board_newest(board), board_overwrites(board));
+    enum claim claim = session_look(session, board_newest(board), session->cursor->lossy);
 
     if (claim == CLAIM_PROGRESS) {
         uint64_t now = *round > 0 ? *round : (*round = clock_usec());

@@ -232,7 +232,8 @@ disturbed() {
         end_subscribers lossy
         [[ $* == *ring* ]] || claim_star stars
         claim_ended "$kind"
-        (($(count_segments) == 1)) || problem "there are $(count_segments) segments"
+        (wait_until '(($(count_segments) == 1))') 2>/dev/null || # once all have exited
+            problem "there are $(count_segments) segments"
         (($(count_log '^epoch-started:') == 1)) || problem 'there was more than one epoch'
     fi
     stop_keeper

@@ -40,6 +40,10 @@ test_page() {
     replay page
 }
 
+test_queue() {
+    replay queue
+}
+
 test_state() {
     replay state
 }

@@ -75,6 +75,16 @@ seed page/loses-more-than-there-is 01 05 00 04 ff ff ff ff ff ff ff ff 01 03
 seed page/loses-in-a-wait 00 05 00 03 02 01 03
 seed page/in-our-lines 00 05 00 05 02 00 00 04 ff ff ff ff 01 02 07
 
+# --- queue: 0 hand in (length), 1 take, 2 leave out (length), 3 header, 4 data, 5 resume ---
+
+seed queue/take 00 40 00 00 00 00 01 01 01
+seed queue/around 00 41 03 00 41 03 01 00 41 03 01 00 41 03 01 05 00 41 03 01 01 01
+seed queue/left-out 00 40 00 02 00 10 00 00 00 00 00 00 01 01 01
+seed queue/number-changed 00 40 00 04 01 00 00 01 01 01
+seed queue/length-changed 00 40 00 04 00 01 00 ff ff ff ff 00 00 00 00 01 01
+seed queue/wrap-marker 00 40 00 04 00 00 00 ff ff ff ff ff ff ff ff 01 01
+seed queue/header-gone 03 00 00 00 00 00 00 00 00 00 00 00 00 40 00 01
+
 # --- state: patches; magic mended, cut, size; 0 push, 1 pop, 2 publish, 3 look, 4 acknowledge,
 # --- 5 resize ---
 

@@ -40,7 +40,8 @@ set_up() {
 }
 
 configure() {
-    printf '%s\n' "$@" >/etc/shmd.conf
+    printf '%s\n' "$@" >/etc/shmd.conf.new
+    mv /etc/shmd.conf.new /etc/shmd.conf
 }
 
 main_pid() {

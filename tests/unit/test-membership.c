@@ -819,6 +819,34 @@ static void where_nothing_is_written_over_nothing_is_lost(void **state)
     assert_logged(f, &f->a, 1, 9);
 }
 
+/* It was lost where records were written over, whatever the next daemon does with its own. */
+static void what_it_lost_counts_under_another_configuration(void **state)
+{
+    static const char *const confs[] = {RING, PLAIN};
+
+    for (size_t i = 0; i < 2; i++) {
+        void *fresh = *state;
+        struct fixture *f = fresh;
+        int entry;
+
+        start(f, OVERWRITE);
+        subscribe(f, &f->a);
+        stop(f);
+        f->a.lost = 3;
+        peer_acknowledge(&f->a, 9);
+        assert_true(file_write(f->daemon.conf_path, confs[i], strlen(confs[i])));
+        go_on(f);
+        daemon_flush(&f->daemon);
+        entry = daemon_logged("acknowledged");
+        assert_true(entry >= 0);
+        assert_int_equal(mock_journal_number((size_t)entry, "SHMD_RECORD_LAST"), 9);
+        assert_int_equal(mock_journal_number((size_t)entry, "SHMD_RECORDS"), 6);
+        (void)tear_down(state);
+        (void)set_up(state);
+    }
+    start(*state, RING);
+}
+
 static void who_does_not_come_back_is_evicted(void **state)
 {
     static const char *const confs[] = {RING BRIEF, OVERWRITE BRIEF};
@@ -1045,6 +1073,7 @@ int main(void)
         TEST(another_subscriber_of_its_process_is_not_it),
         TEST(what_it_lost_meanwhile_is_believed_as_far_as_it_can_be),
         TEST(where_nothing_is_written_over_nothing_is_lost),
+        TEST(what_it_lost_counts_under_another_configuration),
         TEST(who_does_not_come_back_is_evicted),
         TEST(who_is_away_takes_nobodys_place),
         TEST(a_stop_ends_who_is_away),
