@@ -46,7 +46,7 @@ static int send_once(const struct log *log, const struct entry *entry, uint64_t 
     return outbox_send(&log->state->file->outbox, entry, sequence, log->sink);
 }
 
-/* After something has failed. False: the log is being closed. */
+/* After something has failed. False: the log is being closed, and the next attempt is the last. */
 static bool rest(struct log *log)
 {
     struct timespec pause = clock_timespec(RETRY_USEC);
@@ -65,10 +65,13 @@ static bool rest(struct log *log)
  */
 static bool send_surely(struct log *log, const struct entry *entry, uint64_t sequence)
 {
+    bool more = true;
+
     while (send_once(log, entry, sequence) < 0) {
-        if (!rest(log)) {
+        if (!more) {
             return false;
         }
+        more = rest(log);
     }
     return true;
 }
@@ -131,7 +134,7 @@ static void wait_for_change(struct log *log)
  */
 static struct entry *entry_of(struct log *log, const struct ack *ack, uint64_t sequence)
 {
-    for (;;) {
+    for (bool more = true;; more = rest(log)) {
         CLEANUP(entry_free_cleanup)
         struct entry *entry = ackentry_new(ack, sequence, users_name(&log->users, ack->uid));
 
@@ -139,7 +142,7 @@ static struct entry *entry_of(struct log *log, const struct ack *ack, uint64_t s
         if (entry && !entry->lacks) {
             return take(entry);
         }
-        if (!rest(log)) {
+        if (!more) {
             return NULL;
         }
     }
@@ -303,19 +306,21 @@ void log_wake(struct log *log)
     }
 }
 
-bool log_close(struct log *log, uint64_t timeout_usec)
+int log_close(struct log *log, uint64_t timeout_usec)
 {
     struct timespec deadline;
     struct entry *entry;
     bool done;
+    int r;
 
     (void)pthread_mutex_lock(&log->mutex);
     log->closing = true;
     (void)pthread_cond_signal(&log->changed);
     (void)pthread_mutex_unlock(&log->mutex);
     deadline = clock_timespec(clock_usec() + timeout_usec);
-    if (pthread_clockjoin_np(log->thread, NULL, CLOCK_MONOTONIC, &deadline) != 0) {
-        return false; /* it hangs in the journal, and goes down with the process */
+    r = -pthread_clockjoin_np(log->thread, NULL, CLOCK_MONOTONIC, &deadline);
+    if (r < 0) {
+        return r; /* it hangs in the journal, and goes down with the process */
     }
     done = acklog_waiting(&log->state->file->acklog) == 0 && !log->first;
     while ((entry = log->first)) {

@@ -280,8 +280,13 @@ struct manager *manager_free(struct manager *manager)
         report_stopped(manager, !forget);
     }
     intake_close(&manager->intake);
-    if (manager->log && !log_close(manager->log, LOG_CLOSE_USEC)) {
-        return NULL; /* its thread still uses the state; both end with the process */
+    if (manager->log) {
+        int r = log_close(manager->log, LOG_CLOSE_USEC);
+
+        if (r < 0) {
+            return NULL; /* both end with the process */
+        }
+        forget &= r > 0; /* or else the next one sends what was not */
     }
     if (manager->state && forget) {
         state_remove(manager->state);
