@@ -206,6 +206,7 @@ test_errors() {
     assert_contains "$output" '--since lies behind --until'
     assert_exit 2 "$top_builddir/shm-client" audit --user 'no one'
     assert_contains "$output" "--user cannot be 'no one'"
+    assert_exit 1 "$top_builddir/shm-client" audit --user root --directory "$TEST_DIR/none"
     assert_exit 2 "$top_builddir/shm-client" audit --output hex
     assert_exit 2 "$top_builddir/shm-client" audit --key 5
     assert_exit 2 "$top_builddir/shm-client" read --since now

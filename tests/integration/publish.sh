@@ -52,6 +52,8 @@ test_framing_length() {
     printf '\11\0\0\0a' >"$TEST_DIR/cut"
     assert_exit 1 publish --framing length "$TEST_DIR/cut"
     assert_contains "$output" 'the input ends in the middle of record 1'
+    assert_exit 2 publish --framing word
+    assert_contains "$output" "--framing cannot be 'word': give it line, length or whole"
 }
 
 test_framing_whole() {

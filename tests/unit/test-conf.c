@@ -292,6 +292,19 @@ static void a_wrong_type_is_refused_with_the_expected_one(void **state)
     }
 }
 
+/* Only the daemon writes a ring; and it has to hold something. */
+static void what_is_no_ring_is_refused(void **state)
+{
+    assert_refused(*state, "layout = \"ring\";\nsize = 4096;\nmode = \"0666\";", 3,
+                   "mode is \"0666\", expected one that lets nobody but the owner write");
+    assert_refused(*state, "layout = \"ring\";\nsize = 4096;\nmode = \"0620\";", 3,
+                   "mode is \"0620\"");
+    assert_refused(*state, "owner = \"root\";\nlayout = \"ring\";\nsize = 4096;", 1,
+                   "owner is \"root\", expected none with layout = \"ring\"");
+    assert_refused(*state, "layout = \"ring\";\nsize = 4095;", 2,
+                   "size is 4095, expected at least 4096 with layout = \"ring\"");
+}
+
 /* "unknown or misspelt setting: accepted": walk the tree, refuse with its line. */
 static void an_unknown_setting_is_refused_with_its_line(void **state)
 {
@@ -633,6 +646,7 @@ int main(void)
         TEST(ranges_include_their_ends),
         TEST(a_large_segment_must_be_allowed),
         TEST(a_wrong_type_is_refused_with_the_expected_one),
+        TEST(what_is_no_ring_is_refused),
         TEST(an_unknown_setting_is_refused_with_its_line),
         TEST(a_duplicate_is_refused),
         TEST(a_syntax_error_is_refused_with_its_line),
