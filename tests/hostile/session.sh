@@ -40,9 +40,10 @@ acknowledged_records_of_all() {
         -e 's/.* acknowledged records ([0-9]+)-([0-9]+) .*/\1 \2/p' "$log"
 }
 
-# The bell rings without end, and the flags flicker.
+# The bell rings without end, and the flags flicker. Nobody waits for the one who rings: where all
+# do, she would be as slow as it is, and it is a process that others take the processor from.
 test_bell() {
-    in_a_session "$plain" attacker bell=1000000
+    in_a_session "$ring"'when_full = "overwrite";' attacker bell=1000000
 }
 
 # Its memory is gone, and it owes for ever: its lease ends it, and costs the others no more.

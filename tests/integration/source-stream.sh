@@ -180,7 +180,7 @@ test_floods() {
 test_killed_at_random() {
     local i
     # shellcheck disable=SC2016
-    start "$ring" 'echo >>lives; n=$(wc -l <lives); echo $$ >pid; exec seq -f "$n %.0f" 1 100000000' \
+    start "$ring" 'echo $$ >pid; echo >>lives; n=$(wc -l <lives); exec seq -f "$n %.0f" 1 100000000' \
         'on_end = "restart";'
     client follow --from oldest >"$TEST_DIR/out" &
     local follower=$!
