@@ -49,21 +49,28 @@ static void unlink_session(struct session *session)
     }
 }
 
-void sessions_quieten(struct session *session)
+void sessions_quieten(struct sessions *sessions, bool (*may_rest)(struct session *session))
 {
-    struct sessions *sessions = session->sessions;
-    struct session **end = &sessions->first;
+    struct session **at = &sessions->first;
+    struct session *quiet = NULL;
+    struct session **end = &quiet;
 
-    unlink_session(session);
-    while (*end) {
-        end = &(*end)->next;
+    while (session_is_lively(*at)) {
+        struct session *session = *at;
+
+        if (may_rest(session)) {
+            *at = session->next;
+            *end = session;
+            end = &session->next;
+            session->quiet = true;
+        } else {
+            at = &session->next;
+        }
     }
-    *end = session;
-    session->next = NULL;
-    session->quiet = true;
-    sessions->count++;
-    if (session->acknowledged < sessions->quiet_slowest) {
-        sessions->quiet_slowest = session->acknowledged;
+    if (quiet) {
+        *end = *at; /* in front of those who are quiet already */
+        *at = quiet;
+        find_quiet_slowest(sessions);
     }
 }
 

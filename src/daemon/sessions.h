@@ -92,8 +92,8 @@ static inline bool session_is_lively(const struct session *session)
     return session && !session->quiet;
 }
 
-/* It has been told that the daemon sleeps. */
-void sessions_quieten(struct session *session);
+/* Those of the others who may are quiet from now on: they have been told that the daemon sleeps. */
+void sessions_quieten(struct sessions *sessions, bool (*may_rest)(struct session *session));
 
 /* It has something to say. */
 void sessions_rouse(struct session *session);

@@ -290,34 +290,28 @@ void subscribers_tell_crowd(struct manager *manager)
     }
 }
 
-/* As sleepers do (page.h): announced to this one alone, and looked at once more. */
-static void quieten(struct session *session)
+/* Announced as sleepers do (page.h), to this one alone, and looked at once more. */
+static bool may_rest(struct session *session)
 {
     struct page *page = session->page;
 
+    if (!session_subscribes(session) || ++session->silent <= SILENT_MAX || pending(session) > 0) {
+        return false;
+    }
     page_announce_sleep(&page->daemon_sleeps);
     if (atomic_load_explicit(&page->acknowledged, memory_order_relaxed) == session->acknowledged) {
-        sessions_quieten(session);
-    } else {
-        page_announce_awake(&page->daemon_sleeps);
+        return true;
     }
+    page_announce_awake(&page->daemon_sleeps);
+    return false;
 }
 
 void subscribers_quieten(struct manager *manager)
 {
-    struct session *next;
-
     if (!board_overwrites(&manager->board)) {
         return;
     }
-    for (struct session *session = manager->sessions->first; session_is_lively(session);
-         session = next) {
-        next = session->next;
-        if (session_subscribes(session) && ++session->silent > SILENT_MAX &&
-            pending(session) == 0) {
-            quieten(session);
-        }
-    }
+    sessions_quieten(manager->sessions, may_rest);
     if (is_crowded(manager) != manager->crowded) {
         subscribers_tell_crowd(manager);
     }
