@@ -41,7 +41,7 @@ static bool work(struct manager *manager, bool *more, uint64_t *now)
     }
     log_wake(manager->log); /* the clients come first */
     if (heard || *more) {
-        *now = manager->round_usec > 0 ? manager->round_usec : clock_usec();
+        *now = manager_usec(manager);
     }
     manager->round_usec = 0;
     return heard || *more;

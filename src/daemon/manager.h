@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "base/clock.h"
 #include "conf/conf.h"
 #include "daemon/board.h"
 #include "daemon/budget.h"
@@ -99,6 +100,12 @@ DEFINE_CLEANUP(struct manager, manager_free)
 
 /* Is there a driver for its source? Otherwise -EINVAL and a message. */
 int manager_check(const struct conf *conf, char **ret_message);
+
+/* The time: within a round of work, what the clock said in it. */
+static inline uint64_t manager_usec(const struct manager *manager)
+{
+    return manager->round_usec > 0 ? manager->round_usec : clock_usec();
+}
 
 /* --- between the files of the manager: start.c, manager.c, loop.c, reload.c --- */
 

@@ -12,11 +12,6 @@
 #define FLUSH_USEC (100 * USEC_PER_MSEC) /* between the ranges of a session in debt */
 #define SILENT_MAX 8                     /* stretches of work in which one need not say anything */
 
-static uint64_t round_usec(const struct manager *manager)
-{
-    return manager->round_usec > 0 ? manager->round_usec : clock_usec();
-}
-
 /* --- what the log is told --- */
 
 /* Records that it has acknowledged, and that the log does not know of yet. */
@@ -64,7 +59,7 @@ void subscribers_hand_over(struct manager *manager, struct session *session)
 /* Of `all`, or of those who are not in debt (budget.h); false if some is left. */
 static bool flush(struct manager *manager, bool all)
 {
-    uint64_t now = round_usec(manager);
+    uint64_t now = manager_usec(manager);
     bool done = true;
 
     for (struct session *session = manager->sessions->first; session_is_lively(session);
@@ -159,9 +154,9 @@ struct progress subscribers_progress(const struct manager *manager)
 }
 
 /* Looks at one page. The session may be gone afterwards. True if it said anything. */
-static bool look(struct manager *manager, struct session *session, uint64_t *round)
+static bool look(struct manager *manager, struct session *session)
 {
-    enum claim claim = hear(manager, session, round);
+    enum claim claim = hear(manager, session, &manager->round_usec);
 
     if (claim == CLAIM_FALSE) {
         sessions_drop(session, SESSION_LIED);
@@ -185,15 +180,14 @@ static void flush_later(struct manager *manager)
 bool subscribers_work(struct manager *manager)
 {
     struct session *next;
-    uint64_t round = 0; /* the clock is read once: that takes longer than a look */
     bool worked = false;
 
+    manager->round_usec = 0; /* the clock is read once: that takes longer than a look */
     for (struct session *session = manager->sessions->first; session_is_lively(session);
          session = next) {
         next = session->next;
-        worked |= session_subscribes(session) && look(manager, session, &round);
+        worked |= session_subscribes(session) && look(manager, session);
     }
-    manager->round_usec = round;
     if (worked && !flush(manager, false)) {
         flush_later(manager);
     }
@@ -203,7 +197,7 @@ bool subscribers_work(struct manager *manager)
 void subscribers_notify(struct manager *manager)
 {
     bool lease = !board_overwrites(&manager->board); /* else nobody waits for anybody */
-    uint64_t now = lease ? round_usec(manager) : 0;
+    uint64_t now = lease ? manager_usec(manager) : 0;
     uint64_t newest = board_newest(&manager->board);
 
     for (struct session *session = manager->sessions->first; session_is_lively(session);

@@ -43,6 +43,12 @@ static inline bool link_is_kept(const struct link *link)
     return !link_is_ring(link) || link->welcome.when_full == RING_WAIT;
 }
 
+/* A ring: is the next record not there yet, and one look at its place enough to know? */
+static inline bool link_is_blank(const struct link *link)
+{
+    return link_is_kept(link) && ring_is_blank(&link->reader);
+}
+
 /*
  * Has another daemon taken the ring over? Then it may have taken the session over, too, or not:
  * link_lives() tells.

@@ -87,7 +87,7 @@ static int ring_next(struct shmd_subscriber *subscriber, struct shmd_record *ret
     const struct ring_record *record = NULL;
     size_t length;
 
-    if (link_is_kept(&subscriber->member.link) && ring_is_blank(reader)) {
+    if (link_is_blank(&subscriber->member.link)) {
         return -EAGAIN;
     }
     for (;;) {

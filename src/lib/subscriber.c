@@ -124,8 +124,7 @@ static bool has_news(const struct member *member)
         struct ring_reader look = link->reader;
         const struct ring_record *record;
 
-        return !(link_is_kept(link) && ring_is_blank(&look)) &&
-               ring_look(&look, &record) != RING_NOTHING;
+        return !link_is_blank(link) && ring_look(&look, &record) != RING_NOTHING;
     }
     return atomic_load_explicit(&link->page->published, memory_order_acquire) >
            subscriber->returned;

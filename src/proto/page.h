@@ -82,6 +82,13 @@ _Static_assert(offsetof(struct page, lost) == 136, "part of the protocol");
 _Static_assert(sizeof(struct page_lost) == 16, "part of the protocol");
 _Static_assert(offsetof(struct page, client_sleeps) == 192, "part of the protocol");
 
+/* Acknowledges all records up to `number`, where nothing is ever lost, because the records wait. */
+static inline void page_acknowledge_all(struct page *page, uint64_t number)
+{
+    /* Release: pairs with session_look(); all reading of the records is done. */
+    atomic_store_explicit(&page->acknowledged, number, memory_order_release);
+}
+
 /*
  * Acknowledges all records up to `number`, of which `lost` were written over unread since the
  * session began. What belongs to the acknowledgement that stands is not touched: whoever loads
@@ -97,14 +104,7 @@ static inline void page_acknowledge(struct page *page, uint64_t number, uint64_t
     atomic_thread_fence(memory_order_release); /* pairs with the fence of page_lost_at() */
     atomic_store_explicit(&free->lost, lost, memory_order_relaxed);
     atomic_store_explicit(&free->number, number, memory_order_release);
-    /* Release: pairs with session_look(); all reading of the records is done. */
-    atomic_store_explicit(&page->acknowledged, number, memory_order_release);
-}
-
-/* The same where nothing is ever lost, because the records wait. */
-static inline void page_acknowledge_all(struct page *page, uint64_t number)
-{
-    atomic_store_explicit(&page->acknowledged, number, memory_order_release); /* as above */
+    page_acknowledge_all(page, number);
 }
 
 /* What was lost up to `number`, which was just loaded from `acknowledged`; false: it is older. */

@@ -137,6 +137,22 @@ static inline void peer_acknowledge(const struct peer *peer, uint64_t number)
     page_acknowledge(peer->page, number, peer->lost);
 }
 
+/* Has the daemon rung its bell? */
+static inline bool peer_is_rung(const struct peer *peer)
+{
+    struct pollfd bell = {.fd = peer->fds[1], .events = POLLIN};
+
+    return poll(&bell, 1, 0) == 1 && (bell.revents & POLLIN);
+}
+
+/* Rings the daemon's. */
+static inline bool peer_ring(const struct peer *peer)
+{
+    static const uint64_t one = 1;
+
+    return write(peer->fds[2], &one, sizeof(one)) == sizeof(one);
+}
+
 static inline void peer_leave(struct peer *peer)
 {
     if (peer->page) {

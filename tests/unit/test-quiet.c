@@ -56,20 +56,6 @@ static bool is_quiet(const struct fixture *f, const struct peer *peer)
     return session_of(f, peer)->quiet;
 }
 
-static bool is_rung(const struct peer *peer)
-{
-    struct pollfd bell = {.fd = peer->fds[1], .events = POLLIN};
-
-    return poll(&bell, 1, 0) == 1;
-}
-
-static void ring(const struct peer *peer)
-{
-    static const uint64_t one = 1;
-
-    assert_int_equal(write(peer->fds[2], &one, sizeof(one)), sizeof(one));
-}
-
 /* The busy one acknowledges all there is, again and again. */
 static void work(struct fixture *f)
 {
@@ -119,7 +105,7 @@ static void it_is_heard_when_it_rings(void **state)
     peer_acknowledge(&f->silent, 1);
     daemon_turn(&f->daemon);
     assert_int_equal(session_of(f, &f->silent)->acknowledged, 0);
-    ring(&f->silent);
+    assert_true(peer_ring(&f->silent));
     daemon_turn(&f->daemon);
     assert_int_equal(session_of(f, &f->silent)->acknowledged, 1);
     assert_false(is_quiet(f, &f->silent));
@@ -149,12 +135,12 @@ static void if_it_sleeps_it_is_woken_a_little_later(void **state)
     subscribers_notify_quiet(manager);
     page_announce_sleep(&f->silent.page->client_sleeps);
     subscribers_notify_quiet(manager);
-    assert_false(is_rung(&f->silent)); /* there is no news */
+    assert_false(peer_is_rung(&f->silent)); /* there is no news */
     peer_acknowledge(&f->busy, newest(f));
     daemon_turn(&f->daemon);
-    assert_false(is_rung(&f->silent));
+    assert_false(peer_is_rung(&f->silent));
     subscribers_notify_quiet(manager);
-    assert_true(is_rung(&f->silent));
+    assert_true(peer_is_rung(&f->silent));
 }
 
 /* "crowded": only who takes part needs a processor. */
@@ -166,7 +152,7 @@ static void it_is_no_part_of_a_crowd(void **state)
     manager->processors = 2;
     subscribers_quieten(manager);
     assert_int_equal(f->busy.page->crowded, 0);
-    ring(&f->silent);
+    assert_true(peer_ring(&f->silent));
     daemon_turn(&f->daemon);
     subscribers_quieten(manager);
     assert_int_equal(f->busy.page->crowded, 1);

@@ -307,13 +307,6 @@ static void a_last_word_counts(void **state)
 
 /* --- the bells --- */
 
-static bool is_rung(const struct peer *peer)
-{
-    struct pollfd bell = {.fd = peer->fds[1], .events = POLLIN};
-
-    return poll(&bell, 1, 0) == 1;
-}
-
 static void who_sleeps_is_woken_by_news(void **state)
 {
     struct fixture *f = *state;
@@ -321,10 +314,10 @@ static void who_sleeps_is_woken_by_news(void **state)
     (void)start(f, RING);
     subscribe(f, &f->a);
     acknowledge(f, &f->a, newest(f));
-    assert_false(is_rung(&f->a));
+    assert_false(peer_is_rung(&f->a));
     page_announce_sleep(&f->a.page->client_sleeps);
     acknowledge(f, &f->a, newest(f));
-    assert_true(is_rung(&f->a));
+    assert_true(peer_is_rung(&f->a));
 }
 
 static void the_daemon_says_when_it_sleeps(void **state)
@@ -343,14 +336,13 @@ static void the_daemon_says_when_it_sleeps(void **state)
 /* Each ring wakes the loop, though nobody ever empties the bell. */
 static void each_ring_wakes(void **state)
 {
-    static const uint64_t one = 1;
     struct fixture *f = *state;
     struct manager *manager = start(f, RING);
 
     subscribe(f, &f->a);
     for (int i = 0; i < 5; i++) {
         assert_int_equal(sd_event_run(manager->event, 0), 0);
-        assert_int_equal(write(f->a.fds[2], &one, sizeof(one)), sizeof(one));
+        assert_true(peer_ring(&f->a));
         assert_true(sd_event_run(manager->event, SOON) > 0);
     }
 }
