@@ -89,12 +89,22 @@ uint64_t board_end(struct board *board)
     return stream_end(&board->stream);
 }
 
-void board_publish(struct board *board, size_t length)
+bool board_add(struct board *board, size_t length)
 {
-    if (board->layout == LAYOUT_PLAIN) {
-        record_publish(&board->record, length);
-    } else {
-        stream_publish(&board->stream, length);
+    if (board->layout == LAYOUT_RING) {
+        return stream_add(&board->stream, length);
+    }
+    board->added = length;
+    return true;
+}
+
+void board_show(struct board *board)
+{
+    if (board->layout == LAYOUT_RING) {
+        stream_show(&board->stream);
+    } else if (board->added > 0) {
+        record_publish(&board->record, board->added);
+        board->added = 0;
     }
 }
 
@@ -139,6 +149,12 @@ uint64_t board_newest(const struct board *board)
 {
     return board->layout == LAYOUT_PLAIN ? state_number(board->record.state->file)
                                          : stream_newest(&board->stream);
+}
+
+uint64_t board_added(const struct board *board)
+{
+    return board->layout == LAYOUT_PLAIN ? board_newest(board) + (board->added > 0)
+                                         : stream_added(&board->stream);
 }
 
 uint64_t board_oldest(struct board *board)

@@ -25,6 +25,7 @@ struct board {
     const struct segment *segment;
     struct record record;
     struct stream stream;
+    size_t added; /* plain: the length of a record that is not shown yet; 0: there is none */
     char excerpt[BOARD_EXCERPT];
 };
 
@@ -65,8 +66,12 @@ char *board_place(struct board *board, size_t length);
 void board_begin(struct board *board, uint64_t usec);
 uint64_t board_end(struct board *board);
 
-/* Publishes what was written there. */
-void board_publish(struct board *board, size_t length);
+/*
+ * Adds what was written there to what board_show() will publish. True: that is due now. Until then,
+ * what is said of records does not cover it.
+ */
+bool board_add(struct board *board, size_t length);
+void board_show(struct board *board);
 
 /* Ring: what all have acknowledged may be written over. */
 void board_release(struct board *board, const struct progress *progress);
@@ -86,8 +91,9 @@ bool board_overwrites(const struct board *board);
 /* … and has that happened, so that a reader can find out by itself what it lost? */
 bool board_has_passed(const struct board *board);
 
-/* The newest record's number; 0: none yet. */
+/* The newest record's number; 0: none yet. And that of the newest one that was added. */
 uint64_t board_newest(const struct board *board);
+uint64_t board_added(const struct board *board);
 
 /* Number and position of the oldest record that a subscriber can still get, or of the next one. */
 uint64_t board_oldest(struct board *board);

@@ -92,10 +92,20 @@ void intake_publish(struct manager *manager, size_t length)
     struct intake *intake = &manager->intake;
 
     refill_delivered(&intake->refill);
-    board_publish(&manager->board, length);
     intake->placed = 0;
     intake->outdated = false;
     intake->published = true;
+    /* Who takes his time for the next one keeps nobody waiting for this one. */
+    if (board_add(&manager->board, length) || !intake->feed.source->driver->is_prompt) {
+        intake_show(manager);
+    }
+}
+
+void intake_show(struct manager *manager)
+{
+    publishers_note(manager);
+    board_show(&manager->board);
+    publishers_count(manager);
 }
 
 static void on_deliver(void *userdata, size_t length)

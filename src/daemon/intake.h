@@ -70,8 +70,9 @@ void intake_hurry(struct manager *manager);
 /* Asks for a record, or whether there is one by now; true if one has come. */
 bool intake_ask(struct manager *manager);
 
-/* Publishes the record that stands in the place. */
+/* Adds the record that stands in the place to what intake_show() publishes, at once if it is due. */
 void intake_publish(struct manager *manager, size_t length);
+void intake_show(struct manager *manager);
 
 /* Is it publishers that a configuration wants records from? */
 bool intake_is_push(const struct conf *conf);

@@ -115,6 +115,7 @@ bool manager_refill(struct manager *manager)
             break;
         }
     }
+    intake_show(manager);
     manager->round_usec = board_end(&manager->board);
     if (manager->newcomer) {
         manager->newcomer = false;

@@ -33,7 +33,8 @@ struct lease_account {
 /* Whose turn it is among the publishers, see publishers.h. */
 struct turn {
     struct session *publisher;
-    unsigned left; /* records */
+    unsigned left;              /* records */
+    struct session *collected;  /* whose records are not shown yet; NULL: nobody's */
 };
 
 struct manager {

@@ -49,7 +49,6 @@ void publishers_forget(struct manager *manager, const struct session *session)
 static bool collect(struct manager *manager, struct session *session)
 {
     struct board *board = &manager->board;
-    struct transfer *transfer = &manager->state->file->transfer;
     size_t longest = board_longest(board);
     const char *bytes, *objection;
     size_t length, left_out, shown;
@@ -64,30 +63,50 @@ static bool collect(struct manager *manager, struct session *session)
     case QUEUE_RECORD:
         break;
     }
+    if (manager->turn.collected != session) {
+        intake_show(manager); /* a note is about one publisher's records */
+    }
     shown = length <= longest || length < BOARD_EXCERPT ? length : BOARD_EXCERPT;
     place = board_place(board, length);
     memcpy(place, bytes, shown);
     objection = left_out > 0 ? "it does not fit any more"
                              : board_objection(board, place, length); /* of our copy */
-    transfer_note(transfer, &(struct transfer){
-                                .record = board_newest(board) + !objection,
-                                .own = session->queue.number,
-                                .position = session->queue.position + ring_footprint(length),
-                                .rejected = session->lost + (objection != NULL),
-                                .session = session->id,
-                            });
-    if (objection) {
-        manager->state->file->rejected++;
-        report_rejected(manager, session, objection, left_out > 0 ? left_out : length, place,
-                        shown);
-    } else {
-        intake_publish(manager, length);
-    }
-    transfer_done(transfer, session->cursor);
-    session->acknowledged = transfer->own;
-    session->lost = transfer->rejected;
+    session->acknowledged = session->queue.number;
+    session->lost += objection != NULL;
     ring_advance(&session->queue, length);
-    return !objection;
+    manager->turn.collected = session;
+    if (!objection) {
+        intake_publish(manager, length);
+        return true;
+    }
+    intake_show(manager);
+    manager->state->file->rejected++;
+    report_rejected(manager, session, objection, left_out > 0 ? left_out : length, place, shown);
+    return false;
+}
+
+void publishers_note(struct manager *manager)
+{
+    const struct session *session = manager->turn.collected;
+
+    if (session) {
+        transfer_note(&manager->state->file->transfer,
+                      &(struct transfer){
+                          .record = board_added(&manager->board),
+                          .own = session->acknowledged,
+                          .position = session->queue.position,
+                          .rejected = session->lost,
+                          .session = session->id,
+                      });
+    }
+}
+
+void publishers_count(struct manager *manager)
+{
+    if (manager->turn.collected) {
+        transfer_done(&manager->state->file->transfer, manager->turn.collected->cursor);
+        manager->turn.collected = NULL;
+    }
 }
 
 bool publishers_collect(struct manager *manager)

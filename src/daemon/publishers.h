@@ -30,5 +30,12 @@ void publishers_forget(struct manager *manager, const struct session *session);
 /* Publishes the next record; false: there is none. */
 bool publishers_collect(struct manager *manager);
 
+/*
+ * Before and after records are shown that a publisher may have handed in: what is noted of them
+ * (transfer.h), and that its cursor moves.
+ */
+void publishers_note(struct manager *manager);
+void publishers_count(struct manager *manager);
+
 /* Confirms what was published, and lets go who is done; true if there was anything to do. */
 bool publishers_work(struct manager *manager);

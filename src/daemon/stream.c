@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/step.h"
 
+#define GROUP_BYTES (UINT64_C(16) << 10) /* of the ring, after which a group is shown */
 #define MOMENT_BYTES                                                                               \
     (32 * RING_LINE) /* that are written in less than the clock's microsecond or two */
 
@@ -34,58 +35,58 @@ static void remember(struct stream *stream, uint64_t number, uint64_t end, uint6
     };
 }
 
+/* How many records may become visible together (see ring.h). */
+static uint64_t group_max(const struct stream *stream)
+{
+    return stream->when_full == RING_WAIT ? STREAM_GROUP : 1;
+}
+
 /* Walks the records of a ring that an earlier daemon left. False: it is not what it should be. */
 static bool take_over(struct stream *stream, const struct segment *segment)
 {
-    struct ring_writer *writer = &stream->writer;
     struct ring_reader reader;
     const struct ring_record *record;
     uint64_t last = state_number(stream->state->file);
     uint64_t now = clock_usec();
     uint64_t tail, head;
+    bool has_place;
 
     if (ring_attach(&reader, segment->map, segment->size) < 0 ||
         reader.header->when_full != (uint32_t)stream->when_full ||
         memcmp(reader.header->epoch, &stream->state->file->epoch, sizeof(sd_id128_t)) != 0) {
         return false;
     }
-    *writer = (struct ring_writer){
-        .header = (struct ring_header *)(void *)segment->map,
-        .data = segment->map + sizeof(struct ring_header),
-        .capacity = reader.capacity,
-        .number = last + 1,
-    };
     /* Before a walk begins there: could a writer have stored that tail, in any daemon's life? */
     tail = atomic_load_explicit(&reader.header->tail, memory_order_relaxed);
     head = atomic_load_explicit(&reader.header->head, memory_order_relaxed);
     if (tail % RING_LINE != 0 || head % RING_LINE != 0 || tail > head ||
-        head - tail > writer->capacity || head > INT64_MAX) {
+        head - tail > reader.capacity || head > INT64_MAX) {
         return false;
     }
     if (ring_seek_oldest(&reader) == 0) {
-        reader.number = writer->number;
+        reader.number = last + 1;
     }
-    writer->tail = tail; /* maybe a wrap marker, where somebody waits to be led on */
     trace_at(stream, reader.number - 1)->end = tail;
     /* When it was published, counts from now on; of what was written over already, too. */
     for (uint64_t i = 0; i <= stream->mask; i++) {
         stream->traces[i].usec = now;
     }
-    while (ring_look(&reader, &record) == RING_RECORD) {
+    while ((has_place = reader.position + RING_LINE - tail <= reader.capacity) &&
+           ring_look(&reader, &record) == RING_RECORD) {
         remember(stream, reader.number, reader.position + ring_footprint(record->length),
                  record->length, now);
         ring_advance(&reader, record->length);
-        /* Behind the last record there is always the place of the next number. */
-        if (reader.position + RING_LINE - writer->tail > writer->capacity) {
-            return false;
-        }
     }
-    /* The state learns of a record right after it was committed. */
-    if (reader.number != last + 1 && reader.number != last + 2) {
+    /*
+     * Behind the last record, and behind a marker that it led to, there is always the place of the
+     * next number. And the state learns of records right after they were shown.
+     */
+    if (!has_place || reader.position + RING_LINE - tail > reader.capacity ||
+        reader.number - (last + 1) > group_max(stream)) {
         return false;
     }
-    writer->head = reader.position;
-    writer->number = reader.number;
+    /* The tail may be at a wrap marker, where somebody waits to be led on. */
+    stream->writer = ring_writer_on(&reader, segment->map, tail);
     stream_release(stream, stream->state->file->released);
     return true;
 }
@@ -120,6 +121,11 @@ int stream_open(struct stream *stream, const struct segment *segment, struct sta
 }
 
 uint64_t stream_newest(const struct stream *stream)
+{
+    return ring_newest(&stream->writer);
+}
+
+uint64_t stream_added(const struct stream *stream)
 {
     return stream->writer.number - 1;
 }
@@ -172,16 +178,35 @@ static uint64_t moment(struct stream *stream, uint64_t length)
     return stream->moment_usec;
 }
 
-void stream_publish(struct stream *stream, size_t length)
+/* What was added has to be shown now: no more may follow soon, or enough has gathered. */
+static bool is_due(const struct stream *stream)
+{
+    const struct ring_writer *writer = &stream->writer;
+    uint64_t bytes = writer->head - writer->hidden;
+
+    return !stream->batch || writer->number - writer->hidden_number >= group_max(stream) ||
+           bytes >= GROUP_BYTES || bytes >= writer->capacity / 4;
+}
+
+bool stream_add(struct stream *stream, size_t length)
 {
     struct ring_writer *writer = &stream->writer;
     uint64_t number;
 
     STEP("ring.filled");
-    number = ring_commit(writer, length);
-    STEP("ring.committed");
+    number = ring_add(writer, length);
+    STEP("ring.added");
     remember(stream, number, writer->head, length, moment(stream, length));
-    state_enter(stream->state->file, number, PHASE_EMPTY);
+    return is_due(stream);
+}
+
+void stream_show(struct stream *stream)
+{
+    if (stream->writer.hidden_number > 0) {
+        ring_show(&stream->writer);
+        STEP("ring.shown");
+        state_enter(stream->state->file, stream_newest(stream), PHASE_EMPTY);
+    }
 }
 
 void stream_release(struct stream *stream, uint64_t number)
@@ -216,7 +241,7 @@ bool stream_has_passed(const struct stream *stream)
 /* The records before this one: nothing is known of them any more. */
 static uint64_t forgotten(const struct stream *stream)
 {
-    uint64_t newest = stream_newest(stream);
+    uint64_t newest = stream_added(stream);
 
     return newest > stream->mask ? newest - stream->mask : 0;
 }

@@ -15,6 +15,8 @@
 #include "proto/ring.h"
 #include "segment/segment.h"
 
+#define STREAM_GROUP 32 /* records, at most, that are published together */
+
 struct trace {
     uint64_t end;   /* the position behind it */
     uint64_t bytes; /* of all records up to this one */
@@ -48,14 +50,19 @@ char *stream_place(struct stream *stream, size_t length);
 void stream_begin(struct stream *stream, uint64_t usec);
 uint64_t stream_end(struct stream *stream);
 
-/* Publishes what was written there. */
-void stream_publish(struct stream *stream, size_t length);
+/*
+ * Adds what was written there to what stream_show() will publish. True: that is due now. Until then
+ * it takes up room, and that is all: what is said of records does not cover it.
+ */
+bool stream_add(struct stream *stream, size_t length);
+void stream_show(struct stream *stream);
 
 /* All records up to this one have been acknowledged by all who must (`wait`). */
 void stream_release(struct stream *stream, uint64_t number);
 
-/* Of the newest record; 0: none yet. */
+/* Of the newest record that is shown, and that was added; 0: none yet. */
 uint64_t stream_newest(const struct stream *stream);
+uint64_t stream_added(const struct stream *stream);
 
 /* Of the oldest record that is held, or of the next one. */
 uint64_t stream_oldest(struct stream *stream);

@@ -107,7 +107,8 @@ static inline struct ring_writer queue_writer(void *map, size_t size, uint64_t f
 static inline void queue_leave_out(struct ring_writer *writer, size_t length)
 {
     (void)ring_reserve(writer, 0);
-    (void)ring_commit_leaving_out(writer, 0, length < UINT32_MAX ? (uint32_t)length : UINT32_MAX);
+    (void)ring_add_leaving_out(writer, 0, length < UINT32_MAX ? (uint32_t)length : UINT32_MAX);
+    ring_show(writer);
 }
 
 /* The publisher: what was confirmed may be written over. */

@@ -28,6 +28,12 @@
  *                                                    R2 uses or copies length and bytes
  *                                                    R3 (acquire fence) tail ≤ p? else overtaken
  *
+ * Where the writer waits for its readers, several records may become visible together: all but the
+ * first have their numbers already, and the first one's number is stored last (ring_add(),
+ * ring_show()). So a reader does not take lines away that are about to be written, and whoever finds
+ * the writer dead finds all of such a group, or nothing. Where records are written over there are no
+ * groups: all that can be seen could be written over before the group is shown.
+ *
  * W1/R3 is the other half: before bytes are written over, the tail is moved past them; a reader
  * that has copied looks at the tail afterwards. If the tail has not passed its position, no byte of
  * what it copied can have been written by then. A reader whom the writer waits for need not look.
@@ -173,6 +179,8 @@ struct ring_writer {
     uint64_t tail, head; /* positions; the header's are copies */
     uint64_t number;     /* of the next record */
     uint64_t lap;        /* see ring_offset() */
+    uint64_t hidden;     /* the position of the first record that is not shown yet, … */
+    uint64_t hidden_number; /* … and its number; 0: all are shown */
 };
 
 static inline struct ring_record *ring_at(char *data, uint64_t capacity, uint64_t position)
@@ -306,11 +314,11 @@ static inline char *ring_reserve(struct ring_writer *writer, uint64_t length)
 }
 
 /*
- * Publishes what was filled in, `length` bytes, at most as many as were reserved. `left_out`: of a
- * queue only, see queue.h.
+ * Adds what was filled in, `length` bytes, at most as many as were reserved, to the records that
+ * ring_show() will show. Returns its number. `left_out`: of a queue only, see queue.h.
  */
-static inline uint64_t ring_commit_leaving_out(struct ring_writer *writer, uint64_t length,
-                                               uint32_t left_out)
+static inline uint64_t ring_add_leaving_out(struct ring_writer *writer, uint64_t length,
+                                            uint32_t left_out)
 {
     struct ring_record *record = ring_writer_at(writer, writer->head);
     uint64_t next = writer->head + ring_footprint(length);
@@ -319,16 +327,47 @@ static inline uint64_t ring_commit_leaving_out(struct ring_writer *writer, uint6
     atomic_store_explicit(&ring_writer_at(writer, next)->number, 0, memory_order_relaxed);
     __atomic_store_n(&record->length, (uint32_t)length, __ATOMIC_RELAXED); /* W3 */
     __atomic_store_n(&record->left_out, left_out, __ATOMIC_RELAXED);
-    /* W4: release; pairs with R1. */
-    atomic_store_explicit(&record->number, writer->number, memory_order_release);
+    if (writer->hidden_number == 0) {
+        writer->hidden = writer->head;
+        writer->hidden_number = writer->number;
+    } else {
+        /* Nobody looks here who has not come past the first one: its W4 is for this one, too. */
+        atomic_store_explicit(&record->number, writer->number, memory_order_relaxed);
+    }
     ring_writer_go(writer, next);
-    atomic_store_explicit(&writer->header->head, next, memory_order_release);
     return writer->number++;
 }
 
+static inline uint64_t ring_add(struct ring_writer *writer, uint64_t length)
+{
+    return ring_add_leaving_out(writer, length, 0);
+}
+
+/* Publishes what was added. */
+static inline void ring_show(struct ring_writer *writer)
+{
+    if (writer->hidden_number > 0) {
+        /* W4: release; pairs with R1. */
+        atomic_store_explicit(&ring_writer_at(writer, writer->hidden)->number,
+                              writer->hidden_number, memory_order_release);
+        writer->hidden_number = 0;
+        atomic_store_explicit(&writer->header->head, writer->head, memory_order_release);
+    }
+}
+
+/* The number of the newest record that is published; 0: none yet. */
+static inline uint64_t ring_newest(const struct ring_writer *writer)
+{
+    return (writer->hidden_number > 0 ? writer->hidden_number : writer->number) - 1;
+}
+
+/* Publishes a record at once. */
 static inline uint64_t ring_commit(struct ring_writer *writer, uint64_t length)
 {
-    return ring_commit_leaving_out(writer, length, 0);
+    uint64_t number = ring_add(writer, length);
+
+    ring_show(writer);
+    return number;
 }
 
 /* --- reading --- */
@@ -483,4 +522,25 @@ static inline void ring_advance(struct ring_reader *reader, uint64_t length)
     reader->position += ring_footprint(length);
     reader->lap = reader->position - ring_reader_offset(reader, reader->position);
     reader->number++;
+}
+
+/*
+ * The writer is dead, and this reader has come as far as its records go: goes on there. `tail`: of
+ * the oldest record that is held, or of a marker before it.
+ */
+static inline struct ring_writer ring_writer_on(const struct ring_reader *reader, void *segment,
+                                                uint64_t tail)
+{
+    struct ring_header *header = segment;
+
+    /* It may have died before it stored this, and the tail is about to move as far. */
+    atomic_store_explicit(&header->head, reader->position, memory_order_release);
+    return (struct ring_writer){
+        .header = header,
+        .data = (char *)segment + sizeof(*header),
+        .capacity = reader->capacity,
+        .tail = tail,
+        .head = reader->position,
+        .number = reader->number,
+    };
 }

@@ -33,6 +33,7 @@ static void alphabet_close(struct source *source)
 
 const struct source_driver source_alphabet = {
     .name = "alphabet",
+    .is_prompt = true,
     .open = alphabet_open,
     .ask = alphabet_ask,
     .close = alphabet_close,

@@ -48,6 +48,7 @@ static void pattern_close(struct source *source)
 
 const struct source_driver source_pattern = {
     .name = "pattern",
+    .is_prompt = true,
     .open = pattern_open,
     .ask = pattern_ask,
     .close = pattern_close,

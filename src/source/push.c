@@ -58,6 +58,7 @@ static void push_close(struct source *source)
 
 const struct source_driver source_push = {
     .name = "push",
+    .is_prompt = true,
     .open = push_open,
     .ask = push_ask,
     .poke = push_poke,

@@ -85,7 +85,8 @@ static void publish(struct scene *scene, struct input *input)
     if (stream_wants(&scene->stream, fastest)) {
         memset(bytes, (int)(stream_newest(&scene->stream) + 1), length);
         memcpy(stream_place(&scene->stream, length), bytes, length);
-        stream_publish(&scene->stream, length);
+        (void)stream_add(&scene->stream, length);
+        stream_show(&scene->stream);
         check_whole(scene);
     }
 }

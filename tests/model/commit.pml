@@ -17,8 +17,10 @@
  * else may be stored in between.
  *
  * The processes, and their lines in src/proto/ring.h and src/daemon/stream.c:
- *   writer     stream_publish(): ring_has_room(), ring_drop_oldest(), ring_reserve() with W1 and the
- *              wrap marker, memcpy(), ring_commit() with W2, W3, W4; in `wait`, stream_release()
+ *   writer     stream_add(): ring_has_room(), ring_drop_oldest(), ring_reserve() with W1 and the wrap
+ *              marker, memcpy(), ring_add() with W2, W3; stream_show(): ring_show() with W4, after each
+ *              record or, in `wait`, after several, and at the latest when there is no room for one
+ *              more; in `wait`, stream_release()
  *   buffer     the processor's: makes the writer's stores visible
  *   reader     ring_look() with R1, ring_copy() with R2 and R3, ring_advance(), ring_seek_oldest()
  *              after it was overtaken, as ring_next() of src/lib/records.c
@@ -37,7 +39,7 @@
  * looked at after copying; -DBUG_R3_FENCE it is, but may be loaded before; -DBUG_SEEK the wrap
  * marker at the tail is believed without a second look at the tail; -DBUG_ROOM no room is kept for
  * the next record's number; -DBUG_SKIP the tail is moved past a wrap marker while the record behind
- * it is still held.
+ * it is still held; -DBUG_GROUP records become visible together where they are written over.
  */
 
 #ifndef READERS
@@ -53,6 +55,10 @@
 #define NEXT 0
 #else
 #define NEXT 1 /* line, for the number of the next record */
+#endif
+
+#if defined(WAIT) || defined(BUG_GROUP)
+#define GROUPS
 #endif
 
 #define WRAP 15   /* RING_WRAP */
@@ -152,9 +158,21 @@ end:
 
 /* --- the writer --- */
 
+/* ring_show(), W4 */
+inline ring_show()
+{
+#ifdef BUG_W4
+    store(NUMBER_AT(place(group)), group_number, OLD, false);
+#else
+    store(NUMBER_AT(place(group)), group_number, OLD, true);
+#endif
+    d_step { group = 0; group_number = 0 }
+}
+
 proctype writer()
 {
     byte w_head, w_tail;      /* ring_writer.head, .tail */
+    byte group, group_number; /* ring_writer.hidden, .hidden_number */
     byte oldest = 1, n = 1;   /* the record at the tail; ring_writer.number */
     byte lines, start;
     byte begins[RECORDS + 2]; /* where records begin, as struct trace knows it */
@@ -183,7 +201,9 @@ proctype writer()
         do
         :: start + lines + NEXT - w_tail <= PLACES -> break
 #ifdef WAIT
-        :: oldest < n && acknowledged[0] >= oldest && acknowledged[READERS - 1] >= oldest ->
+        :: start + lines + NEXT - w_tail > PLACES && group_number > 0 -> ring_show()
+        :: group_number == 0 && oldest < n && acknowledged[0] >= oldest &&
+           acknowledged[READERS - 1] >= oldest ->
 #else
         :: else ->
 #endif
@@ -224,11 +244,20 @@ proctype writer()
 #endif
         /* W3: the length, and the bytes of the first line */
         store(BODY_AT(place(start)), lines, n, false);
-        /* W4 */
-#ifdef BUG_W4
-        store(NUMBER_AT(place(start)), n, OLD, false);
+        if
+        :: group_number == 0 -> d_step { group = start; group_number = n }
+#ifdef GROUPS
+        :: group_number > 0 -> store(NUMBER_AT(place(start)), n, OLD, false)
+#endif
+        fi;
+#ifdef GROUPS
+        if
+        :: n == RECORDS -> ring_show()
+        :: n < RECORDS -> ring_show()
+        :: n < RECORDS /* this one is to be shown with the next */
+        fi;
 #else
-        store(NUMBER_AT(place(start)), n, OLD, true);
+        ring_show();
 #endif
         d_step {
             begins[n] = start;

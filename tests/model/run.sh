@@ -9,7 +9,7 @@ top_srcdir=${top_srcdir:-$(dirname "$0")/../..}
 top_srcdir=$(realpath "$top_srcdir")
 . "$top_srcdir/tests/tap.sh"
 
-MEMORY_MB=640
+MEMORY_MB=2048
 DEPTH=100000
 
 # explore MODEL FLAG…: all that the model can do, in $explored
@@ -87,6 +87,10 @@ test_caught_no_room_kept_for_the_next_number() {
 
 test_caught_tail_moved_past_the_marker_too_early() {
     assert_caught commit -DWAIT -DBUG_SKIP
+}
+
+test_caught_groups_where_records_are_written_over() {
+    assert_caught commit -DBUG_GROUP
 }
 
 test_no_wake_up_is_lost() {

@@ -81,7 +81,8 @@ static void release(struct fixture *f, struct progress progress)
 static void publish(struct fixture *f, const char *bytes)
 {
     memcpy(board_place(&f->board, strlen(bytes)), bytes, strlen(bytes));
-    board_publish(&f->board, strlen(bytes));
+    assert_true(board_add(&f->board, strlen(bytes)));
+    board_show(&f->board);
 }
 
 /* Whatever the layout: what the next daemon finds its segment by. */

@@ -94,15 +94,24 @@ static bool start_again(struct fixture *f)
     return start(f, f->when_full);
 }
 
-static void publish(struct fixture *f, size_t length)
+/* True: what was added is to be shown. */
+static bool add(struct fixture *f, size_t length)
 {
     char bytes[SIZE];
-    uint64_t number = stream_newest(&f->stream) + 1;
+    uint64_t number = stream_added(&f->stream) + 1;
 
     memset(bytes, (int)(number & 0x7f), length);
     f->lengths[number % 1000] = length;
     memcpy(stream_place(&f->stream, length), bytes, length);
-    stream_publish(&f->stream, length);
+    return stream_add(&f->stream, length);
+}
+
+static void publish(struct fixture *f, size_t length)
+{
+    uint64_t number = stream_newest(&f->stream) + 1;
+
+    assert_true(add(f, length));
+    stream_show(&f->stream);
     assert_int_equal(stream_newest(&f->stream), number);
     assert_int_equal(state_number(f->file), number);
 }
@@ -229,6 +238,61 @@ static void the_longest_record_goes_through(void **state)
         assert_next(f);
         assert_next(f);
         assert_end(f);
+    }
+}
+
+/* --- groups --- */
+
+/* How many records of this length come before they have to be shown. */
+static uint64_t group_of(struct fixture *f, size_t length)
+{
+    const struct ring_record *record = NULL;
+    uint64_t before = stream_newest(&f->stream), count = 0;
+
+    join(f, before + 1);
+    stream_begin(&f->stream, 0);
+    do {
+        assert_true(stream_wants(&f->stream, before));
+        count++;
+    } while (!add(f, length));
+    assert_int_equal(stream_newest(&f->stream), before);
+    assert_int_equal(stream_added(&f->stream), before + count);
+    assert_int_equal(state_number(f->file), before);
+    assert_int_equal(ring_look(&f->reader, &record), RING_NOTHING);
+    stream_show(&f->stream);
+    (void)stream_end(&f->stream);
+    assert_int_equal(stream_newest(&f->stream), before + count);
+    assert_int_equal(state_number(f->file), before + count);
+    for (uint64_t i = 0; i < count; i++) {
+        assert_next(f);
+    }
+    assert_end(f);
+    stream_release(&f->stream, before + count);
+    return count;
+}
+
+/* "At most so many records, and not more than a quarter of the ring." */
+static void records_that_follow_at_once_are_shown_together(void **state)
+{
+    struct fixture *f = *state;
+    size_t quarter = CAPACITY / 4 / RING_LINE;
+
+    (void)start(f, RING_WAIT);
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(group_of(f, 1), quarter);
+        assert_in_range(group_of(f, 100), quarter / 2, quarter / 2 + 1); /* a marker counts */
+        assert_int_equal(group_of(f, LONGEST), 1);
+    }
+}
+
+/* All that readers can see could be written over before a group is shown. */
+static void where_records_are_written_over_there_are_no_groups(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)start(f, RING_OVERWRITE);
+    for (int i = 0; i < 200; i++) {
+        assert_int_equal(group_of(f, 1), 1);
     }
 }
 
@@ -556,13 +620,66 @@ static void a_ring_that_ends_too_early_is_not_taken_over(void **state)
     restart_without_keeping(f);
 }
 
+/* A group may have been shown, and not be known yet; more than that is none of its. */
 static void a_ring_that_is_ahead_of_the_state_is_not_taken_over(void **state)
 {
     struct fixture *f = *state;
 
-    (void)prepare(f);
-    state_enter(f->file, 5, PHASE_EMPTY); /* at most one record is published and not known yet */
+    (void)start(f, RING_WAIT);
+    for (int i = 0; i < STREAM_GROUP + 1; i++) {
+        publish(f, 10);
+    }
+    state_enter(f->file, 1, PHASE_EMPTY);
+    assert_true(start_again(f));
+    assert_int_equal(stream_newest(&f->stream), STREAM_GROUP + 1);
+    state_enter(f->file, 0, PHASE_EMPTY);
     assert_false(start_again(f));
+}
+
+/* Where there are no groups, it is one record. */
+static void nor_is_one_that_is_written_over_and_further_ahead(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)start(f, RING_OVERWRITE);
+    for (int i = 0; i < 3; i++) {
+        publish(f, 10);
+    }
+    state_enter(f->file, 2, PHASE_EMPTY);
+    assert_true(start_again(f));
+    state_enter(f->file, 1, PHASE_EMPTY);
+    assert_false(start_again(f));
+}
+
+/* Killed after it had shown a record, and before it said where the next one will be. */
+static void the_header_catches_up_with_what_is_there(void **state)
+{
+    struct fixture *f = *state;
+    struct ring_header *header;
+    uint64_t before;
+
+    (void)start(f, RING_WAIT);
+    publish(f, 10);
+    header = f->stream.writer.header;
+    before = header->head;
+    publish(f, 10);
+    header->head = before;
+    assert_true(start_again(f));
+    assert_int_equal(header->head, 2 * RING_LINE);
+}
+
+/* Somebody's marker behind the last record of a full ring leads to the oldest one's place. */
+static void a_marker_where_there_is_no_room_is_not_taken_over(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)start(f, RING_WAIT);
+    while (ring_has_room(&f->stream.writer, 1)) {
+        publish(f, 1);
+    }
+    assert_int_equal(f->stream.writer.head, CAPACITY - RING_LINE);
+    ring_writer_at(&f->stream.writer, f->stream.writer.head)->number = RING_WRAP;
+    restart_without_keeping(f);
 }
 
 /* Records that lead round and round. */
@@ -594,17 +711,26 @@ static void the_end_is_told(void **state)
 
 /* --- killed at any instruction --- */
 
-static void publish_one(void *userdata)
+/* Where several may become visible together, several; else one. */
+static size_t several(const struct fixture *f)
 {
-    struct fixture *f = userdata;
-    static const char bytes[300] = {1};
-
-    memcpy(stream_place(&f->stream, sizeof(bytes)), bytes, sizeof(bytes));
-
-    stream_publish(&f->stream, sizeof(bytes));
+    return f->when_full == RING_WAIT ? 3 : 1;
 }
 
-/* A next daemon would find all that was held, and perhaps the new one; and go on. */
+static void publish_several(void *userdata)
+{
+    struct fixture *f = userdata;
+    static const char bytes[200] = {1};
+
+    stream_begin(&f->stream, 1);
+    for (size_t i = 0; i < several(f); i++) {
+        memcpy(stream_place(&f->stream, sizeof(bytes)), bytes, sizeof(bytes));
+        (void)stream_add(&f->stream, sizeof(bytes));
+    }
+    stream_show(&f->stream);
+}
+
+/* A next daemon would find all that was held, and perhaps the new ones, all of them; and go on. */
 static bool goes_on(void *userdata)
 {
     const struct fixture *f = userdata;
@@ -624,7 +750,7 @@ static bool goes_on(void *userdata)
     }
     newest = stream_newest(&next.stream);
     oldest = stream_oldest(&next.stream);
-    fine = kept && (newest == before || newest == before + 1) &&
+    fine = kept && (newest == before || newest == before + several(f)) &&
            (f->when_full == RING_OVERWRITE ? oldest <= before : oldest == stream_oldest(&dead)) &&
            stream_position(&next.stream, newest + 1) == next.stream.writer.head;
     stream_close(&next.stream, RING_OPEN);
@@ -637,7 +763,7 @@ static void kill_anywhere(struct fixture *f, enum ring_when_full when_full)
 
     (void)start(f, when_full);
     if (when_full == RING_WAIT) { /* a wrap, with some released, and some held */
-        while (f->stream.writer.head < CAPACITY - RING_LINE) {
+        while (f->stream.writer.head < CAPACITY - 6 * RING_LINE) {
             publish(f, 1);
         }
         stream_release(&f->stream, 20);
@@ -646,7 +772,7 @@ static void kill_anywhere(struct fixture *f, enum ring_when_full when_full)
             publish(f, 1);
         }
     }
-    steps = step_through(publish_one, goes_on, f);
+    steps = step_through(publish_several, goes_on, f);
     if (steps < 0) {
         skip(); /* a child cannot be traced here */
     }
@@ -673,6 +799,8 @@ int main(void)
         TEST(each_held_record_is_where_it_is_said_to_be),
         TEST(bytes_and_times_are_remembered),
         TEST(the_longest_record_goes_through),
+        TEST(records_that_follow_at_once_are_shown_together),
+        TEST(where_records_are_written_over_there_are_no_groups),
         TEST(a_ring_that_waits_writes_over_nothing),
         TEST(what_is_released_makes_room),
         TEST(who_stands_at_a_wrap_marker_is_led_on),
@@ -693,6 +821,9 @@ int main(void)
         TEST(a_tail_that_cannot_be_is_not_taken_over),
         TEST(a_ring_that_ends_too_early_is_not_taken_over),
         TEST(a_ring_that_is_ahead_of_the_state_is_not_taken_over),
+        TEST(nor_is_one_that_is_written_over_and_further_ahead),
+        TEST(the_header_catches_up_with_what_is_there),
+        TEST(a_marker_where_there_is_no_room_is_not_taken_over),
         TEST(a_ring_without_an_end_is_not_taken_over),
         TEST(the_end_is_told),
         TEST(killed_anywhere_a_ring_that_waits_goes_on),
