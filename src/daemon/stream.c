@@ -178,25 +178,30 @@ static uint64_t moment(struct stream *stream, uint64_t length)
     return stream->moment_usec;
 }
 
-/* What was added has to be shown now: no more may follow soon, or enough has gathered. */
+/*
+ * Must what was added be shown now? No more may follow soon, or enough has gathered. Without delay,
+ * where there is no room for more: who waits for the record looks at its line all the time, and
+ * would take it away before its number is stored.
+ */
 static bool is_due(const struct stream *stream)
 {
     const struct ring_writer *writer = &stream->writer;
     uint64_t bytes = writer->head - writer->hidden;
 
     return !stream->batch || writer->number - writer->hidden_number >= group_max(stream) ||
-           bytes >= GROUP_BYTES || bytes >= writer->capacity / 4;
+           bytes >= GROUP_BYTES || bytes >= writer->capacity / 4 ||
+           !ring_has_room(writer, ring_length_max(writer->capacity));
 }
 
 bool stream_add(struct stream *stream, size_t length)
 {
     struct ring_writer *writer = &stream->writer;
-    uint64_t number;
 
     STEP("ring.filled");
-    number = ring_add(writer, length);
+    remember(stream, writer->number, writer->head + ring_footprint(length), length,
+             moment(stream, length));
+    (void)ring_add(writer, length);
     STEP("ring.added");
-    remember(stream, number, writer->head, length, moment(stream, length));
     return is_due(stream);
 }
 
