@@ -18,7 +18,7 @@
 #include <sched.h>
 #include <stdbool.h>
 
-#define PATIENCE_LOOKS       64 /* between two offers: about what a round trip takes */
+#define PATIENCE_LOOKS       16 /* between two offers: enough for a peer that is about to answer */
 #define PATIENCE_OTHERS_USEC 5  /* who takes longer to return from an offer has let others run */
 #define PATIENCE_SLICE_USEC  1000
 

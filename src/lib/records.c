@@ -87,9 +87,6 @@ static int ring_next(struct shmd_subscriber *subscriber, struct shmd_record *ret
     const struct ring_record *record = NULL;
     size_t length;
 
-    if (link_is_blank(&subscriber->member.link)) {
-        return -EAGAIN;
-    }
     for (;;) {
         uint64_t number = reader->number;
         const char *data;
@@ -126,7 +123,8 @@ static int ring_next(struct shmd_subscriber *subscriber, struct shmd_record *ret
     }
 }
 
-int shmd_next(struct shmd_subscriber *subscriber, struct shmd_record *ret)
+/* Everything but the usual. */
+static int next(struct shmd_subscriber *subscriber, struct shmd_record *ret)
 {
     int r;
 
@@ -159,6 +157,42 @@ int shmd_next(struct shmd_subscriber *subscriber, struct shmd_record *ret)
     subscriber->lost_new = 0;
     subscriber->returned = ret->number;
     return 0;
+}
+
+/*
+ * The usual: the session that there was, in a ring that is kept for us, whose next record is there,
+ * or nothing. 1: it is something else.
+ */
+static int next_as_usual(struct shmd_subscriber *subscriber, struct shmd_record *ret)
+{
+    struct link *link = &subscriber->member.link;
+    const struct ring_record *record;
+
+    if (!subscriber->member.connected || !link_is_ring(link) || !link_is_kept(link) ||
+        link_is_taken_over(link) || subscriber->member.armed || subscriber->retired ||
+        subscriber->lost_new > 0) {
+        return 1;
+    }
+    record = ring_look_kept(&link->reader);
+    /* Afterwards: evicted, what stands there may have been written over already. */
+    if (link_state(link) != PAGE_ACTIVE) {
+        return 1;
+    }
+    if (!record) {
+        return ring_is_blank(&link->reader) ? -EAGAIN : 1;
+    }
+    *ret = (struct shmd_record){
+        .number = link->reader.number, .data = record->bytes, .length = record->length};
+    ring_advance(&link->reader, record->length);
+    subscriber->returned = ret->number;
+    return 0;
+}
+
+int shmd_next(struct shmd_subscriber *subscriber, struct shmd_record *ret)
+{
+    int r = next_as_usual(subscriber, ret);
+
+    return r <= 0 ? r : next(subscriber, ret);
 }
 
 int shmd_acknowledge(struct shmd_subscriber *subscriber, uint64_t number)

@@ -499,6 +499,18 @@ static inline enum ring_look ring_look(struct ring_reader *reader, const struct 
     return ring_overtaken(reader, reader->position) ? RING_OVERTAKEN : RING_NOTHING;
 }
 
+/*
+ * The same for a reader whom the writer waits for, and as little as that takes: the expected record,
+ * NULL if that is not there or not where it was to be expected (ring_look() tells).
+ */
+static inline const struct ring_record *ring_look_kept(const struct ring_reader *reader)
+{
+    const struct ring_record *record = ring_peek(reader, reader->position);
+    uint64_t number = atomic_load_explicit(&record->number, memory_order_acquire); /* with W4 */
+
+    return number == reader->number && ring_plausible(reader, ring_length(record)) ? record : NULL;
+}
+
 /* Copies a record that ring_look() found; false if it was overtaken meanwhile. */
 static inline bool ring_copy(const struct ring_reader *reader, const struct ring_record *record,
                              char *buffer, size_t *ret_length)
