@@ -70,7 +70,8 @@ void intake_hurry(struct manager *manager);
 /* Asks for a record, or whether there is one by now; true if one has come. */
 bool intake_ask(struct manager *manager);
 
-/* Adds the record that stands in the place to what intake_show() publishes, at once if it is due. */
+/* Adds the record that stands in the place to what intake_show() publishes, at once if it is due.
+ */
 void intake_publish(struct manager *manager, size_t length);
 void intake_show(struct manager *manager);
 

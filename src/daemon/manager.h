@@ -33,8 +33,8 @@ struct lease_account {
 /* Whose turn it is among the publishers, see publishers.h. */
 struct turn {
     struct session *publisher;
-    unsigned left;              /* records */
-    struct session *collected;  /* whose records are not shown yet; NULL: nobody's */
+    unsigned left;             /* records */
+    struct session *collected; /* whose records are not shown yet; NULL: nobody's */
 };
 
 struct manager {
@@ -45,6 +45,7 @@ struct manager {
     sd_event_source *poll_source;  /* looks at the segment; NULL where nobody may write it */
     sd_event_source *tick_source;  /* watchdog, health */
     sd_event_source *flush_source; /* acknowledgements that are logged as ranges, later */
+    bool flush_armed;              /* … which is going to happen */
     sd_event_source *lease_source; /* the next lease that may run out */
     uint64_t lease_armed;          /* for when; UINT64_MAX: it is off */
     struct lease_account lease_accounts[LEASE_ACCOUNTS];

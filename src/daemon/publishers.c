@@ -90,14 +90,13 @@ void publishers_note(struct manager *manager)
     const struct session *session = manager->turn.collected;
 
     if (session) {
-        transfer_note(&manager->state->file->transfer,
-                      &(struct transfer){
-                          .record = board_added(&manager->board),
-                          .own = session->acknowledged,
-                          .position = session->queue.position,
-                          .rejected = session->lost,
-                          .session = session->id,
-                      });
+        transfer_note(&manager->state->file->transfer, &(struct transfer){
+                                                           .record = board_added(&manager->board),
+                                                           .own = session->acknowledged,
+                                                           .position = session->queue.position,
+                                                           .rejected = session->lost,
+                                                           .session = session->id,
+                                                       });
     }
 }
 

@@ -234,7 +234,7 @@ uint64_t stream_oldest(struct stream *stream)
     const struct ring_record *record = ring_oldest(&stream->writer);
 
     return record ? atomic_load_explicit(&record->number, memory_order_relaxed)
-                  : stream->writer.number;
+                  : stream_newest(stream) + 1;
 }
 
 bool stream_has_passed(const struct stream *stream)

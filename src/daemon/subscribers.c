@@ -84,9 +84,12 @@ void subscribers_flush(struct manager *manager)
 /* Those who are in debt have waited for long enough: a range for each. */
 static int on_flush(sd_event_source *s, uint64_t usec, void *userdata)
 {
+    struct manager *manager = userdata;
+
     (void)s;
     (void)usec;
-    subscribers_flush(userdata);
+    manager->flush_armed = false;
+    subscribers_flush(manager);
     return 0;
 }
 
@@ -169,11 +172,11 @@ static void flush_later(struct manager *manager)
 {
     /* However many there are, their ranges stay within the budget. */
     uint64_t pause = FLUSH_USEC + manager->sessions->count * BUDGET_COST_USEC;
-    int enabled;
 
-    if (sd_event_source_get_enabled(manager->flush_source, &enabled) == 0) {
-        (void)sd_event_source_set_time_relative(manager->flush_source, pause);
-        (void)sd_event_source_set_enabled(manager->flush_source, SD_EVENT_ONESHOT);
+    if (!manager->flush_armed) {
+        manager->flush_armed =
+            sd_event_source_set_time_relative(manager->flush_source, pause) >= 0 &&
+            sd_event_source_set_enabled(manager->flush_source, SD_EVENT_ONESHOT) >= 0;
     }
 }
 

@@ -30,9 +30,9 @@
  *
  * Where the writer waits for its readers, several records may become visible together: all but the
  * first have their numbers already, and the first one's number is stored last (ring_add(),
- * ring_show()). So a reader does not take lines away that are about to be written, and whoever finds
- * the writer dead finds all of such a group, or nothing. Where records are written over there are no
- * groups: all that can be seen could be written over before the group is shown.
+ * ring_show()). So a reader does not take lines away that are about to be written, and whoever
+ * finds the writer dead finds all of such a group, or nothing. Where records are written over there
+ * are no groups: all that can be seen could be written over before the group is shown.
  *
  * W1/R3 is the other half: before bytes are written over, the tail is moved past them; a reader
  * that has copied looks at the tail afterwards. If the tail has not passed its position, no byte of
@@ -176,10 +176,10 @@ struct ring_writer {
     struct ring_header *header;
     char *data;
     uint64_t capacity;
-    uint64_t tail, head; /* positions; the header's are copies */
-    uint64_t number;     /* of the next record */
-    uint64_t lap;        /* see ring_offset() */
-    uint64_t hidden;     /* the position of the first record that is not shown yet, … */
+    uint64_t tail, head;    /* positions; the header's are copies */
+    uint64_t number;        /* of the next record */
+    uint64_t lap;           /* see ring_offset() */
+    uint64_t hidden;        /* the position of the first record that is not shown yet, … */
     uint64_t hidden_number; /* … and its number; 0: all are shown */
 };
 
@@ -252,8 +252,14 @@ static inline bool ring_has_room(const struct ring_writer *writer, uint64_t leng
     return end - writer->tail <= writer->capacity;
 }
 
+/* The position behind all that is published. */
+static inline uint64_t ring_end(const struct ring_writer *writer)
+{
+    return writer->hidden_number > 0 ? writer->hidden : writer->head;
+}
+
 /*
- * Where the record at the tail begins, the head if there is none. Before it there may be a wrap
+ * Where the record at the tail begins, ring_end() if there is none. Before it there may be a wrap
  * marker. The tail stays in front of that as long as the record is held: a reader may have come as
  * far as the marker, and only while the tail has not passed it, it leads on.
  */
@@ -262,7 +268,7 @@ static inline uint64_t ring_oldest_position(const struct ring_writer *writer)
     const struct ring_record *record = ring_writer_at(writer, writer->tail);
     uint64_t left = writer->capacity - ring_writer_offset(writer, writer->tail);
 
-    return writer->tail != writer->head &&
+    return writer->tail != ring_end(writer) &&
                    atomic_load_explicit(&record->number, memory_order_relaxed) == RING_WRAP
                ? writer->tail + left
                : writer->tail;
@@ -273,7 +279,7 @@ static inline struct ring_record *ring_oldest(const struct ring_writer *writer)
 {
     uint64_t position = ring_oldest_position(writer);
 
-    return position == writer->head ? NULL : ring_writer_at(writer, position);
+    return position == ring_end(writer) ? NULL : ring_writer_at(writer, position);
 }
 
 /* Gives up the record at the tail. Its bytes stay until ring_reserve() makes the tail known. */
@@ -500,8 +506,8 @@ static inline enum ring_look ring_look(struct ring_reader *reader, const struct 
 }
 
 /*
- * The same for a reader whom the writer waits for, and as little as that takes: the expected record,
- * NULL if that is not there or not where it was to be expected (ring_look() tells).
+ * The same for a reader whom the writer waits for, and as little as that takes: the expected
+ * record, NULL if that is not there or not where it was to be expected (ring_look() tells).
  */
 static inline const struct ring_record *ring_look_kept(const struct ring_reader *reader)
 {
@@ -538,16 +544,14 @@ static inline void ring_advance(struct ring_reader *reader, uint64_t length)
 
 /*
  * The writer is dead, and this reader has come as far as its records go: goes on there. `tail`: of
- * the oldest record that is held, or of a marker before it.
+ * the oldest record that is held, or of a marker before it. For the next record's number there must
+ * be room.
  */
 static inline struct ring_writer ring_writer_on(const struct ring_reader *reader, void *segment,
                                                 uint64_t tail)
 {
     struct ring_header *header = segment;
-
-    /* It may have died before it stored this, and the tail is about to move as far. */
-    atomic_store_explicit(&header->head, reader->position, memory_order_release);
-    return (struct ring_writer){
+    struct ring_writer writer = {
         .header = header,
         .data = (char *)segment + sizeof(*header),
         .capacity = reader->capacity,
@@ -555,4 +559,10 @@ static inline struct ring_writer ring_writer_on(const struct ring_reader *reader
         .head = reader->position,
         .number = reader->number,
     };
+
+    /* What stands there is no commit, but may become one when a length is stored beside it. */
+    atomic_store_explicit(&ring_writer_at(&writer, writer.head)->number, 0, memory_order_relaxed);
+    /* It may have died before it stored this, and the tail is about to move as far. */
+    atomic_store_explicit(&header->head, writer.head, memory_order_release);
+    return writer;
 }

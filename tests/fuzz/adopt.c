@@ -4,7 +4,8 @@
  * segment is touched (it has its exact size), what is adopted is whole from its oldest record to
  * its newest, and so it stays while records are published and released.
  *
- * The script: daemons publish and release, die, and find the segment and their state patched.
+ * The script: daemons publish and release, die, also in the middle of a group, and find the segment
+ * and their state patched.
  */
 #include "fuzz.h"
 
@@ -67,28 +68,53 @@ static void need_open(struct scene *scene)
     if (scene->stream.writer.header) {
         return;
     }
-    assert(stream_open(&scene->stream, &scene->segment, &scene->state, scene->when_full) ==
-           0);
+    assert(stream_open(&scene->stream, &scene->segment, &scene->state, scene->when_full) == 0);
     file->segment_id = ID;
     scene->adopted = stream_newest(&scene->stream);
-    assert(scene->adopted == last || scene->adopted == last + 1);
+    assert(scene->adopted - last <= (scene->when_full == RING_WAIT ? STREAM_GROUP : 1));
     assert(scene->adopted == state_number(file));
     check_whole(scene);
 }
 
-static void publish(struct scene *scene, struct input *input)
+/* Adds a record; false: none is wanted. */
+static bool add(struct scene *scene, struct input *input)
 {
     uint64_t fastest = stream_newest(&scene->stream) - input_number(input, 1) % 4;
     size_t length = input_number(input, 2) % (ring_length_max(ring_capacity(SIZE)) + 1);
     char bytes[SIZE];
 
-    if (stream_wants(&scene->stream, fastest)) {
-        memset(bytes, (int)(stream_newest(&scene->stream) + 1), length);
-        memcpy(stream_place(&scene->stream, length), bytes, length);
-        (void)stream_add(&scene->stream, length);
-        stream_show(&scene->stream);
-        check_whole(scene);
+    if (!stream_wants(&scene->stream, fastest)) {
+        return false;
     }
+    memset(bytes, (int)(stream_added(&scene->stream) + 1), length);
+    memcpy(stream_place(&scene->stream, length), bytes, length);
+    if (stream_add(&scene->stream, length)) {
+        stream_show(&scene->stream);
+    }
+    return true;
+}
+
+static void publish(struct scene *scene, struct input *input)
+{
+    uint64_t records = 1 + input_number(input, 1) % 8;
+    uint64_t before = stream_newest(&scene->stream);
+    bool dies = input_number(input, 1) % 4 == 0;
+
+    stream_begin(&scene->stream, 0);
+    while (records > 0 && add(scene, input)) {
+        records--;
+    }
+    if (dies) {
+        before = stream_newest(&scene->stream);
+        stream_close(&scene->stream, RING_OPEN);
+        need_open(scene);
+        assert(stream_newest(&scene->stream) == before);
+        return;
+    }
+    stream_show(&scene->stream);
+    (void)stream_end(&scene->stream);
+    assert(stream_newest(&scene->stream) == stream_added(&scene->stream));
+    check_whole(scene);
 }
 
 static void release(struct scene *scene, struct input *input)

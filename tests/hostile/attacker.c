@@ -333,6 +333,28 @@ static void ring(const struct session *session)
     (void)!write(session->fds[DAEMON_BELL_FD], &one, sizeof(one));
 }
 
+/* What honest users do: come, acknowledge a record if there is one, and go. */
+static void visit(const char *path, unsigned long rounds)
+{
+    unsigned long sessions = 0;
+
+    for (; rounds > 0; rounds--) {
+        struct session session;
+
+        if (subscribe(path, &session)) {
+            uint64_t first = session.welcome.first;
+
+            sessions++;
+            if (atomic_load(&session.page->published) >= first) { /* plain */
+                atomic_store(&session.page->acknowledged, first);
+                ring(&session);
+            }
+            leave(&session);
+        }
+    }
+    printf("visit: %lu sessions\n", sessions);
+}
+
 /* Acknowledges what comes to its mind, until its session is ended. */
 static void nonsense(const char *path, unsigned long rounds)
 {
@@ -531,11 +553,14 @@ static const struct {
     const char *name;
     void (*act)(const char *path, unsigned long rounds);
 } attacks[] = {
-    {"fuzz", fuzz},         {"bomb", bomb},         {"half", half},
-    {"mute", mute},         {"ask", ask},           {"nonsense", nonsense},
-    {"bell", bell},         {"vanish", vanish},     {"sloth", sloth},
-    {"scribble", scribble}, {"usurp", usurp},       {"as-pid", as_pid},
-    {"as-user", as_user},   {"bequeath", bequeath}, {"acknowledge", acknowledge},
+    {"fuzz", fuzz},         {"bomb", bomb},
+    {"half", half},         {"mute", mute},
+    {"ask", ask},           {"nonsense", nonsense},
+    {"visit", visit},       {"bell", bell},
+    {"vanish", vanish},     {"sloth", sloth},
+    {"scribble", scribble}, {"usurp", usurp},
+    {"as-pid", as_pid},     {"as-user", as_user},
+    {"bequeath", bequeath}, {"acknowledge", acknowledge},
 };
 
 int main(int argc, char **argv)

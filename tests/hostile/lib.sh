@@ -17,6 +17,7 @@ HONEST_PAUSE_USEC=300
 HONEST_TELLS_MSEC=50
 LEAST_SHARE=4 # a quarter
 ATTACK_ROUNDS=3
+neighbours=(busy_neighbours)
 
 # attacker ATTACK=ROUNDS…: as alice, or as "${peer_prefix[@]}" says; it ends with its case
 attacker() {
@@ -70,16 +71,16 @@ busy_neighbours() {
     wait "${pids[@]}" || true
 }
 
-# beside_carol COMMAND…: the attack, and what it costs her. A scheduler that has many others to
-# serve may have had a bad moment for her: then it is tried again, up to ATTACK_ROUNDS times. How
-# often that was is in $round.
+# beside_carol COMMAND…: the attack, and what it costs her, compared with "${neighbours[@]}". A
+# scheduler that has many others to serve may have had a bad moment for her: then it is tried again,
+# up to ATTACK_ROUNDS times. How often that was is in $round.
 beside_carol() {
     local before
     for ((round = 1; round <= ATTACK_ROUNDS; round++)); do
-        carols_rate busy_neighbours
+        carols_rate "${neighbours[@]}"
         before=$rate
         carols_rate "$@"
-        diagnose "$*: carol got $rate records/s, $before beside busy neighbours"
+        diagnose "$*: carol got $rate records/s, $before beside ${neighbours[*]}"
         ((rate * LEAST_SHARE < before)) || return 0
     done
     fail "carol got $rate records/s, and $before beside neighbours that attack nobody: $*"

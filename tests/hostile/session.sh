@@ -23,7 +23,10 @@ test_nonsense() {
     assert_none_beyond
 }
 
+# Where each record waits for everybody, she is held up by all who come and go; by liars no more than
+# by honest users.
 test_nonsense_about_a_plain_segment() {
+    local neighbours=(as_both attacker visit=1000)
     in_a_session "$plain" as_both attacker nonsense=1000
     assert_none_beyond
 }

@@ -153,16 +153,24 @@ static inline void exchange_write(struct exchange *exchange)
     while (clock_usec() < end) {
         size_t length = exchange_fill(writer.number, buffer);
 
+        if (!ring_has_room(&writer, length)) {
+            ring_show(&writer); /* nobody acknowledges what he does not see */
+        }
         if (!exchange_make_room(exchange, &writer, length)) {
             exchange->writer_fault = "a reader acknowledges nothing any more";
             break;
         }
         ring_move(ring_reserve(&writer, length), buffer, length);
-        (void)ring_commit(&writer, length);
+        (void)ring_add(&writer, length);
+        /* Where there may be groups, some. */
+        if (exchange->when_full == RING_OVERWRITE || exchange_mix(writer.number) % 4 == 0) {
+            ring_show(&writer);
+        }
         if (exchange->when_full == RING_OVERWRITE && exchange_mix(writer.number) % 64 == 0) {
             exchange_nap(1); /* or no reader ever catches up */
         }
     }
+    ring_show(&writer);
     atomic_store_explicit(&exchange->published, writer.number, memory_order_release);
 }
 

@@ -462,8 +462,8 @@ static void what_the_dead_leave_to_the_next_daemon_is_published(void **state)
     assert_int_equal(sessions(f), 0);
 }
 
-/* Killed after a record was published, and before its publisher's cursor has moved. */
-static void a_record_that_was_published_is_not_published_again(void **state)
+/* Killed after records were published together, and before their publisher's cursor has moved. */
+static void records_that_were_published_are_not_published_again(void **state)
 {
     struct message_hello hello = hello_of(0);
     struct fixture *f = *state;
@@ -471,23 +471,55 @@ static void a_record_that_was_published_is_not_published_again(void **state)
 
     start(f, RING PUSH);
     assert_int_equal(say_hello(f, &f->a, &hello), 0);
-    hand_in(&f->a, "once");
+    hand_in(&f->a, "one");
+    queue_leave_out(&f->a.writer, 70000);
+    hand_in(&f->a, "two");
+    hand_in(&f->a, "three");
     turn(f);
     cursor = f->daemon.manager->sessions->first->cursor;
-    assert_int_equal(cursor->published, 1);
+    assert_int_equal(cursor->published, 4);
     cursor->published = 0;
     cursor->position = 0;
+    cursor->rejected = 0;
     daemon_stop(&f->daemon, true);
     store_work(&f->store);
     store_pass(&f->store);
     assert_true(daemon_start(&f->daemon));
     turn(f);
-    assert_int_equal(newest(f), 1);
-    assert_int_equal(confirmed(&f->a), 1);
-    hand_in(&f->a, "two");
+    assert_int_equal(newest(f), 3);
+    assert_int_equal(confirmed(&f->a), 4);
+    assert_int_equal(f->a.peer.page->rejected, 1);
+    assert_int_equal(f->daemon.manager->state->file->rejected, 1);
+    hand_in(&f->a, "four");
     turn(f);
-    assert_int_equal(newest(f), 2);
-    assert_string_equal(published(f, 2), "two");
+    assert_int_equal(newest(f), 4);
+    assert_string_equal(published(f, 4), "four");
+}
+
+/* Of two in one turn, each has its own note: what is published is no other's. */
+static void what_several_hand_in_at_once_is_each_ones_own(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, RING PUSH);
+    publishes(f, &f->a);
+    publishes(f, &f->b);
+    for (int i = 0; i < 20; i++) {
+        hand_in(&f->a, "a");
+    }
+    for (int i = 0; i < 7; i++) {
+        hand_in(&f->b, "b");
+    }
+    turn(f);
+    assert_int_equal(newest(f), 27);
+    daemon_stop(&f->daemon, true);
+    store_work(&f->store);
+    store_pass(&f->store);
+    assert_true(daemon_start(&f->daemon));
+    turn(f);
+    assert_int_equal(newest(f), 27);
+    assert_int_equal(confirmed(&f->a), 20);
+    assert_int_equal(confirmed(&f->b), 7);
 }
 
 /* --- another source, another segment --- */
@@ -584,7 +616,8 @@ int main(void)
         TEST(a_publisher_that_comes_back_goes_on),
         TEST(what_is_handed_in_meanwhile_is_published),
         TEST(what_the_dead_leave_to_the_next_daemon_is_published),
-        TEST(a_record_that_was_published_is_not_published_again),
+        TEST(records_that_were_published_are_not_published_again),
+        TEST(what_several_hand_in_at_once_is_each_ones_own),
         TEST(another_source_comes_behind_what_was_handed_in),
         TEST(what_the_next_daemon_has_no_source_for_is_counted),
         TEST(another_key_has_publishers_connect_again),

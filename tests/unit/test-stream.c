@@ -257,6 +257,7 @@ static uint64_t group_of(struct fixture *f, size_t length)
     } while (!add(f, length));
     assert_int_equal(stream_newest(&f->stream), before);
     assert_int_equal(stream_added(&f->stream), before + count);
+    assert_int_equal(stream_oldest(&f->stream), before + 1);
     assert_int_equal(state_number(f->file), before);
     assert_int_equal(ring_look(&f->reader, &record), RING_NOTHING);
     stream_show(&f->stream);
