@@ -145,18 +145,6 @@ bool board_has_passed(const struct board *board)
     return board->layout == LAYOUT_RING && stream_has_passed(&board->stream);
 }
 
-uint64_t board_newest(const struct board *board)
-{
-    return board->layout == LAYOUT_PLAIN ? state_number(board->record.state->file)
-                                         : stream_newest(&board->stream);
-}
-
-uint64_t board_added(const struct board *board)
-{
-    return board->layout == LAYOUT_PLAIN ? board_newest(board) + (board->added > 0)
-                                         : stream_added(&board->stream);
-}
-
 uint64_t board_oldest(struct board *board)
 {
     if (board->layout == LAYOUT_RING) {

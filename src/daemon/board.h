@@ -60,8 +60,9 @@ const char *board_objection(const struct board *board, const char *bytes, size_t
 char *board_place(struct board *board, size_t length);
 
 /*
- * What is published between these two is so without a pause: the clock is read for some of it only.
- * What it said last, before and afterwards; 0: nobody has asked.
+ * What is added between these two is so without a pause: it may be published together, by
+ * board_show() at the latest before the end, and the clock is read for some of it only. What it
+ * said last, before and afterwards; 0: nobody has asked.
  */
 void board_begin(struct board *board, uint64_t usec);
 uint64_t board_end(struct board *board);
@@ -92,8 +93,17 @@ bool board_overwrites(const struct board *board);
 bool board_has_passed(const struct board *board);
 
 /* The newest record's number; 0: none yet. And that of the newest one that was added. */
-uint64_t board_newest(const struct board *board);
-uint64_t board_added(const struct board *board);
+static inline uint64_t board_newest(const struct board *board)
+{
+    return board->layout == LAYOUT_PLAIN ? state_number(board->record.state->file)
+                                         : stream_newest(&board->stream);
+}
+
+static inline uint64_t board_added(const struct board *board)
+{
+    return board->layout == LAYOUT_PLAIN ? board_newest(board) + (board->added > 0)
+                                         : stream_added(&board->stream);
+}
 
 /* Number and position of the oldest record that a subscriber can still get, or of the next one. */
 uint64_t board_oldest(struct board *board);

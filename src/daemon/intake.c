@@ -12,6 +12,8 @@
 /* A source that has lived for so long is begun anew without a pause. */
 #define LIVED_USEC (10 * USEC_PER_SEC)
 
+#define LARGE ((size_t)16 << 10) /* bytes of a record, which take microseconds to copy */
+
 static struct source_settings settings_of(const struct conf *conf)
 {
     return (struct source_settings){
@@ -69,13 +71,21 @@ static void ask_again(struct manager *manager)
     pause_then_ask(manager, refill_failed(&manager->intake.refill));
 }
 
+char *intake_place(struct manager *manager, size_t length)
+{
+    if (length >= LARGE) {
+        intake_show(manager); /* small ones do not wait until it is copied */
+    }
+    return board_place(&manager->board, length);
+}
+
 static char *on_place(void *userdata, size_t length)
 {
     struct manager *manager = userdata;
     struct intake *intake = &manager->intake;
 
     intake->placed = length;
-    intake->place = board_place(&manager->board, length);
+    intake->place = intake_place(manager, length);
     return intake->place;
 }
 
@@ -87,7 +97,7 @@ static void on_fail(void *userdata, const char *reason)
     ask_again(manager);
 }
 
-void intake_publish(struct manager *manager, size_t length)
+void intake_add(struct manager *manager, size_t length)
 {
     struct intake *intake = &manager->intake;
 
@@ -132,7 +142,7 @@ static void on_deliver(void *userdata, size_t length)
         }
         return;
     }
-    intake_publish(manager, length);
+    intake_add(manager, length);
 }
 
 static bool on_collect(void *userdata)

@@ -70,9 +70,11 @@ void intake_hurry(struct manager *manager);
 /* Asks for a record, or whether there is one by now; true if one has come. */
 bool intake_ask(struct manager *manager);
 
-/* Adds the record that stands in the place to what intake_show() publishes, at once if it is due.
- */
-void intake_publish(struct manager *manager, size_t length);
+/* The place of the next record, of up to `length` bytes. */
+char *intake_place(struct manager *manager, size_t length);
+
+/* Adds the record that stands there to what intake_show() publishes; at once, if that is due. */
+void intake_add(struct manager *manager, size_t length);
 void intake_show(struct manager *manager);
 
 /* Is it publishers that a configuration wants records from? */

@@ -34,7 +34,7 @@ struct lease_account {
 struct turn {
     struct session *publisher;
     unsigned left;             /* records */
-    struct session *collected; /* whose records are not shown yet; NULL: nobody's */
+    struct session *collected; /* whose records are not counted yet; NULL: nobody's */
 };
 
 struct manager {

@@ -41,11 +41,14 @@ void publishers_forget(struct manager *manager, const struct session *session)
     if (manager->turn.publisher == session) {
         manager->turn.publisher = NULL;
     }
+    if (manager->turn.collected == session) {
+        manager->turn.collected = NULL;
+    }
 }
 
 /* --- records --- */
 
-/* Deals with the next record of a publisher; true if it was published. */
+/* Deals with the next record of a publisher; true if it was added. */
 static bool collect(struct manager *manager, struct session *session)
 {
     struct board *board = &manager->board;
@@ -67,7 +70,7 @@ static bool collect(struct manager *manager, struct session *session)
         intake_show(manager); /* a note is about one publisher's records */
     }
     shown = length <= longest || length < BOARD_EXCERPT ? length : BOARD_EXCERPT;
-    place = board_place(board, length);
+    place = intake_place(manager, length);
     memcpy(place, bytes, shown);
     objection = left_out > 0 ? "it does not fit any more"
                              : board_objection(board, place, length); /* of our copy */
@@ -76,12 +79,14 @@ static bool collect(struct manager *manager, struct session *session)
     ring_advance(&session->queue, length);
     manager->turn.collected = session;
     if (!objection) {
-        intake_publish(manager, length);
+        intake_add(manager, length);
         return true;
     }
-    intake_show(manager);
+    publishers_note(manager);
+    board_show(board);
     manager->state->file->rejected++;
     report_rejected(manager, session, objection, left_out > 0 ? left_out : length, place, shown);
+    publishers_count(manager);
     return false;
 }
 

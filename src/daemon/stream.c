@@ -38,7 +38,7 @@ static void remember(struct stream *stream, uint64_t number, uint64_t end, uint6
 /* How many records may become visible together (see ring.h). */
 static uint64_t group_max(const struct stream *stream)
 {
-    return stream->when_full == RING_WAIT ? STREAM_GROUP : 1;
+    return stream->when_full == RING_WAIT ? STREAM_GROUP_MAX : 1;
 }
 
 /* Walks the records of a ring that an earlier daemon left. False: it is not what it should be. */
@@ -118,16 +118,6 @@ int stream_open(struct stream *stream, const struct segment *segment, struct sta
     /* Release: pairs with a reader's acquire load; what was formatted is there. */
     atomic_store_explicit(&stream->writer.header->state, RING_OPEN, memory_order_release);
     return 0;
-}
-
-uint64_t stream_newest(const struct stream *stream)
-{
-    return ring_newest(&stream->writer);
-}
-
-uint64_t stream_added(const struct stream *stream)
-{
-    return stream->writer.number - 1;
 }
 
 bool stream_wants(const struct stream *stream, uint64_t fastest)
@@ -221,7 +211,7 @@ void stream_release(struct stream *stream, uint64_t number)
     uint64_t last = number < newest ? number : newest;
 
     /* We remember all that are held, and the end of the one before: older ones are gone already. */
-    if (newest - last <= stream->mask && trace_at(stream, last)->end > writer->tail) {
+    if (stream_added(stream) - last <= stream->mask && trace_at(stream, last)->end > writer->tail) {
         writer->tail = trace_at(stream, last)->end;
     }
     if (number > stream->state->file->released) {

@@ -15,12 +15,12 @@
 #include "proto/ring.h"
 #include "segment/segment.h"
 
-#define STREAM_GROUP 32 /* records, at most, that are published together */
+#define STREAM_GROUP_MAX 32 /* records that are published together */
 
 struct trace {
     uint64_t end;   /* the position behind it */
     uint64_t bytes; /* of all records up to this one */
-    uint64_t usec;  /* when it was published */
+    uint64_t usec;  /* when it was added, and published soon after */
 };
 
 struct stream {
@@ -61,8 +61,15 @@ void stream_show(struct stream *stream);
 void stream_release(struct stream *stream, uint64_t number);
 
 /* Of the newest record that is shown, and that was added; 0: none yet. */
-uint64_t stream_newest(const struct stream *stream);
-uint64_t stream_added(const struct stream *stream);
+static inline uint64_t stream_newest(const struct stream *stream)
+{
+    return ring_newest(&stream->writer);
+}
+
+static inline uint64_t stream_added(const struct stream *stream)
+{
+    return stream->writer.number - 1;
+}
 
 /* Of the oldest record that is held, or of the next one. */
 uint64_t stream_oldest(struct stream *stream);

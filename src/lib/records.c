@@ -109,7 +109,10 @@ static int ring_next(struct shmd_subscriber *subscriber, struct shmd_record *ret
             break;
         }
         if (link_is_kept(&subscriber->member.link)) {
-            length = record->length;
+            record = ring_look_kept(reader, &length);
+            if (!record) { /* it was just there: nothing waits for us any more */
+                return -EAGAIN;
+            }
             data = record->bytes;
         } else if (ring_copy(reader, record, subscriber->buffer, &length)) {
             data = subscriber->buffer;
@@ -167,23 +170,23 @@ static int next_as_usual(struct shmd_subscriber *subscriber, struct shmd_record 
 {
     struct link *link = &subscriber->member.link;
     const struct ring_record *record;
+    size_t length;
 
     if (!subscriber->member.connected || !link_is_ring(link) || !link_is_kept(link) ||
-        link_is_taken_over(link) || subscriber->member.armed || subscriber->retired ||
-        subscriber->lost_new > 0) {
+        subscriber->member.armed || subscriber->retired || subscriber->lost_new > 0) {
         return 1;
     }
-    record = ring_look_kept(&link->reader);
-    /* Afterwards: evicted, what stands there may have been written over already. */
-    if (link_state(link) != PAGE_ACTIVE) {
+    record = ring_look_kept(&link->reader, &length);
+    /* Afterwards: where nothing waits for us any more, it may have been written over already. */
+    if (link_state(link) != PAGE_ACTIVE || link_is_taken_over(link)) {
         return 1;
     }
     if (!record) {
         return ring_is_blank(&link->reader) ? -EAGAIN : 1;
     }
     *ret = (struct shmd_record){
-        .number = link->reader.number, .data = record->bytes, .length = record->length};
-    ring_advance(&link->reader, record->length);
+        .number = link->reader.number, .data = record->bytes, .length = length};
+    ring_advance(&link->reader, length);
     subscriber->returned = ret->number;
     return 0;
 }

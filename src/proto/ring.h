@@ -252,7 +252,7 @@ static inline bool ring_has_room(const struct ring_writer *writer, uint64_t leng
     return end - writer->tail <= writer->capacity;
 }
 
-/* The position behind all that is published. */
+/* The position behind all that is published; of a marker behind that, where it leads to. */
 static inline uint64_t ring_end(const struct ring_writer *writer)
 {
     return writer->hidden_number > 0 ? writer->hidden : writer->head;
@@ -293,8 +293,8 @@ static inline void ring_drop_oldest(struct ring_writer *writer)
 }
 
 /*
- * Room for a record of up to `length` bytes, to be filled and committed. ring_has_room() must be
- * true. May be called again instead of being committed.
+ * Room for a record of up to `length` bytes, to be filled and added. ring_has_room() must be true.
+ * May be called again instead.
  */
 static inline char *ring_reserve(struct ring_writer *writer, uint64_t length)
 {
@@ -302,11 +302,12 @@ static inline char *ring_reserve(struct ring_writer *writer, uint64_t length)
     uint64_t start = ring_place(writer, length, &end);
 
     /*
-     * W1: the tail is known before anything behind it is written. Pairs with R3. A store, even of
-     * what is there already, takes the line away from those who look at it.
+     * W1: the tail is known before anything behind it is written. Pairs with R3. Release: pairs
+     * with ring_seek_oldest(); the record that it leads to is there, in whatever group it was. A
+     * store, even of what is there already, takes the line away from those who look at it.
      */
     if (atomic_load_explicit(&writer->header->tail, memory_order_relaxed) != writer->tail) {
-        atomic_store_explicit(&writer->header->tail, writer->tail, memory_order_relaxed);
+        atomic_store_explicit(&writer->header->tail, writer->tail, memory_order_release);
     }
     atomic_thread_fence(memory_order_release);
     if (start != writer->head) {
@@ -337,7 +338,7 @@ static inline uint64_t ring_add_leaving_out(struct ring_writer *writer, uint64_t
         writer->hidden = writer->head;
         writer->hidden_number = writer->number;
     } else {
-        /* Nobody looks here who has not come past the first one: its W4 is for this one, too. */
+        /* Nobody comes here but past the first one, whose W4 is for this one, too, or by W1. */
         atomic_store_explicit(&record->number, writer->number, memory_order_relaxed);
     }
     ring_writer_go(writer, next);
@@ -506,15 +507,19 @@ static inline enum ring_look ring_look(struct ring_reader *reader, const struct 
 }
 
 /*
- * The same for a reader whom the writer waits for, and as little as that takes: the expected
- * record, NULL if that is not there or not where it was to be expected (ring_look() tells).
+ * The same for a reader whom the writer waits for, and as little as that takes: the expected record
+ * and its length; NULL if it is not there, or not where it was to be expected (ring_look() tells).
+ * Whether the writer still waits is to be looked at afterwards (acquire fence).
  */
-static inline const struct ring_record *ring_look_kept(const struct ring_reader *reader)
+static inline const struct ring_record *ring_look_kept(const struct ring_reader *reader,
+                                                       size_t *ret_length)
 {
     const struct ring_record *record = ring_peek(reader, reader->position);
     uint64_t number = atomic_load_explicit(&record->number, memory_order_acquire); /* with W4 */
 
-    return number == reader->number && ring_plausible(reader, ring_length(record)) ? record : NULL;
+    *ret_length = ring_length(record);
+    atomic_thread_fence(memory_order_acquire);
+    return number == reader->number && ring_plausible(reader, *ret_length) ? record : NULL;
 }
 
 /* Copies a record that ring_look() found; false if it was overtaken meanwhile. */

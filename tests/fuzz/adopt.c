@@ -71,7 +71,7 @@ static void need_open(struct scene *scene)
     assert(stream_open(&scene->stream, &scene->segment, &scene->state, scene->when_full) == 0);
     file->segment_id = ID;
     scene->adopted = stream_newest(&scene->stream);
-    assert(scene->adopted - last <= (scene->when_full == RING_WAIT ? STREAM_GROUP : 1));
+    assert(scene->adopted - last <= (scene->when_full == RING_WAIT ? STREAM_GROUP_MAX : 1));
     assert(scene->adopted == state_number(file));
     check_whole(scene);
 }
@@ -97,7 +97,6 @@ static bool add(struct scene *scene, struct input *input)
 static void publish(struct scene *scene, struct input *input)
 {
     uint64_t records = 1 + input_number(input, 1) % 8;
-    uint64_t before = stream_newest(&scene->stream);
     bool dies = input_number(input, 1) % 4 == 0;
 
     stream_begin(&scene->stream, 0);
@@ -105,7 +104,8 @@ static void publish(struct scene *scene, struct input *input)
         records--;
     }
     if (dies) {
-        before = stream_newest(&scene->stream);
+        uint64_t before = stream_newest(&scene->stream);
+
         stream_close(&scene->stream, RING_OPEN);
         need_open(scene);
         assert(stream_newest(&scene->stream) == before);

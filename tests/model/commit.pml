@@ -220,7 +220,7 @@ proctype writer()
         fi;
 #endif
         /* ring_reserve(), W1 */
-        store(TAIL, w_tail, OLD, false);
+        store(TAIL, w_tail, OLD, true);
 #ifndef BUG_W1
         fence();
 #endif
@@ -238,7 +238,7 @@ proctype writer()
             store(BODY_AT(place(start + 1)), ANY, n, false)
         :: else
         fi;
-        /* ring_commit(), W2 */
+        /* ring_add(), W2 */
 #ifndef BUG_W2
         store(NUMBER_AT(place(start + lines)), 0, OLD, false);
 #endif

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #define SIZE     ((size_t)4096)
+#define LARGE    ((size_t)256 << 10)
 #define CAPACITY ((uint64_t)3840)
 #define LONGEST  ((size_t)ring_length_max(CAPACITY))
 #define HALF     (CAPACITY / 2 / RING_LINE) /* shortest records in half of the ring */
@@ -23,7 +24,8 @@
 
 /* What outlives a daemon. */
 struct fixture {
-    char *map; /* of SIZE, and a page that nobody may touch */
+    char *map; /* of `size`, and a page that nobody may touch */
+    size_t size;
     struct state_file *file;
     struct segment segment;
     struct state state;
@@ -33,16 +35,17 @@ struct fixture {
     enum ring_when_full when_full;
 };
 
-static int set_up(void **state)
+static int set_up_size(void **state, size_t size)
 {
     struct fixture *f = calloc(1, sizeof(*f));
 
-    f->map = shared_new(2 * SIZE);
+    f->size = size;
+    f->map = shared_new(size + SIZE);
     f->file = shared_new(sizeof(*f->file));
-    if (mprotect(f->map + SIZE, SIZE, PROT_NONE) < 0) {
+    if (mprotect(f->map + size, SIZE, PROT_NONE) < 0) {
         return -1;
     }
-    f->segment = (struct segment){.key = 1, .id = ID, .size = SIZE, .map = f->map};
+    f->segment = (struct segment){.key = 1, .id = ID, .size = size, .map = f->map};
     f->state = (struct state){.file = f->file};
     memset(&f->file->epoch, 0x5a, sizeof(f->file->epoch));
     f->file->segment_id = -1;
@@ -50,12 +53,22 @@ static int set_up(void **state)
     return 0;
 }
 
+static int set_up(void **state)
+{
+    return set_up_size(state, SIZE);
+}
+
+static int set_up_large(void **state)
+{
+    return set_up_size(state, LARGE);
+}
+
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
 
     stream_close(&f->stream, RING_CLOSED);
-    (void)munmap(f->map, 2 * SIZE);
+    (void)munmap(f->map, f->size + SIZE);
     (void)munmap(f->file, sizeof(*f->file));
     free(f);
     return 0;
@@ -132,7 +145,7 @@ static uint64_t fill(struct fixture *f, uint64_t fastest)
 /* A reader comes, to get this record first. */
 static void join(struct fixture *f, uint64_t number)
 {
-    assert_int_equal(ring_attach(&f->reader, f->map, SIZE), 0);
+    assert_int_equal(ring_attach(&f->reader, f->map, f->size), 0);
     f->reader.position = stream_position(&f->stream, number);
     f->reader.number = number;
 }
@@ -284,6 +297,21 @@ static void records_that_follow_at_once_are_shown_together(void **state)
         assert_in_range(group_of(f, 100), quarter / 2, quarter / 2 + 1); /* a marker counts */
         assert_int_equal(group_of(f, LONGEST), 1);
     }
+}
+
+/* … nor more than 16 KiB, in a large one. Killed before its state knows of a whole group, it goes
+ * on. */
+static void no_group_is_larger_than_the_next_daemon_expects(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)start(f, RING_WAIT);
+    assert_int_equal(group_of(f, 1), STREAM_GROUP_MAX);
+    assert_int_equal(group_of(f, 1000), 16);
+    assert_int_equal(group_of(f, 1), STREAM_GROUP_MAX);
+    state_enter(f->file, STREAM_GROUP_MAX + 16, PHASE_EMPTY);
+    assert_true(start_again(f));
+    assert_int_equal(stream_newest(&f->stream), 2 * STREAM_GROUP_MAX + 16);
 }
 
 /* All that readers can see could be written over before a group is shown. */
@@ -627,12 +655,12 @@ static void a_ring_that_is_ahead_of_the_state_is_not_taken_over(void **state)
     struct fixture *f = *state;
 
     (void)start(f, RING_WAIT);
-    for (int i = 0; i < STREAM_GROUP + 1; i++) {
+    for (int i = 0; i < STREAM_GROUP_MAX + 1; i++) {
         publish(f, 10);
     }
     state_enter(f->file, 1, PHASE_EMPTY);
     assert_true(start_again(f));
-    assert_int_equal(stream_newest(&f->stream), STREAM_GROUP + 1);
+    assert_int_equal(stream_newest(&f->stream), STREAM_GROUP_MAX + 1);
     state_enter(f->file, 0, PHASE_EMPTY);
     assert_false(start_again(f));
 }
@@ -735,7 +763,7 @@ static void publish_several(void *userdata)
 static bool goes_on(void *userdata)
 {
     const struct fixture *f = userdata;
-    struct fixture next = {.segment = f->segment, .when_full = f->when_full};
+    struct fixture next = {.segment = f->segment, .size = f->size, .when_full = f->when_full};
     static char map[SIZE] __attribute__((aligned(64)));
     static struct state_file file;
     uint64_t before = stream_newest(&f->stream), newest, oldest;
@@ -801,6 +829,8 @@ int main(void)
         TEST(bytes_and_times_are_remembered),
         TEST(the_longest_record_goes_through),
         TEST(records_that_follow_at_once_are_shown_together),
+        cmocka_unit_test_setup_teardown(no_group_is_larger_than_the_next_daemon_expects,
+                                        set_up_large, tear_down),
         TEST(where_records_are_written_over_there_are_no_groups),
         TEST(a_ring_that_waits_writes_over_nothing),
         TEST(what_is_released_makes_room),
