@@ -308,7 +308,7 @@ static int wait_until(struct shmd_publisher *publisher, uint64_t deadline)
 int shmd_publisher_publish(struct shmd_publisher *publisher, const void *data, size_t length,
                            uint64_t timeout_usec, uint64_t *ret_number)
 {
-    uint64_t deadline = deadline_of(timeout_usec);
+    uint64_t deadline = 0; /* the clock is asked only if it comes to waiting */
     int r;
 
     data = data ? data : "";
@@ -324,6 +324,7 @@ int shmd_publisher_publish(struct shmd_publisher *publisher, const void *data, s
         if (timeout_usec == 0) {
             return -EAGAIN;
         }
+        deadline = deadline > 0 ? deadline : deadline_of(timeout_usec);
         r = wait_until(publisher, deadline);
         if (r < 0) {
             return r;
