@@ -108,6 +108,21 @@ void run_start(struct run *run)
     run->start_ticks = ticks();
 }
 
+bool run_goes_on(struct run *run, struct samples *samples, uint64_t nsec)
+{
+    uint64_t now = nsec_now();
+
+    if (run->begin_nsec == 0) {
+        run->begin_nsec = now;
+    }
+    if (run->start_nsec == 0 && now - run->begin_nsec >= SETTLE_NSEC) {
+        memset(samples, 0, sizeof(*samples));
+        run_start(run);
+        return true;
+    }
+    return run->start_nsec == 0 || now - run->start_nsec < nsec;
+}
+
 void run_stop(struct run *run)
 {
     run->ticks = ticks() - run->start_ticks;

@@ -44,6 +44,7 @@ struct blocks {
 
 /* One run, from start to stop. */
 struct run {
+    uint64_t begin_nsec; /* of what does not count yet */
     uint64_t start_nsec, start_ticks;
     uint64_t nsec, ticks; /* that it took */
     uint64_t cpu_nsec;
@@ -94,6 +95,14 @@ static inline void blocks_add(struct blocks *blocks, uint64_t records)
 void run_count(struct run *run, pid_t pid);
 void run_start(struct run *run);
 void run_stop(struct run *run);
+
+/*
+ * For loops that measure shmd: true until `nsec` have been measured. Before that, SETTLE_NSEC count
+ * for nothing: until then, what a user has saved up of the daemon's budget for log entries is used
+ * up, and another entry is written for each acknowledgement.
+ */
+#define SETTLE_NSEC (12 * NSEC_PER_SEC / 10)
+bool run_goes_on(struct run *run, struct samples *samples, uint64_t nsec);
 
 void result_print(const struct result *result, const struct run *run,
                   const struct samples *samples);

@@ -98,8 +98,7 @@ static uint64_t measure_push(uint64_t nsec)
     uint64_t number;
 
     processor_pin(1);
-    run_start(&run);
-    for (uint64_t end = nsec_now() + nsec; samples.count % 16 != 0 || nsec_now() < end;) {
+    while (samples.count % 16 != 0 || run_goes_on(&run, &samples, nsec)) {
         uint64_t before = ticks();
 
         publish(publisher);
@@ -144,13 +143,13 @@ static uint64_t measure_stream(uint64_t nsec)
     struct blocks *blocks = shared_new(sizeof(*blocks));
     struct shmd_publisher *publisher = publisher_open();
     pid_t pid = child_fork();
-    uint64_t before;
+    uint64_t settled = nsec_now() + SETTLE_NSEC, before;
 
     if (pid == 0) {
         take_all(taken, blocks);
     }
     run_count(&run, pid);
-    while (atomic_load(taken) == 0) {
+    while (nsec_now() < settled || atomic_load(taken) == 0) {
         publish(publisher);
     }
     before = atomic_load(taken);

@@ -123,6 +123,11 @@ static void start(const char *configuration, const char *more)
     run_count(&bench.run, bench.daemon.pid);
 }
 
+static bool goes_on(void)
+{
+    return run_goes_on(&bench.run, &bench.samples, bench.nsec);
+}
+
 /* --- hop --- */
 
 /* What the ring is like, for all we have seen: the positions behind the records. */
@@ -155,13 +160,12 @@ static void hops(size_t size, bool overwrite, useconds_t pause)
     struct ring_writer *writer = &model.writer;
     uint64_t acknowledged = 0, before;
 
-    run_start(&bench.run);
-    for (uint64_t end = nsec_now() + bench.nsec;;) {
+    for (;;) {
         while (wants(&model)) {
             (void)take(subscriber);
             writer->head = behind_next(&model, writer->head);
         }
-        if (bench.samples.count % 16 == 0 && nsec_now() >= end) {
+        if (bench.samples.count % 16 == 0 && !goes_on()) {
             break;
         }
         if (pause > 0) {
@@ -244,9 +248,7 @@ static uint64_t row_plain(void)
     processor_pin(1);
     subscriber = subscribe(SHMD_START_OLDEST);
     number = take(subscriber);
-    run_start(&bench.run);
-    for (uint64_t end = nsec_now() + bench.nsec;
-         bench.samples.count % 16 != 0 || nsec_now() < end;) {
+    while (bench.samples.count % 16 != 0 || goes_on()) {
         uint64_t before = ticks();
 
         acknowledge(subscriber, number);
@@ -260,13 +262,14 @@ static uint64_t row_plain(void)
 
 static void read_anonymous(struct shmd_anonymous *client)
 {
+    static uint64_t number;
     size_t length;
     int r = shmd_anonymous_read(client, bench.buffer, bench.size + 64, SILENCE_USEC, &length);
 
     if (r < 0) {
         fail("shmd_anonymous_read", r);
     }
-    use(bench.buffer, length, bench.samples.count + 1);
+    use(bench.buffer, length, ++number);
 }
 
 static uint64_t row_star(void)
@@ -281,8 +284,7 @@ static uint64_t row_star(void)
         fail("shmd_anonymous_open", r);
     }
     read_anonymous(client);
-    run_start(&bench.run);
-    for (uint64_t end = nsec_now() + bench.nsec; nsec_now() < end;) {
+    while (goes_on()) {
         uint64_t before = ticks();
 
         r = shmd_anonymous_acknowledge(client);
@@ -366,6 +368,7 @@ static uint64_t row_stream(void)
             (void)usleep(1000);
         }
     }
+    (void)usleep(SETTLE_NSEC / 1000);
     log_nsec = daemon_log_nsec(&bench.daemon);
     before = sum(taken);
     run_start(&bench.run);
