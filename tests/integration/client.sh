@@ -68,6 +68,7 @@ client() {
 
 # The same in the background, its output in $TEST_DIR/stdout and stderr, its process in $client.
 spawn_client() {
+    : >"$TEST_DIR/stdout"
     "$shm_client" "$@" --socket "$RUNTIME_DIRECTORY/shmd.sock" >"$TEST_DIR/stdout" \
         2>"$TEST_DIR/stderr" &
     client=$!
@@ -453,6 +454,7 @@ test_follow_ends_by_signal() {
     local signal
     start_daemon "$ring"
     for signal in INT TERM HUP; do
+        : >"$TEST_DIR/stdout" # of the one before: what follows waits for this one's
         # A background job of a script has SIGINT ignored.
         perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$shm_client" follow --output json \
             --from oldest --socket "$RUNTIME_DIRECTORY/shmd.sock" \
