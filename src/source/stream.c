@@ -19,7 +19,8 @@
  *
  * When it retires, it yields what the producer has got rid of. A program is killed, and its pipe
  * emptied. What is still in a FIFO belongs to whoever reads it next, but not the second half of a
- * record of which the first has been read here: so much is still read, if it is there.
+ * record of which the first has been read here: so much is still read, and waited for, if its
+ * writer does not take too long over it.
  */
 #include "base/clock.h"
 #include "source/drivers.h"
@@ -36,7 +37,8 @@
 #include <systemd/sd-event.h>
 
 #define READS_MAX  16           /* for one record, before others have their turn */
-#define GRACE_USEC USEC_PER_SEC /* for a program to end that has closed its end of the pipe */
+#define GRACE_USEC USEC_PER_SEC /* for a program to end that has closed its end of the pipe, … */
+                                /* … and for the second half of a record in a FIFO to come */
 
 struct stream {
     struct source source;
@@ -45,6 +47,7 @@ struct stream {
     int fd;
     sd_event_source *input;
     sd_event_source *timer;
+    sd_event_source *grace; /* a FIFO that retires waits for the second half of a record */
     bool asked;
     bool retired;
     bool over; /* nothing more will be read */
@@ -316,11 +319,33 @@ static int pump_later(struct stream *stream)
 
 /* --- reading --- */
 
+/* The second half does not come. */
+static int on_half(sd_event_source *s, uint64_t usec, void *userdata)
+{
+    struct stream *stream = userdata;
+
+    (void)s;
+    (void)usec;
+    stop_reading(stream);
+    stream->over = true;
+    pump(stream);
+    return 0;
+}
+
+/* Retired, what a FIFO has belongs to another one; but for what a record has begun with here. */
+static bool waits_for_half(struct stream *stream)
+{
+    return frames_pending(&stream->frames) > 0 &&
+           (stream->grace ||
+            sd_event_add_time_relative(stream->source.context.event, &stream->grace,
+                                       CLOCK_MONOTONIC, GRACE_USEC, 0, on_half, stream) >= 0);
+}
+
 /* Nothing to read now: nothing more at all, or the loop looks. */
 static void wait_for_input(struct stream *stream)
 {
     if ((stream->program && program_is_over(stream->program)) ||
-        (is_fifo(stream) && stream->retired)) {
+        (is_fifo(stream) && stream->retired && !waits_for_half(stream))) {
         stop_reading(stream);
         stream->over = true;
     } else {
@@ -429,6 +454,7 @@ static void stream_close(struct source *source)
 
     stop_reading(stream);
     stream->timer = sd_event_source_disable_unref(stream->timer);
+    stream->grace = sd_event_source_disable_unref(stream->grace);
     stream->program = program_free(stream->program);
     frames_free(&stream->frames);
     free(stream);

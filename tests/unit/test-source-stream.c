@@ -499,6 +499,48 @@ static void retired_it_takes_no_more_than_a_record(void **state)
     assert_true(strcmp(rest, "") == 0 || strcmp(rest, "four\n") == 0);
 }
 
+/* … nor a half that only comes when the other one has been waited for in vain at first. */
+static void retired_it_waits_for_the_second_half(void **state)
+{
+    CLEANUP(fifo_free_cleanup) struct fifo *fifo = fifo_new();
+    struct host *host = fifo->host;
+    int fd;
+
+    (void)state;
+    open_fifo(fifo, FRAMING_LINE, 0);
+    source_ask(host->source);
+    fd = writer_new(fifo);
+    put(fd, "ha");
+    host_is_silent(host);
+    assert_true(source_retire(host->source));
+    host_is_silent(host);
+    put(fd, "lf\nnext\n");
+    host_wait(host, host->delivered == 1);
+    ASSERT_RECORD(host, "half");
+    host_ask(host);
+    assert_int_equal(host->ended, 1);
+    assert_int_equal(host->said, 0);
+    (void)close(fd);
+}
+
+static void retired_it_does_not_wait_for_ever(void **state)
+{
+    CLEANUP(fifo_free_cleanup) struct fifo *fifo = fifo_new();
+    struct host *host = fifo->host;
+    int fd;
+
+    (void)state;
+    open_fifo(fifo, FRAMING_LINE, 0);
+    source_ask(host->source);
+    fd = writer_new(fifo);
+    put(fd, "half");
+    host_is_silent(host);
+    assert_true(source_retire(host->source));
+    host_wait(host, host->ended == 1);
+    assert_string_equal(host->words, "4 bytes of a record that is not complete are dropped\n");
+    (void)close(fd);
+}
+
 static void settings_are_checked(void **state)
 {
     char *const command[] = {word("/bin/date"), NULL};
@@ -555,6 +597,8 @@ int main(void)
         cmocka_unit_test(a_frame_that_a_writer_left_unfinished_is_dropped),
         cmocka_unit_test(what_is_no_fifo_fails_until_there_is_one),
         cmocka_unit_test(retired_it_takes_no_more_than_a_record),
+        cmocka_unit_test(retired_it_waits_for_the_second_half),
+        cmocka_unit_test(retired_it_does_not_wait_for_ever),
         cmocka_unit_test(settings_are_checked),
     };
 
