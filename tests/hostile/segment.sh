@@ -96,7 +96,7 @@ test_all_segments_taken_while_it_runs() {
     assert_contains "$(cat "$TEST_DIR/taken")" 'No space left'
     configure 'layout = "ring"; size = 131072;'
     reload_daemon
-    assert_contains "$(cat "$log")" SHMMNI
+    wait_log SHMMNI
     assert_eq "$(segment_id)" "$id"
     wait_follower carol
     "${alice[@]}" ipcrm --all=shm 2>/dev/null || true

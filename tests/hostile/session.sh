@@ -53,11 +53,12 @@ test_bell() {
 test_vanished_page() {
     local evicted
     need_other_users
-    start_daemon "$ring" 'lease_ms = 100;'
+    start_daemon "$ring" 'lease_ms = 1000;'
     start_carol
     attacker vanish=3 >"$TEST_DIR/vanish"
     assert_eq "$(sort -u "$TEST_DIR/vanish")" \
         'vanish: truncate EPERM, discard done, protect done'
+    wait_until "((\$(count_log 'session [0-9]+ \(uid 1000, .*\) evicted') >= 3))"
     evicted=$(count_log 'session [0-9]+ \(uid 1000, .*\) evicted')
     assert_eq "$evicted" 3 'evictions'
     end_carol
@@ -66,7 +67,7 @@ test_vanished_page() {
 # It acknowledges nothing, and comes again each time that its lease has ended it: that holds the
 # others up once, and not for ever.
 test_coming_again_after_each_eviction() {
-    in_a_session "$plain"'lease_ms = 200;' attacker sloth=1000
+    in_a_session "$plain"'lease_ms = 500;' attacker sloth=1000
 }
 
 # --- process ids ---

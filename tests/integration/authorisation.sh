@@ -132,7 +132,7 @@ test_the_ring_is_read_only() {
     assert_contains "$(as_alice peer hello=me attach-for-writing)" 'attach for writing: EACCES' \
         'make writable: EACCES'
     assert_exit 1 "${alice[@]}" ipcrm --shmem-key 5678
-    assert_eq "$(segment_field 5678 nattch)" 1
+    wait_until '(($(segment_field 5678 nattch) == 1))'
 }
 
 # The segment's mode counts for subscribers, too: it is the kernel that attaches them.

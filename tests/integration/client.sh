@@ -516,7 +516,7 @@ test_daemon_goes_away() {
     local status
     start_daemon 'mode = "0644";'
     start_holder
-    spawn_client follow --from next --timeout 1
+    spawn_client follow --from next --timeout 5
     wait_log 'pid '"$client"', .* subscribed'
     stop_daemon KILL
     wait_client 3
@@ -537,7 +537,7 @@ test_daemon_goes_away() {
 test_evicted() {
     local settings
     for settings in '' "$ring"; do
-        start_daemon "$settings lease_ms = 50;"
+        start_daemon "$settings lease_ms = 1000;"
         spawn_client follow --output json
         wait_records 10
         kill -STOP "$client"
@@ -618,6 +618,7 @@ test_ring_by_key_loses() {
 test_ring_by_key_while_the_daemon_changes() {
     start_daemon "$ring"
     spawn_follower() {
+        : >"$TEST_DIR/stdout" # of the one before
         "$shm_client" follow --anonymous --from oldest >"$TEST_DIR/stdout" 2>"$TEST_DIR/stderr" &
         client=$!
     }
@@ -810,6 +811,7 @@ test_status() {
     assert_eq "$(segment_read)" "$letters."
     acknowledge
     wait "$server"
+    wait_until '(($(segment_field "$key" nattch) == 0))'
     assert_contains "$("$shm_client" status)" 'attached:       0' 'record:         none'
     assert_contains "$("$shm_client" status --json)" \
         '"attached":0,"record_waits":false,"record_length":0}'
@@ -841,6 +843,7 @@ test_status_of_the_daemon() {
     assert_contains "$("$shm_client" status)" 'layout:         ring' 'when full:      wait' \
         'record:         26 bytes, the oldest one'
     stop_daemon USR1
+    wait_until '(($(segment_field "$key" nattch) == 0))'
     assert_contains "$(client status --key "$key")" 'attached:       0'
     assert_error 3 'no daemon listens on *' client status
 }

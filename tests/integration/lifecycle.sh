@@ -224,6 +224,7 @@ test_lost_state_is_a_new_epoch() {
     stop_daemon KILL
     rm "$(state_file)"
     start_daemon_again
+    wait_until '(($(count_epochs) > epochs))'
     assert_eq "$(count_epochs)" "$((epochs + 1))" 'epochs'
     acknowledge_and_wait
     assert_numbers 1 1
@@ -243,6 +244,7 @@ test_garbage_in_the_state_file() {
         eval "$garbage" >"$TEST_DIR/garbage"
         cp "$TEST_DIR/garbage" "$(state_file)"
         start_daemon_again
+        wait_until '(($(count_epochs) > epochs))'
         assert_eq "$(count_epochs)" "$((epochs + 1))" "epochs, after «$garbage»"
         acknowledge_and_wait
         stop_daemon

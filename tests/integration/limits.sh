@@ -51,7 +51,7 @@ test_reload_beyond_a_limit() {
     configure 'size = 1000;'
     reload_daemon
     assert_eq "$(segment_id)" "$id"
-    assert_contains "$(cat "$log")" SHMMAX
+    wait_log SHMMAX
     acknowledge
     wait_log 'acknowledged record 1 '
 }

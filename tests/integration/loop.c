@@ -140,7 +140,10 @@ static void on_alarm(int signal)
 
 static void errors(struct shmd_subscriber *subscriber)
 {
-    struct itimerval soon = {.it_value = {.tv_usec = 50000}};
+    /* Again and again: the first time may be before it waits. */
+    const struct itimerval soon = {.it_interval = {.tv_usec = 50000},
+                                   .it_value = {.tv_usec = 50000}};
+    const struct itimerval never = {.it_value = {0}};
     struct sigaction action = {.sa_handler = on_alarm};
     struct shmd_record record, beyond = {0};
 
@@ -155,6 +158,7 @@ static void errors(struct shmd_subscriber *subscriber)
     (void)sigaction(SIGALRM, &action, NULL);
     (void)setitimer(ITIMER_REAL, &soon, NULL);
     expect(shmd_wait(subscriber, SHMD_FOREVER), -EINTR, "wait until a signal");
+    (void)setitimer(ITIMER_REAL, &never, NULL);
     expect(shmd_acknowledge(subscriber, beyond.number), 0, "acknowledge all");
     expect(shmd_wait(subscriber, SHMD_FOREVER), 0, "wait for a record");
     expect(shmd_next(subscriber, &record), 0, "next");

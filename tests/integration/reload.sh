@@ -12,7 +12,10 @@ reload() {
 
 # assert_refused MESSAGE-PART…: the last reload changed nothing, and the log says why
 assert_refused() {
-    assert_contains "$(tail -n 1 "$log")" "$@"
+    local part
+    for part; do
+        wait_until '[[ $(tail -n 1 "$log") == *"$part"* ]]'
+    done
     assert_eq "$(segment_id)" "$id" 'segment'
     assert_works
 }

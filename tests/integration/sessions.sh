@@ -187,6 +187,7 @@ test_cap_of_a_user() {
         assert_contains "$(peer hello=root crowd=6)" 'a crowd of 6'
         touch "$TEST_DIR/enough"
         wait "$peer_pid"
+        wait_until '(($(status_field subscribers) == 0))'
     done
     wait_until '[[ $(as_alice peer hello=hers) == welcome* ]]'
 }

@@ -53,6 +53,7 @@ test_failures() {
     local before
     start text
     assert_eq "$(read_record)" text
+    wait_until '[[ $("$shm_client" --socket "$RUNTIME_DIRECTORY/shmd.sock" status --json) == *"\"records\":2,"* ]]'
     rm "$file"
     assert_eq "$(read_record)" text
     wait_log 'source file yields no record: .*/content: No such file'
@@ -150,7 +151,7 @@ test_reload() {
     configure 'mode = "0644"; size = 100;'
     reload_daemon
     assert_becomes "$(segment_read | tr -d .)"
-    assert_contains "$(segment_read)" "$letters"
+    wait_until '[[ $(segment_read) == *"$letters"* ]]'
 }
 
 run_tests "$@"

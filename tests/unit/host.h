@@ -176,12 +176,24 @@ static inline void host_open(struct host *host, const char *type,
     assert_int_equal(source_open(driver, &context, &host->source), 0);
 }
 
+/* Is no child left, not even a dead one that the loop is still to hear of? */
+static inline bool is_childless(void)
+{
+    siginfo_t status;
+
+    return waitid(P_ALL, 0, &status, WEXITED | WNOHANG | WNOWAIT) < 0;
+}
+
 static inline struct host *host_free(struct host *host)
 {
     if (!host) {
         return NULL;
     }
     host->source = source_close(host->source);
+    /* A program that takes its time to end is left to the loop; another host may have one, too. */
+    for (int i = 0; i < 20 && !is_childless(); i++) {
+        (void)sd_event_run(host->event, 100 * USEC_PER_MSEC);
+    }
     (void)sd_event_unref(host->event);
     for (int i = 0; i < 2; i++) {
         free(host->places[i]);
@@ -221,14 +233,6 @@ static inline void host_turn(struct host *host, uint64_t usec)
             host_turn(host, 20000);                                                                \
         }                                                                                          \
     } while (0)
-
-/* Is no child left, not even a dead one that the loop is still to hear of? */
-static inline bool is_childless(void)
-{
-    siginfo_t status;
-
-    return waitid(P_ALL, 0, &status, WEXITED | WNOHANG | WNOWAIT) < 0;
-}
 
 /* Asks once, and waits for the answer. */
 static inline void host_ask(struct host *host)
