@@ -12,8 +12,6 @@
 /* A source that has lived for so long is begun anew without a pause. */
 #define LIVED_USEC (10 * USEC_PER_SEC)
 
-#define LARGE ((size_t)16 << 10) /* bytes of a record, which take microseconds to copy */
-
 static struct source_settings settings_of(const struct conf *conf)
 {
     return (struct source_settings){
@@ -73,7 +71,7 @@ static void ask_again(struct manager *manager)
 
 char *intake_place(struct manager *manager, size_t length)
 {
-    if (length >= LARGE) {
+    if (length >= STREAM_GROUP_BYTES) {
         intake_show(manager); /* small ones do not wait until it is copied */
     }
     return board_place(&manager->board, length);

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/step.h"
 
-#define GROUP_BYTES (UINT64_C(16) << 10) /* of the ring, after which a group is shown */
 #define MOMENT_BYTES                                                                               \
     (32 * RING_LINE) /* that are written in less than the clock's microsecond or two */
 
@@ -41,6 +40,12 @@ static uint64_t group_max(const struct stream *stream)
     return stream->when_full == RING_WAIT ? STREAM_GROUP_MAX : 1;
 }
 
+/* Is there room for a record's number where a walk has come to? */
+static bool has_place(const struct ring_reader *reader, uint64_t tail)
+{
+    return reader->position + RING_LINE - tail <= reader->capacity;
+}
+
 /* Walks the records of a ring that an earlier daemon left. False: it is not what it should be. */
 static bool take_over(struct stream *stream, const struct segment *segment)
 {
@@ -49,7 +54,6 @@ static bool take_over(struct stream *stream, const struct segment *segment)
     uint64_t last = state_number(stream->state->file);
     uint64_t now = clock_usec();
     uint64_t tail, head;
-    bool has_place;
 
     if (ring_attach(&reader, segment->map, segment->size) < 0 ||
         reader.header->when_full != (uint32_t)stream->when_full ||
@@ -71,8 +75,7 @@ static bool take_over(struct stream *stream, const struct segment *segment)
     for (uint64_t i = 0; i <= stream->mask; i++) {
         stream->traces[i].usec = now;
     }
-    while ((has_place = reader.position + RING_LINE - tail <= reader.capacity) &&
-           ring_look(&reader, &record) == RING_RECORD) {
+    while (has_place(&reader, tail) && ring_look(&reader, &record) == RING_RECORD) {
         remember(stream, reader.number, reader.position + ring_footprint(record->length),
                  record->length, now);
         ring_advance(&reader, record->length);
@@ -81,8 +84,7 @@ static bool take_over(struct stream *stream, const struct segment *segment)
      * Behind the last record, and behind a marker that it led to, there is always the place of the
      * next number. And the state learns of records right after they were shown.
      */
-    if (!has_place || reader.position + RING_LINE - tail > reader.capacity ||
-        reader.number - (last + 1) > group_max(stream)) {
+    if (!has_place(&reader, tail) || reader.number - (last + 1) > group_max(stream)) {
         return false;
     }
     /* The tail may be at a wrap marker, where somebody waits to be led on. */
@@ -179,7 +181,7 @@ static bool is_due(const struct stream *stream)
     uint64_t bytes = writer->head - writer->hidden;
 
     return !stream->batch || writer->number - writer->hidden_number >= group_max(stream) ||
-           bytes >= GROUP_BYTES || bytes >= writer->capacity / 4 ||
+           bytes >= STREAM_GROUP_BYTES || bytes >= writer->capacity / 4 ||
            !ring_has_room(writer, ring_length_max(writer->capacity));
 }
 

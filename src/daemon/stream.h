@@ -15,7 +15,8 @@
 #include "proto/ring.h"
 #include "segment/segment.h"
 
-#define STREAM_GROUP_MAX 32 /* records that are published together */
+#define STREAM_GROUP_MAX   32                 /* records that are published together */
+#define STREAM_GROUP_BYTES ((size_t)16 << 10) /* … of which so many take microseconds to copy */
 
 struct trace {
     uint64_t end;   /* the position behind it */

@@ -37,10 +37,16 @@ static inline bool link_is_ring(const struct link *link)
     return link->welcome.layout == MESSAGE_RING;
 }
 
+/* Are records used where they stand, in a ring that keeps them for us? */
+static inline bool link_is_in_place(const struct link *link)
+{
+    return link_is_ring(link) && link->welcome.when_full == RING_WAIT;
+}
+
 /* Does the daemon keep a record until we have acknowledged it? */
 static inline bool link_is_kept(const struct link *link)
 {
-    return !link_is_ring(link) || link->welcome.when_full == RING_WAIT;
+    return !link_is_ring(link) || link_is_in_place(link);
 }
 
 /* A ring: is the next record not there yet, and one look at its place enough to know? */

@@ -172,8 +172,8 @@ static int next_as_usual(struct shmd_subscriber *subscriber, struct shmd_record 
     const struct ring_record *record;
     size_t length;
 
-    if (!subscriber->member.connected || !link_is_ring(link) || !link_is_kept(link) ||
-        subscriber->member.armed || subscriber->retired || subscriber->lost_new > 0) {
+    if (!subscriber->member.connected || !link_is_in_place(link) || subscriber->member.armed ||
+        subscriber->retired || subscriber->lost_new > 0) {
         return 1;
     }
     record = ring_look_kept(&link->reader, &length);

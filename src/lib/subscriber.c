@@ -28,7 +28,7 @@ static int make_buffer(struct member *member, const struct link *link)
         link_is_ring(link) ? ring_length_max(link->reader.capacity) : link->welcome.segment_size;
     char *buffer;
 
-    if ((link_is_ring(link) && link_is_kept(link)) || size <= subscriber->buffer_size) {
+    if (link_is_in_place(link) || size <= subscriber->buffer_size) {
         return 0;
     }
     buffer = realloc(subscriber->buffer, size);

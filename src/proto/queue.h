@@ -95,12 +95,7 @@ static inline enum queue_look queue_look(struct ring_reader *reader, const char 
 /* The publisher: writes an empty one, from the record with this number on. */
 static inline struct ring_writer queue_writer(void *map, size_t size, uint64_t first)
 {
-    return (struct ring_writer){
-        .header = map,
-        .data = (char *)map + sizeof(struct ring_header),
-        .capacity = ring_capacity(size),
-        .number = first,
-    };
+    return ring_writer_new(map, ring_capacity(size), first);
 }
 
 /* The publisher: in the place of a record that does not fit any more. There is room for it. */

@@ -206,6 +206,17 @@ static inline void ring_writer_go(struct ring_writer *writer, uint64_t position)
     writer->head = position;
 }
 
+/* A writer at the begin of a ring, whose next record will have this number. */
+static inline struct ring_writer ring_writer_new(void *segment, uint64_t capacity, uint64_t number)
+{
+    return (struct ring_writer){
+        .header = segment,
+        .data = (char *)segment + sizeof(struct ring_header),
+        .capacity = capacity,
+        .number = number,
+    };
+}
+
 /* Makes an empty ring in a segment, whose first record will have this number. */
 static inline void ring_format(struct ring_writer *writer, void *segment, size_t size,
                                const uint8_t epoch[16], enum ring_when_full when_full,
@@ -214,12 +225,7 @@ static inline void ring_format(struct ring_writer *writer, void *segment, size_t
     struct ring_header *header = segment;
 
     atomic_store_explicit(&header->magic, 0, memory_order_release); /* pairs with ring_attach() */
-    *writer = (struct ring_writer){
-        .header = header,
-        .data = (char *)segment + sizeof(*header),
-        .capacity = ring_capacity(size),
-        .number = number,
-    };
+    *writer = ring_writer_new(segment, ring_capacity(size), number);
     header->version = RING_VERSION;
     header->when_full = when_full;
     header->capacity = writer->capacity;
@@ -555,19 +561,13 @@ static inline void ring_advance(struct ring_reader *reader, uint64_t length)
 static inline struct ring_writer ring_writer_on(const struct ring_reader *reader, void *segment,
                                                 uint64_t tail)
 {
-    struct ring_header *header = segment;
-    struct ring_writer writer = {
-        .header = header,
-        .data = (char *)segment + sizeof(*header),
-        .capacity = reader->capacity,
-        .tail = tail,
-        .head = reader->position,
-        .number = reader->number,
-    };
+    struct ring_writer writer = ring_writer_new(segment, reader->capacity, reader->number);
 
+    writer.tail = tail;
+    writer.head = reader->position;
     /* What stands there is no commit, but may become one when a length is stored beside it. */
     atomic_store_explicit(&ring_writer_at(&writer, writer.head)->number, 0, memory_order_relaxed);
     /* It may have died before it stored this, and the tail is about to move as far. */
-    atomic_store_explicit(&header->head, writer.head, memory_order_release);
+    atomic_store_explicit(&writer.header->head, writer.head, memory_order_release);
     return writer;
 }

@@ -196,6 +196,12 @@ static void stop_reading(struct stream *stream)
     stream->fd = fd_close(stream->fd);
 }
 
+static void read_no_more(struct stream *stream)
+{
+    stop_reading(stream);
+    stream->over = true;
+}
+
 static void fail_fifo(struct stream *stream, const char *cause)
 {
     char text[PROGRAM_TEXT_MAX];
@@ -295,8 +301,7 @@ static int on_grace_end(sd_event_source *s, uint64_t usec, void *userdata)
 /* The pipe is at its end. How the program has ended will be known soon. */
 static void wait_for_program(struct stream *stream)
 {
-    stop_reading(stream);
-    stream->over = true;
+    read_no_more(stream);
     if (!program_is_over(stream->program) && !stream->timer) {
         (void)sd_event_add_time_relative(stream->source.context.event, &stream->timer,
                                          CLOCK_MONOTONIC, GRACE_USEC, 0, on_grace_end, stream);
@@ -326,8 +331,7 @@ static int on_half(sd_event_source *s, uint64_t usec, void *userdata)
 
     (void)s;
     (void)usec;
-    stop_reading(stream);
-    stream->over = true;
+    read_no_more(stream);
     pump(stream);
     return 0;
 }
@@ -346,8 +350,7 @@ static void wait_for_input(struct stream *stream)
 {
     if ((stream->program && program_is_over(stream->program)) ||
         (is_fifo(stream) && stream->retired && !waits_for_half(stream))) {
-        stop_reading(stream);
-        stream->over = true;
+        read_no_more(stream);
     } else {
         (void)sd_event_source_set_enabled(stream->input, SD_EVENT_ON);
     }
@@ -367,9 +370,8 @@ static bool take_in(struct stream *stream)
         return stream->over;
     }
     if (n < 0) {
-        stop_reading(stream);
+        read_no_more(stream);
         stream->error = (int)n;
-        stream->over = true;
         if (stream->program) {
             program_kill(stream->program);
         }
@@ -380,8 +382,7 @@ static bool take_in(struct stream *stream)
         return true;
     }
     if (stream->retired) {
-        stop_reading(stream);
-        stream->over = true;
+        read_no_more(stream);
         return true;
     }
     (void)deliver_rest(stream);

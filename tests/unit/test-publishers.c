@@ -79,6 +79,16 @@ static void start(struct fixture *f, const char *conf)
     turn(f);
 }
 
+/* The daemon ends, and the next one gets what was kept. */
+static void start_again(struct fixture *f)
+{
+    daemon_stop(&f->daemon, true);
+    store_work(&f->store);
+    store_pass(&f->store);
+    assert_true(daemon_start(&f->daemon));
+    turn(f);
+}
+
 static struct message_hello hello_of(uint64_t after)
 {
     return (struct message_hello){
@@ -481,11 +491,7 @@ static void records_that_were_published_are_not_published_again(void **state)
     cursor->published = 0;
     cursor->position = 0;
     cursor->rejected = 0;
-    daemon_stop(&f->daemon, true);
-    store_work(&f->store);
-    store_pass(&f->store);
-    assert_true(daemon_start(&f->daemon));
-    turn(f);
+    start_again(f);
     assert_int_equal(newest(f), 3);
     assert_int_equal(confirmed(&f->a), 4);
     assert_int_equal(f->a.peer.page->rejected, 1);
@@ -512,11 +518,7 @@ static void what_several_hand_in_at_once_is_each_ones_own(void **state)
     }
     turn(f);
     assert_int_equal(newest(f), 27);
-    daemon_stop(&f->daemon, true);
-    store_work(&f->store);
-    store_pass(&f->store);
-    assert_true(daemon_start(&f->daemon));
-    turn(f);
+    start_again(f);
     assert_int_equal(newest(f), 27);
     assert_int_equal(confirmed(&f->a), 20);
     assert_int_equal(confirmed(&f->b), 7);

@@ -369,6 +369,18 @@ static void put(int fd, const char *text)
     assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 }
 
+/* It is asked, and there is a writer who has written this. */
+static int begin_fifo(struct fifo *fifo, const char *text)
+{
+    int fd;
+
+    open_fifo(fifo, FRAMING_LINE, 0);
+    source_ask(fifo->host->source);
+    fd = writer_new(fifo);
+    put(fd, text);
+    return fd;
+}
+
 static void a_fifo_outlives_its_writers(void **state)
 {
     CLEANUP(fifo_free_cleanup) struct fifo *fifo = fifo_new();
@@ -402,13 +414,9 @@ static void what_a_writer_left_unfinished_is_a_record(void **state)
 {
     CLEANUP(fifo_free_cleanup) struct fifo *fifo = fifo_new();
     struct host *host = fifo->host;
-    int fd;
+    int fd = begin_fifo(fifo, "no newline");
 
     (void)state;
-    open_fifo(fifo, FRAMING_LINE, 0);
-    source_ask(host->source);
-    fd = writer_new(fifo);
-    put(fd, "no newline");
     host_is_silent(host);
     (void)close(fd);
     host_wait(host, host->delivered == 1);
@@ -474,13 +482,9 @@ static void retired_it_takes_no_more_than_a_record(void **state)
     CLEANUP(fifo_free_cleanup) struct fifo *fifo = fifo_new();
     struct host *host = fifo->host;
     char rest[16] = "";
-    int fd;
+    int fd = begin_fifo(fifo, "one\ntwo\nthr");
 
     (void)state;
-    open_fifo(fifo, FRAMING_LINE, 0);
-    source_ask(host->source);
-    fd = writer_new(fifo);
-    put(fd, "one\ntwo\nthr");
     host_wait(host, host->delivered == 1);
     assert_true(source_retire(host->source));
     put(fd, "ee\nfour\n");
@@ -504,13 +508,9 @@ static void retired_it_waits_for_the_second_half(void **state)
 {
     CLEANUP(fifo_free_cleanup) struct fifo *fifo = fifo_new();
     struct host *host = fifo->host;
-    int fd;
+    int fd = begin_fifo(fifo, "ha");
 
     (void)state;
-    open_fifo(fifo, FRAMING_LINE, 0);
-    source_ask(host->source);
-    fd = writer_new(fifo);
-    put(fd, "ha");
     host_is_silent(host);
     assert_true(source_retire(host->source));
     host_is_silent(host);
@@ -527,13 +527,9 @@ static void retired_it_does_not_wait_for_ever(void **state)
 {
     CLEANUP(fifo_free_cleanup) struct fifo *fifo = fifo_new();
     struct host *host = fifo->host;
-    int fd;
+    int fd = begin_fifo(fifo, "half");
 
     (void)state;
-    open_fifo(fifo, FRAMING_LINE, 0);
-    source_ask(host->source);
-    fd = writer_new(fifo);
-    put(fd, "half");
     host_is_silent(host);
     assert_true(source_retire(host->source));
     host_wait(host, host->ended == 1);
