@@ -29,6 +29,8 @@ prepare_machine() {
 
 set_up() {
     pkill -CONT -x systemd-journal || true
+    # A client that outlived its case would subscribe again, to this case's daemon.
+    pkill -KILL --uid alice,bob || true
     systemctl stop "${units[@]}"
     rm -rf /etc/systemd/system/shmd*.service.d /etc/shmd /run/shmd
     systemctl daemon-reload
@@ -62,6 +64,13 @@ values() {
 
 count_entries() {
     entries "$@" | grep -c '^__CURSOR=' || true
+}
+
+# wait_for_entries COUNT MATCH…: until there are as many. The daemon's log has a thread of its own:
+# what is logged comes some time after what it is about.
+wait_for_entries() {
+    wait_until "((\$(count_entries ${*:2}) >= $1))"
+    assert_eq "$(count_entries "${@:2}")" "$1" "entries ${*:2}"
 }
 
 # sum FIELD [MATCH…]: over the acknowledgements

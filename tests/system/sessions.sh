@@ -199,7 +199,7 @@ test_state_that_cannot_be_trusted() {
         damage "$(echo /run/shmd/key-*.state)" "$how"
         epochs=$((epochs + 1))
         wait_until "((\$(grep -c ^segment '$TEST_DIR/steady.out') == $epochs))"
-        assert_eq "$(count_entries SHMD_EVENT=epoch-started)" "$epochs" "epochs, after $how"
+        wait_for_entries "$epochs" SHMD_EVENT=epoch-started
         assert_contains "$(values MESSAGE SHMD_EVENT=epoch-started | tail -n 1)" \
             'the state of an earlier daemon is damaged or of another boot or version'
     done
@@ -228,7 +228,7 @@ test_a_client_that_ends_while_the_daemon_is_dead() {
     assert_contains "$(cat "$TEST_DIR/late")" 'took 3 records'
     wait_until '[[ $(systemctl is-active shmd) == active ]]'
     wait_until '(($(count_records) == 4))'
-    wait_until '(($(count_entries SHMD_EVENT=session-ended) == 1))'
+    wait_for_entries 1 SHMD_EVENT=session-ended
 }
 
 # What an entry says of a subscriber is the kernel's word, except for the name.
@@ -238,7 +238,7 @@ test_fields_of_an_acknowledgement() {
     systemctl start shmd.socket
     # shellcheck disable=SC2016
     pid=$(as alice sh -c 'echo $$; exec /shmd/programs/peer "$0" hello=tester take=1 >/dev/null' "$socket")
-    wait_until '(($(count_entries SHMD_EVENT=acknowledged) == 1))'
+    wait_for_entries 1 SHMD_EVENT=acknowledged
     entry=$(entries SHMD_EVENT=acknowledged)
     for field in SHMD_EVENT=acknowledged SHMD_INSTANCE=shmd SHMD_KEY=0x0000162e \
         "SHMD_SHMID=$(segment_id)" SHMD_ACK_SEQ=1 SHMD_RECORD_FIRST=1 SHMD_RECORD_LAST=1 \
@@ -261,7 +261,7 @@ test_entries_of_sessions() {
     peer_as alice hello=liar take=1 claim=+99999 ended >/dev/null
     peer_as bob hello=bob >/dev/null
     peer_as alice send=text ended >/dev/null
-    wait_until '(($(count_entries SHMD_EVENT=session-refused) == 3))'
+    wait_for_entries 3 SHMD_EVENT=session-refused
     assert_eq "$(values SHMD_CLIENT_NAME SHMD_EVENT=session-started | tr '\n' ' ')" 'good idle liar '
     assert_eq "$(values SHMD_CLIENT_NAME SHMD_EVENT=session-ended)" good
     assert_eq "$(values SHMD_CLIENT_NAME SHMD_EVENT=session-evicted)" idle
@@ -331,7 +331,7 @@ test_audit_finds_forged_entries() {
         SYSLOG_IDENTIFIER=shmd SHMD_INSTANCE=shmd SHMD_ACK_SEQ=77 SHMD_RECORD_FIRST=4 SHMD_RECORDS=1 \
         SHMD_RECORD_LAST=4 SHMD_BYTES=26 SHMD_CLIENT_VERIFIED=yes SHMD_CLIENT_UID=1001 \
         SHMD_CLIENT_USER=bob _UID="$(id -u shmd)"
-    wait_until '(($(count_entries SHMD_ACK_SEQ=77) == 1))'
+    wait_for_entries 1 SHMD_ACK_SEQ=77
     assert_exit 1 audit
     assert_contains "$output" $'\nuser bob (uid 1001): 1 session, 3 records, 78 bytes\n' \
         $'\nforged: entry from uid 1000, pid '
@@ -365,7 +365,7 @@ test_status() {
         field epoch): $(field records) records, $(field acknowledged) acknowledged, $(
         field rejected) rejected, $(field subscribers) subscribers"
     assert_eq "$(field segment)" "$(segment_id)"
-    assert_eq "$(field acknowledged)" "$(count_records)"
+    wait_until "((\$(count_records) == $(field acknowledged)))"
     assert_eq "$(field epoch)" "$(values SHMD_EPOCH SHMD_EVENT=acknowledged | sort -u)"
     assert_contains "$(systemctl status shmd)" "Status: \"$line\""
 }
