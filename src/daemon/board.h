@@ -44,11 +44,20 @@ int board_open(struct board *board, const struct conf *conf, struct segment *seg
 void board_close(struct board *board, enum ring_state state);
 
 /* The longest record that fits, and how long a source should make one that fills. */
-size_t board_longest(const struct board *board);
+static inline size_t board_longest(const struct board *board)
+{
+    return board->layout == LAYOUT_PLAIN ? board->segment->size - 1
+                                         : ring_length_max(board->stream.writer.capacity);
+}
+
 size_t board_filling(const struct board *board);
 
 /* Is a record wanted now? */
-bool board_wants(const struct board *board, const struct progress *progress);
+static inline bool board_wants(const struct board *board, const struct progress *progress)
+{
+    return board->layout == LAYOUT_PLAIN ? !record_waits(&board->record)
+                                         : stream_wants(&board->stream, progress->fastest);
+}
 
 /* Why this record cannot be published; NULL: it can. A static string. */
 const char *board_objection(const struct board *board, const char *bytes, size_t length);
@@ -57,37 +66,79 @@ const char *board_objection(const struct board *board, const char *bytes, size_t
  * Where a record of up to `length` bytes is to be written; one is wanted. Of more than the longest
  * that fits, at most BOARD_EXCERPT, there is only a place to show what is rejected.
  */
-char *board_place(struct board *board, size_t length);
+static inline char *board_place(struct board *board, size_t length)
+{
+    if (length > board_longest(board)) {
+        return board->excerpt;
+    }
+    return board->layout == LAYOUT_PLAIN ? record_place(&board->record, length)
+                                         : stream_place(&board->stream, length);
+}
 
 /*
  * What is added between these two is so without a pause: it may be published together, by
  * board_show() at the latest before the end, and the clock is read for some of it only. What it
  * said last, before and afterwards; 0: nobody has asked.
  */
-void board_begin(struct board *board, uint64_t usec);
-uint64_t board_end(struct board *board);
+static inline void board_begin(struct board *board, uint64_t usec)
+{
+    stream_begin(&board->stream, usec);
+}
+
+static inline uint64_t board_end(struct board *board)
+{
+    return stream_end(&board->stream);
+}
 
 /*
  * Adds what was written there to what board_show() will publish. True: that is due now. Until then,
  * what is said of records does not cover it.
  */
-bool board_add(struct board *board, size_t length);
-void board_show(struct board *board);
+static inline bool board_add(struct board *board, size_t length)
+{
+    if (board->layout == LAYOUT_RING) {
+        return stream_add(&board->stream, length);
+    }
+    board->added = length;
+    return true;
+}
+
+static inline void board_show(struct board *board)
+{
+    if (board->layout == LAYOUT_RING) {
+        stream_show(&board->stream);
+    } else if (board->added > 0) {
+        record_publish(&board->record, board->added);
+        board->added = 0;
+    }
+}
 
 /* Ring: what all have acknowledged may be written over. */
-void board_release(struct board *board, const struct progress *progress);
-
-/* Plain: have all acknowledged the record that stands there? */
-bool board_is_done(const struct board *board, const struct progress *progress);
+static inline void board_release(struct board *board, const struct progress *progress)
+{
+    if (board->layout == LAYOUT_RING && progress->subscribers) {
+        stream_release(&board->stream, progress->slowest);
+    }
+}
 
 /* Plain: does no subscriber owe the record that stands there? */
 bool board_is_owed_nobody(const struct board *board, const struct progress *progress);
+
+/* Plain: have all acknowledged the record that stands there? */
+static inline bool board_is_done(const struct board *board, const struct progress *progress)
+{
+    return board->layout == LAYOUT_PLAIN && progress->subscribers &&
+           board_is_owed_nobody(board, progress);
+}
 
 /* Is nobody left who is to acknowledge a record? */
 bool board_is_all_acknowledged(const struct board *board, const struct progress *progress);
 
 /* Are records written over that somebody has not read? */
-bool board_overwrites(const struct board *board);
+static inline bool board_overwrites(const struct board *board)
+{
+    return board->layout == LAYOUT_RING && board->stream.when_full == RING_OVERWRITE;
+}
 
 /* … and has that happened, so that a reader can find out by itself what it lost? */
 bool board_has_passed(const struct board *board);
@@ -110,5 +161,14 @@ uint64_t board_oldest(struct board *board);
 uint64_t board_position(struct board *board, uint64_t number);
 
 /* Of the records first…last: their bytes, and since when the last one has been published. */
-uint64_t board_bytes(const struct board *board, uint64_t first, uint64_t last);
-uint64_t board_usec(const struct board *board, uint64_t number);
+static inline uint64_t board_bytes(const struct board *board, uint64_t first, uint64_t last)
+{
+    return board->layout == LAYOUT_RING ? stream_bytes(&board->stream, first, last)
+                                        : board->record.state->file->record_length;
+}
+
+static inline uint64_t board_usec(const struct board *board, uint64_t number)
+{
+    return board->layout == LAYOUT_RING ? stream_usec(&board->stream, number)
+                                        : board->record.state->file->published_usec;
+}

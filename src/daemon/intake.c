@@ -111,9 +111,15 @@ void intake_add(struct manager *manager, size_t length)
 
 void intake_show(struct manager *manager)
 {
-    publishers_note(manager);
+    bool collected = manager->turn.collected != NULL;
+
+    if (collected) {
+        publishers_note(manager);
+    }
     board_show(&manager->board);
-    publishers_count(manager);
+    if (collected) {
+        publishers_count(manager);
+    }
 }
 
 static void on_deliver(void *userdata, size_t length)
@@ -280,7 +286,7 @@ static void restart(struct manager *manager)
     pause_then_ask(manager, refill_pause(intake->restarts++));
 }
 
-void intake_turn(struct manager *manager, bool all_acknowledged)
+void intake_turn(struct manager *manager, const struct progress *progress)
 {
     struct intake *intake = &manager->intake;
 
@@ -299,7 +305,7 @@ void intake_turn(struct manager *manager, bool all_acknowledged)
         restart(manager);
         break;
     case ON_END_EXIT:
-        if (all_acknowledged) {
+        if (board_is_all_acknowledged(&manager->board, progress)) {
             (void)sd_event_exit(manager->event, EXIT_SUCCESS);
         }
         break;

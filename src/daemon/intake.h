@@ -16,6 +16,7 @@
 #include <systemd/sd-event.h>
 
 struct manager;
+struct progress;
 
 /* What becomes of the daemon when a source has ended. */
 enum on_end {
@@ -87,7 +88,7 @@ bool intake_collects(const struct manager *manager);
 bool intake_awaits_publishers(const struct manager *manager);
 
 /* Sees to what follows when the source has ended. */
-void intake_turn(struct manager *manager, bool all_acknowledged);
+void intake_turn(struct manager *manager, const struct progress *progress);
 
 /* Somebody came who may not have seen what was delivered last. */
 void intake_repeat(struct manager *manager);

@@ -22,29 +22,13 @@
 #define FUTILE_USEC USEC_PER_MSEC       /* … each so soon after the one before, … */
 #define REST_USEC   100                 /* … and we rest for so long */
 
-/*
- * All that there is to do now; true if there was anything, and then *now is the time. A ring wants
- * to be refilled only when something was heard, or when the last refill has left something
- * (`more`): otherwise the look at the pages is all.
- */
+/* The same as manager_work(), and then the log has its turn: the clients come first. */
 static bool work(struct manager *manager, bool *more, uint64_t *now)
 {
-    bool heard;
+    bool worked = manager_work(manager, more, now);
 
-    if (!manager->segment.map) { /* a reload has failed half-way, and we are about to end */
-        return false;
-    }
-    heard = subscribers_work(manager);
-    if (heard || *more || manager->board.layout != LAYOUT_RING ||
-        intake_awaits_publishers(manager)) {
-        *more = manager_refill(manager);
-    }
-    log_wake(manager->log); /* the clients come first */
-    if (heard || *more) {
-        *now = manager_usec(manager);
-    }
-    manager->round_usec = 0;
-    return heard || *more;
+    log_wake(manager->log);
+    return worked;
 }
 
 /* What has come up while there was work: several, so that many who connect do not wait for long. */

@@ -108,7 +108,7 @@ bool manager_refill(struct manager *manager)
         (void)manager_look(manager); /* a '*' on what is about to be refilled counts, too */
     }
     manager_release(manager, &progress);
-    intake_turn(manager, board_is_all_acknowledged(&manager->board, &progress));
+    intake_turn(manager, &progress);
     board_begin(&manager->board, manager->round_usec);
     for (int i = 0; i < REFILLS_MAX && board_wants(&manager->board, &progress); i++) {
         if (!intake_ask(manager)) {
@@ -128,6 +128,40 @@ bool manager_refill(struct manager *manager)
     manager->intake.published = false;
     subscribers_notify(manager);
     return true;
+}
+
+/*
+ * A ring wants to be refilled only when something was heard, or when the last refill has left
+ * something (`more`): otherwise the look at the pages is all.
+ *
+ * What gets an entry of its own is logged before what it makes room for is published: so whoever
+ * finds us dead still finds how long its records were. Where there are ranges, that comes later
+ * anyway, and the clients need not wait for us to count.
+ */
+bool manager_work(struct manager *manager, bool *more, uint64_t *now)
+{
+    bool heard, ranges = manager->flush_armed;
+
+    if (!manager->segment.map) { /* a reload has failed half-way, and we are about to end */
+        return false;
+    }
+    manager->round_usec = 0; /* the clock is read once: that takes longer than a look */
+    heard = subscribers_listen(manager);
+    if (heard && !ranges) {
+        subscribers_account(manager);
+    }
+    if (heard || *more || manager->board.layout != LAYOUT_RING ||
+        intake_awaits_publishers(manager)) {
+        *more = manager_refill(manager);
+    }
+    if (heard && ranges) {
+        subscribers_account(manager);
+    }
+    if (heard || *more) {
+        *now = manager_usec(manager);
+    }
+    manager->round_usec = 0;
+    return heard || *more;
 }
 
 /* --- looking at the segment --- */

@@ -63,6 +63,8 @@ struct session {
     uint64_t waiting_usec; /* since when it owes an acknowledgement, or its last one; 0: not */
     uint64_t bytes;        /* acknowledged, and not yet handed to the log */
     uint64_t latency_usec; /* of the last one of these */
+    uint64_t heard;        /* records acknowledged, and not yet charged to its user; of them, … */
+    uint64_t published_usec; /* … the last one was published then */
 
     /* Of a publisher; its acknowledged records are those of its own that are dealt with. */
     struct ring_reader queue; /* what it hands in */

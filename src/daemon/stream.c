@@ -6,11 +6,6 @@
 #define MOMENT_BYTES                                                                               \
     (32 * RING_LINE) /* that are written in less than the clock's microsecond or two */
 
-static struct trace *trace_at(const struct stream *stream, uint64_t number)
-{
-    return &stream->traces[number & stream->mask];
-}
-
 static int traces_new(struct stream *stream, size_t size)
 {
     uint64_t count = 2;
@@ -24,14 +19,21 @@ static int traces_new(struct stream *stream, size_t size)
     return stream->traces ? 0 : -ENOMEM;
 }
 
-static void remember(struct stream *stream, uint64_t number, uint64_t end, uint64_t length,
-                     uint64_t usec)
+/* When it is published, is not known yet. */
+static void remember(struct stream *stream, uint64_t number, uint64_t end, uint64_t length)
 {
-    *trace_at(stream, number) = (struct trace){
-        .end = end,
-        .bytes = trace_at(stream, number - 1)->bytes + length,
-        .usec = usec,
-    };
+    struct trace *trace = stream_trace(stream, number);
+
+    trace->end = end;
+    trace->bytes = stream_trace(stream, number - 1)->bytes + length;
+}
+
+/* After each change of head or tail. */
+static void find_room(struct stream *stream)
+{
+    const struct ring_writer *writer = &stream->writer;
+
+    stream->has_room = ring_has_room(writer, ring_length_max(writer->capacity));
 }
 
 /* How many records may become visible together (see ring.h). */
@@ -70,14 +72,14 @@ static bool take_over(struct stream *stream, const struct segment *segment)
     if (ring_seek_oldest(&reader) == 0) {
         reader.number = last + 1;
     }
-    trace_at(stream, reader.number - 1)->end = tail;
+    stream_trace(stream, reader.number - 1)->end = tail;
     /* When it was published, counts from now on; of what was written over already, too. */
     for (uint64_t i = 0; i <= stream->mask; i++) {
         stream->traces[i].usec = now;
     }
     while (has_place(&reader, tail) && ring_look(&reader, &record) == RING_RECORD) {
         remember(stream, reader.number, reader.position + ring_footprint(record->length),
-                 record->length, now);
+                 record->length);
         ring_advance(&reader, record->length);
     }
     /*
@@ -112,6 +114,7 @@ int stream_open(struct stream *stream, const struct segment *segment, struct sta
         ring_format(&stream->writer, segment->map, segment->size, state->file->epoch.bytes,
                     when_full, last + 1);
     }
+    find_room(stream);
     /*
      * Who reads on in a session of the daemon before looks whether it still has it, before anything
      * is written over that it has not acknowledged. Release: pairs with link_is_over().
@@ -122,42 +125,22 @@ int stream_open(struct stream *stream, const struct segment *segment, struct sta
     return 0;
 }
 
-bool stream_wants(const struct stream *stream, uint64_t fastest)
-{
-    const struct ring_writer *writer = &stream->writer;
-
-    if (stream->when_full == RING_WAIT) {
-        return ring_has_room(writer, ring_length_max(writer->capacity));
-    }
-    return writer->head - trace_at(stream, fastest)->end < writer->capacity / 2;
-}
-
 char *stream_place(struct stream *stream, size_t length)
 {
     struct ring_writer *writer = &stream->writer;
+    char *place;
 
-    while (!ring_has_room(writer, length)) {
+    while (stream->when_full == RING_OVERWRITE && !ring_has_room(writer, length)) {
         ring_drop_oldest(writer);
     }
-    return ring_reserve(writer, length);
-}
-
-void stream_begin(struct stream *stream, uint64_t usec)
-{
-    stream->batch = true;
-    stream->moment_usec = usec;
-    stream->moment_bytes = 0;
-}
-
-uint64_t stream_end(struct stream *stream)
-{
-    stream->batch = false;
-    return stream->moment_usec;
+    place = ring_reserve(writer, length);
+    stream->in_line = length <= sizeof(stream->line) && writer->hidden_number == 0;
+    return stream->in_line ? stream->line : place;
 }
 
 /* Within a batch, the clock is read for every few lines only: reading it takes as long as they do.
  */
-static uint64_t moment(struct stream *stream, uint64_t length)
+static uint64_t moment(struct stream *stream, uint64_t bytes)
 {
     if (!stream->batch) {
         return clock_usec();
@@ -166,7 +149,7 @@ static uint64_t moment(struct stream *stream, uint64_t length)
         stream->moment_usec = clock_usec();
         stream->moment_bytes = 0;
     }
-    stream->moment_bytes += ring_footprint(length);
+    stream->moment_bytes += bytes;
     return stream->moment_usec;
 }
 
@@ -181,8 +164,7 @@ static bool is_due(const struct stream *stream)
     uint64_t bytes = writer->head - writer->hidden;
 
     return !stream->batch || writer->number - writer->hidden_number >= group_max(stream) ||
-           bytes >= STREAM_GROUP_BYTES || bytes >= writer->capacity / 4 ||
-           !ring_has_room(writer, ring_length_max(writer->capacity));
+           bytes >= STREAM_GROUP_BYTES || bytes >= writer->capacity / 4 || !stream->has_room;
 }
 
 bool stream_add(struct stream *stream, size_t length)
@@ -190,19 +172,29 @@ bool stream_add(struct stream *stream, size_t length)
     struct ring_writer *writer = &stream->writer;
 
     STEP("ring.filled");
-    remember(stream, writer->number, writer->head + ring_footprint(length), length,
-             moment(stream, length));
+    remember(stream, writer->number, writer->head + ring_footprint(length), length);
+    if (stream->in_line) {
+        ring_move(ring_writer_at(writer, writer->head)->bytes, stream->line, length);
+    }
     (void)ring_add(writer, length);
     STEP("ring.added");
+    find_room(stream);
     return is_due(stream);
 }
 
-void stream_show(struct stream *stream)
+void stream_show_added(struct stream *stream)
 {
-    if (stream->writer.hidden_number > 0) {
-        ring_show(&stream->writer);
-        STEP("ring.shown");
-        state_enter(stream->state->file, stream_newest(stream), PHASE_EMPTY);
+    struct ring_writer *writer = &stream->writer;
+    uint64_t number = writer->hidden_number;
+    uint64_t bytes = writer->head - writer->hidden;
+    uint64_t usec;
+
+    ring_show(writer);
+    STEP("ring.shown");
+    state_enter(stream->state->file, stream_newest(stream), PHASE_EMPTY);
+    usec = moment(stream, bytes); /* only now: those who wait for the records have them */
+    for (; number < writer->number; number++) {
+        stream_trace(stream, number)->usec = usec;
     }
 }
 
@@ -213,8 +205,10 @@ void stream_release(struct stream *stream, uint64_t number)
     uint64_t last = number < newest ? number : newest;
 
     /* We remember all that are held, and the end of the one before: older ones are gone already. */
-    if (stream_added(stream) - last <= stream->mask && trace_at(stream, last)->end > writer->tail) {
-        writer->tail = trace_at(stream, last)->end;
+    if (stream_added(stream) - last <= stream->mask &&
+        stream_trace(stream, last)->end > writer->tail) {
+        writer->tail = stream_trace(stream, last)->end;
+        find_room(stream);
     }
     if (number > stream->state->file->released) {
         stream->state->file->released = number;
@@ -235,14 +229,6 @@ bool stream_has_passed(const struct stream *stream)
            atomic_load_explicit(&stream->writer.header->tail, memory_order_relaxed) > 0;
 }
 
-/* The records before this one: nothing is known of them any more. */
-static uint64_t forgotten(const struct stream *stream)
-{
-    uint64_t newest = stream_added(stream);
-
-    return newest > stream->mask ? newest - stream->mask : 0;
-}
-
 uint64_t stream_position(struct stream *stream, uint64_t number)
 {
     if (number == stream->writer.number) {
@@ -251,32 +237,13 @@ uint64_t stream_position(struct stream *stream, uint64_t number)
     if (number < stream_oldest(stream)) {
         /* Given up, but maybe still there: the tail that readers see is moved when it has to be. */
         uint64_t tail = atomic_load_explicit(&stream->writer.header->tail, memory_order_relaxed);
-        uint64_t end = number > forgotten(stream) ? trace_at(stream, number - 1)->end : 0;
+        uint64_t end =
+            number > stream_forgotten(stream) ? stream_trace(stream, number - 1)->end : 0;
 
         return end >= tail ? end : 0; /* see stream_has_passed() */
     }
     return number == stream_oldest(stream) ? stream->writer.tail
-                                           : trace_at(stream, number - 1)->end;
-}
-
-uint64_t stream_bytes(const struct stream *stream, uint64_t first, uint64_t last)
-{
-    uint64_t known = forgotten(stream);
-
-    /* What was before counts as nothing. */
-    if (last <= known) {
-        return 0;
-    }
-    return trace_at(stream, last)->bytes -
-           trace_at(stream, first - 1 > known ? first - 1 : known)->bytes;
-}
-
-uint64_t stream_usec(const struct stream *stream, uint64_t number)
-{
-    uint64_t known = forgotten(stream);
-
-    /* What was before is not younger than the oldest of the others. */
-    return trace_at(stream, number > known ? number : known)->usec;
+                                           : stream_trace(stream, number - 1)->end;
 }
 
 void stream_close(struct stream *stream, enum ring_state state)

@@ -21,7 +21,7 @@
 struct trace {
     uint64_t end;   /* the position behind it */
     uint64_t bytes; /* of all records up to this one */
-    uint64_t usec;  /* when it was added, and published soon after */
+    uint64_t usec;  /* when it was published */
 };
 
 struct stream {
@@ -30,8 +30,16 @@ struct stream {
     struct state *state;
     struct trace *traces; /* by number, as many as there may be records in the ring */
     uint64_t mask;
-    bool batch; /* records follow each other at once */
+    bool has_room; /* for a record of any size, without writing over anything */
+    bool batch;    /* records follow each other at once */
     uint64_t moment_usec, moment_bytes;
+
+    /*
+     * Whoever waits for a record looks at its line all the time, and takes it away from who has
+     * begun to write there. A record that has a line to itself is made here, and goes there whole.
+     */
+    char line[RING_LINE - sizeof(struct ring_record)];
+    bool in_line; /* that is where stream_place() was */
 };
 
 /*
@@ -41,22 +49,36 @@ struct stream {
 int stream_open(struct stream *stream, const struct segment *segment, struct state *state,
                 enum ring_when_full when_full);
 
-/* Room for one more record of any size? `fastest`: what the fastest subscriber has acknowledged. */
-bool stream_wants(const struct stream *stream, uint64_t fastest);
-
 /* Where the next record of up to `length` bytes is to be written; stream_wants() was true. */
 char *stream_place(struct stream *stream, size_t length);
 
 /* See board_begin(). */
-void stream_begin(struct stream *stream, uint64_t usec);
-uint64_t stream_end(struct stream *stream);
+static inline void stream_begin(struct stream *stream, uint64_t usec)
+{
+    stream->batch = true;
+    stream->moment_usec = usec;
+    stream->moment_bytes = 0;
+}
+
+static inline uint64_t stream_end(struct stream *stream)
+{
+    stream->batch = false;
+    return stream->moment_usec;
+}
 
 /*
  * Adds what was written there to what stream_show() will publish. True: that is due now. Until then
  * it takes up room, and that is all: what is said of records does not cover it.
  */
 bool stream_add(struct stream *stream, size_t length);
-void stream_show(struct stream *stream);
+void stream_show_added(struct stream *stream);
+
+static inline void stream_show(struct stream *stream)
+{
+    if (stream->writer.hidden_number > 0) {
+        stream_show_added(stream);
+    }
+}
 
 /* All records up to this one have been acknowledged by all who must (`wait`). */
 void stream_release(struct stream *stream, uint64_t number);
@@ -72,6 +94,53 @@ static inline uint64_t stream_added(const struct stream *stream)
     return stream->writer.number - 1;
 }
 
+/* What is remembered of a record. */
+static inline struct trace *stream_trace(const struct stream *stream, uint64_t number)
+{
+    return &stream->traces[number & stream->mask];
+}
+
+/* The records before this one: nothing is known of them any more. */
+static inline uint64_t stream_forgotten(const struct stream *stream)
+{
+    uint64_t newest = stream_added(stream);
+
+    return newest > stream->mask ? newest - stream->mask : 0;
+}
+
+/*
+ * Bytes of the records first…last. Where records are written over, so much later that they are
+ * forgotten, they count as nothing.
+ */
+static inline uint64_t stream_bytes(const struct stream *stream, uint64_t first, uint64_t last)
+{
+    uint64_t known = stream_forgotten(stream);
+
+    if (last <= known) {
+        return 0;
+    }
+    return stream_trace(stream, last)->bytes -
+           stream_trace(stream, first - 1 > known ? first - 1 : known)->bytes;
+}
+
+/* When it was published; if that is forgotten: not after the oldest of those that are not. */
+static inline uint64_t stream_usec(const struct stream *stream, uint64_t number)
+{
+    uint64_t known = stream_forgotten(stream);
+
+    return stream_trace(stream, number > known ? number : known)->usec;
+}
+
+/* Room for one more record of any size? `fastest`: what the fastest subscriber has acknowledged. */
+static inline bool stream_wants(const struct stream *stream, uint64_t fastest)
+{
+    const struct ring_writer *writer = &stream->writer;
+
+    return stream->when_full == RING_WAIT
+               ? stream->has_room
+               : writer->head - stream_trace(stream, fastest)->end < writer->capacity / 2;
+}
+
 /* Of the oldest record that is held, or of the next one. */
 uint64_t stream_oldest(struct stream *stream);
 
@@ -80,12 +149,5 @@ bool stream_has_passed(const struct stream *stream);
 
 /* Where a record begins, or a wrap marker that leads to it; 0: it is not held any more. */
 uint64_t stream_position(struct stream *stream, uint64_t number);
-
-/*
- * Bytes of the records first…last, and when the last one was published. Where records are written
- * over, so much later that they are forgotten: without their bytes, and not before that.
- */
-uint64_t stream_bytes(const struct stream *stream, uint64_t first, uint64_t last);
-uint64_t stream_usec(const struct stream *stream, uint64_t number);
 
 void stream_close(struct stream *stream, enum ring_state state);

@@ -24,6 +24,26 @@ static uint64_t pending(const struct session *session)
                : 0;
 }
 
+/* What was heard of it last: its user is charged, and its lease begins anew. */
+static void charge(struct manager *manager, struct session *session, uint64_t now)
+{
+    const struct board *board = &manager->board;
+    uint64_t published = session->published_usec;
+
+    if (session->heard == 0) {
+        return;
+    }
+    budget_charge(&manager->budget, session->identity.uid, now, budget_weight(session->heard));
+    session->heard = 0;
+    session->latency_usec = now > published ? now - published : 0;
+    session->waiting_usec =
+        session->acknowledged < board_newest(board) && !board_overwrites(board) ? now : 0;
+    if (session->lost != session->lost_logged && now - session->lost_usec >= LOST_USEC) {
+        session->lost_usec = now;
+        report_session_lost(manager, session);
+    }
+}
+
 void subscribers_hand_over(struct manager *manager, struct session *session)
 {
     struct cursor *cursor = session->cursor;
@@ -64,6 +84,7 @@ static bool flush(struct manager *manager, bool all)
 
     for (struct session *session = manager->sessions->first; session_is_lively(session);
          session = session->next) {
+        charge(manager, session, now);
         if (pending(session) == 0) {
             continue;
         }
@@ -93,8 +114,8 @@ static int on_flush(sd_event_source *s, uint64_t usec, void *userdata)
     return 0;
 }
 
-/* *round: the time, once somebody has asked for it; until then 0. */
-static enum claim hear(struct manager *manager, struct session *session, uint64_t *round)
+/* Takes note of what it says; who is charged for it, and when, comes later. */
+static enum claim hear(const struct manager *manager, struct session *session)
 {
     const struct board *board = &manager->board;
     uint64_t before = session->acknowledged;
@@ -102,24 +123,15 @@ static enum claim hear(struct manager *manager, struct session *session, uint64_
     enum claim claim = session_look(session, board_newest(board), session->cursor->lossy);
 
     if (claim == CLAIM_PROGRESS) {
-        uint64_t now = *round > 0 ? *round : (*round = clock_usec());
-        uint64_t published = board_usec(board, session->acknowledged);
         /* Of those that it acknowledges, it lost the oldest ones. */
         uint64_t first = before + 1 + (session->lost - lost_before);
 
         if (first <= session->acknowledged) {
             session->bytes += board_bytes(board, first, session->acknowledged);
         }
-        budget_charge(&manager->budget, session->identity.uid, now,
-                      budget_weight(session->acknowledged - before));
+        session->published_usec = board_usec(board, session->acknowledged);
+        session->heard += session->acknowledged - before;
         session->silent = 0;
-        session->latency_usec = now > published ? now - published : 0;
-        session->waiting_usec =
-            session->acknowledged < board_newest(board) && !board_overwrites(board) ? now : 0;
-        if (session->lost != session->lost_logged && now - session->lost_usec >= LOST_USEC) {
-            session->lost_usec = now;
-            report_session_lost(manager, session);
-        }
     }
     return claim;
 }
@@ -127,9 +139,10 @@ static enum claim hear(struct manager *manager, struct session *session, uint64_
 /* Takes note of what a subscriber claims to have acknowledged. */
 enum claim subscribers_hear(struct manager *manager, struct session *session)
 {
-    uint64_t round = 0;
+    enum claim claim = hear(manager, session);
 
-    return hear(manager, session, &round);
+    charge(manager, session, clock_usec());
+    return claim;
 }
 
 /* --- work --- */
@@ -159,7 +172,7 @@ struct progress subscribers_progress(const struct manager *manager)
 /* Looks at one page. The session may be gone afterwards. True if it said anything. */
 static bool look(struct manager *manager, struct session *session)
 {
-    enum claim claim = hear(manager, session, &manager->round_usec);
+    enum claim claim = hear(manager, session);
 
     if (claim == CLAIM_FALSE) {
         sessions_drop(session, SESSION_LIED);
@@ -180,21 +193,34 @@ static void flush_later(struct manager *manager)
     }
 }
 
-bool subscribers_work(struct manager *manager)
+bool subscribers_listen(struct manager *manager)
 {
     struct session *next;
-    bool worked = false;
+    bool heard = false;
 
-    manager->round_usec = 0; /* the clock is read once: that takes longer than a look */
     for (struct session *session = manager->sessions->first; session_is_lively(session);
          session = next) {
         next = session->next;
-        worked |= session_subscribes(session) && look(manager, session);
+        heard |= session_subscribes(session) && look(manager, session);
     }
-    if (worked && !flush(manager, false)) {
+    return heard;
+}
+
+void subscribers_account(struct manager *manager)
+{
+    if (!flush(manager, false)) {
         flush_later(manager);
     }
-    return worked;
+}
+
+bool subscribers_work(struct manager *manager)
+{
+    bool heard = subscribers_listen(manager);
+
+    if (heard) {
+        subscribers_account(manager);
+    }
+    return heard;
 }
 
 void subscribers_notify(struct manager *manager)

@@ -16,7 +16,13 @@
 
 int subscribers_open(struct manager *manager);
 
-/* One round of work: true if there was any. */
+/* Looks at every page; true if any of them said anything. … */
+bool subscribers_listen(struct manager *manager);
+
+/* … What was heard is charged to the users, and logged: now, or later as ranges. */
+void subscribers_account(struct manager *manager);
+
+/* Both. */
 bool subscribers_work(struct manager *manager);
 
 /* Before and after the loop sleeps. */

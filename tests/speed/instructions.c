@@ -91,11 +91,11 @@ static bool take_record(struct exchange *exchange, uint64_t *ret_number)
 __attribute__((noinline)) void exchange(struct exchange *exchange, uint64_t records, uint64_t batch)
 {
     struct manager *manager = exchange->daemon.manager;
-    uint64_t number = 0, acknowledged = 0;
+    uint64_t number = 0, acknowledged = 0, now;
+    bool more = true;
 
     while (acknowledged < records) {
-        (void)subscribers_work(manager);
-        (void)manager_refill(manager);
+        (void)manager_work(manager, &more, &now);
         while (number - acknowledged < batch && take_record(exchange, &number)) {
         }
         (void)shmd_acknowledge(exchange->subscriber, number);

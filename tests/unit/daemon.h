@@ -49,13 +49,14 @@ static inline bool daemon_new(struct daemon *daemon, const char *conf)
 /* What comes of what there is to do now. */
 static inline void daemon_turn(struct daemon *daemon)
 {
-    bool worked = true;
+    bool worked, more;
+    uint64_t now;
 
-    while (worked) {
+    do {
         run_loop(daemon->manager->event);
-        worked = subscribers_work(daemon->manager);
-        worked = manager_refill(daemon->manager) || worked;
-    }
+        more = true;
+        worked = manager_work(daemon->manager, &more, &now);
+    } while (worked);
 }
 
 /* Stops and removes the segment; or, if it leaves, keeps all for daemon_start(). */
