@@ -14,7 +14,7 @@ void pattern_begin(struct pattern *pattern, uint64_t number)
     number %= NUMBERS;
     (void)snprintf(digits, sizeof(digits), "%016" PRIu64, number);
     memcpy(pattern->digits, digits, PATTERN_DIGITS);
-    pattern->shift = number % PATTERN_LETTERS;
+    pattern->first = (number + PATTERN_DIGITS) % PATTERN_LETTERS;
     for (size_t i = 0; i < sizeof(pattern->letters); i++) {
         pattern->letters[i] = (char)('a' + i % PATTERN_LETTERS);
     }
@@ -29,39 +29,47 @@ static void go_on(struct pattern *pattern)
         pattern->digits[i--] = '0';
     }
     pattern->digits[i]++;
-    pattern->shift = pattern->shift + 1 == PATTERN_LETTERS ? 0 : pattern->shift + 1;
+    pattern->first = pattern->first + 1 == PATTERN_LETTERS ? 0 : pattern->first + 1;
 }
 
-static size_t digits_of(size_t length)
+/* Of a record that is too short for all of them: the last ones. */
+static const char *digits_of(const struct pattern *pattern, size_t length)
 {
-    return length < PATTERN_DIGITS ? length : PATTERN_DIGITS;
+    return pattern->digits + PATTERN_DIGITS - length;
 }
 
-/* The letters of the next record, from offset 16 on, and again from each run on. */
-static const char *letters_of(const struct pattern *pattern)
+/*
+ * memcpy() of the library. Where gcc knows a bound of the length, it would make `rep movs` of it,
+ * which takes as long to begin as all the rest of a short record.
+ */
+static void copy(char *to, const char *from, size_t length)
 {
-    return &pattern->letters[(pattern->shift + PATTERN_DIGITS) % PATTERN_LETTERS];
+    __asm__("" : "+r"(length)); /* nothing is known of it any more */
+    memcpy(to, from, length);
 }
 
 void pattern_write(struct pattern *pattern, char *place, size_t length)
 {
-    size_t digits = digits_of(length);
-    const char *letters = letters_of(pattern);
+    const char *letters = &pattern->letters[pattern->first];
 
-    memcpy(place, pattern->digits + PATTERN_DIGITS - digits, digits);
-    for (size_t at = digits; at < length; at += PATTERN_RUN) {
-        memcpy(place + at, letters, length - at < PATTERN_RUN ? length - at : PATTERN_RUN);
+    if (length >= PATTERN_DIGITS) {
+        memcpy(place, pattern->digits, PATTERN_DIGITS);
+    } else {
+        copy(place, digits_of(pattern, length), length);
+    }
+    for (size_t at = PATTERN_DIGITS; at < length; at += PATTERN_RUN) {
+        copy(place + at, letters, length - at < PATTERN_RUN ? length - at : PATTERN_RUN);
     }
     go_on(pattern);
 }
 
 bool pattern_check(struct pattern *pattern, const char *record, size_t length)
 {
-    size_t digits = digits_of(length);
-    const char *letters = letters_of(pattern);
-    bool same = memcmp(record, pattern->digits + PATTERN_DIGITS - digits, digits) == 0;
+    const char *letters = &pattern->letters[pattern->first];
+    bool same = length >= PATTERN_DIGITS ? memcmp(record, pattern->digits, PATTERN_DIGITS) == 0
+                                         : memcmp(record, digits_of(pattern, length), length) == 0;
 
-    for (size_t at = digits; same && at < length; at += PATTERN_RUN) {
+    for (size_t at = PATTERN_DIGITS; same && at < length; at += PATTERN_RUN) {
         size_t run = length - at < PATTERN_RUN ? length - at : PATTERN_RUN;
 
         same = memcmp(record + at, letters, run) == 0;

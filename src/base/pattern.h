@@ -25,7 +25,7 @@
 #define PATTERN_RUN     (158 * PATTERN_LETTERS) /* about a page */
 
 struct pattern {
-    size_t shift; /* the number, modulo the letters */
+    size_t first; /* of the letters of the next record */
     char digits[PATTERN_DIGITS];
     char letters[PATTERN_RUN + PATTERN_LETTERS];
 };
