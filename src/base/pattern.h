@@ -12,7 +12,9 @@
  *
  * A shorter record has the last digits of the number. There is no byte in it that a plain segment
  * could not hold. Making one costs little more than a copy: the number is counted in its digits,
- * and letters are copied in runs of a length that is a multiple of 26.
+ * and letters are copied in runs of a length that is a multiple of 26. The last digit is kept
+ * apart: a byte that was stored just now would hold up a copy of all of them until it, and all that
+ * was stored before it, has come to memory.
  */
 #pragma once
 
@@ -25,8 +27,9 @@
 #define PATTERN_RUN     (158 * PATTERN_LETTERS) /* about a page */
 
 struct pattern {
-    size_t first; /* of the letters of the next record */
-    char digits[PATTERN_DIGITS];
+    size_t first;                /* of the letters of the next record */
+    char digits[PATTERN_DIGITS]; /* but for the last one, which is … */
+    char last;
     char letters[PATTERN_RUN + PATTERN_LETTERS];
 };
 

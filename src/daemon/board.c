@@ -40,7 +40,7 @@ size_t board_filling(const struct board *board)
     return board->layout == LAYOUT_PLAIN ? board_longest(board) : LETTERS;
 }
 
-const char *board_objection(const struct board *board, const char *bytes, size_t length)
+const char *board_objection_plain(const struct board *board, const char *bytes, size_t length)
 {
     static const char *const objections[] = {
         [PLAIN_FITS] = NULL,
@@ -50,10 +50,7 @@ const char *board_objection(const struct board *board, const char *bytes, size_t
         [PLAIN_HAS_NUL] = "it contains a NUL byte, which would end it",
     };
 
-    if (board->layout == LAYOUT_PLAIN) {
-        return objections[plain_judge(bytes, length, board->segment->size)];
-    }
-    return length > board_longest(board) ? "it is longer than a quarter of the ring" : NULL;
+    return objections[plain_judge(bytes, length, board->segment->size)];
 }
 
 bool board_is_owed_nobody(const struct board *board, const struct progress *progress)

@@ -59,8 +59,17 @@ static inline bool board_wants(const struct board *board, const struct progress 
                                          : stream_wants(&board->stream, progress->fastest);
 }
 
+const char *board_objection_plain(const struct board *board, const char *bytes, size_t length);
+
 /* Why this record cannot be published; NULL: it can. A static string. */
-const char *board_objection(const struct board *board, const char *bytes, size_t length);
+static inline const char *board_objection(const struct board *board, const char *bytes,
+                                          size_t length)
+{
+    if (board->layout == LAYOUT_PLAIN) {
+        return board_objection_plain(board, bytes, length);
+    }
+    return length > board_longest(board) ? "it is longer than a quarter of the ring" : NULL;
+}
 
 /*
  * Where a record of up to `length` bytes is to be written; one is wanted. Of more than the longest

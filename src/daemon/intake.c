@@ -12,6 +12,8 @@
 /* A source that has lived for so long is begun anew without a pause. */
 #define LIVED_USEC (10 * USEC_PER_SEC)
 
+#define REFILLS_MAX 256 /* records published before anybody is told */
+
 static struct source_settings settings_of(const struct conf *conf)
 {
     return (struct source_settings){
@@ -343,16 +345,27 @@ int intake_new(struct manager *manager)
     return r < 0 ? r : sd_event_source_set_enabled(intake->ask_source, SD_EVENT_OFF);
 }
 
-bool intake_ask(struct manager *manager)
+/* Asks for a record, or whether there is one by now; true if one has come. */
+static bool ask(struct intake *intake)
 {
-    struct intake *intake = &manager->intake;
-
     if (refill_wanted(&intake->refill)) {
         source_ask(intake->feed.source);
     } else if (intake->feed.source && !intake->ended) {
         source_poke(intake->feed.source);
     }
     return !intake->refill.asked;
+}
+
+void intake_fill(struct manager *manager, const struct progress *progress)
+{
+    board_begin(&manager->board, manager->round_usec);
+    for (int i = 0; i < REFILLS_MAX && board_wants(&manager->board, progress); i++) {
+        if (!ask(&manager->intake)) {
+            break;
+        }
+    }
+    intake_show(manager);
+    manager->round_usec = board_end(&manager->board);
 }
 
 bool intake_is_push(const struct conf *conf)

@@ -68,8 +68,8 @@ void intake_switch(struct manager *manager, struct feed *next);
 /* A pause is over: what the source had lacked may be there now. */
 void intake_hurry(struct manager *manager);
 
-/* Asks for a record, or whether there is one by now; true if one has come. */
-bool intake_ask(struct manager *manager);
+/* Asks for the records that are wanted, as long as they come at once, and publishes them. */
+void intake_fill(struct manager *manager, const struct progress *progress);
 
 /* The place of the next record, of up to `length` bytes. */
 char *intake_place(struct manager *manager, size_t length);

@@ -16,7 +16,6 @@
 
 #define HEALTH_USEC  USEC_PER_SEC /* how often, at most, where we are awake anyway */
 #define OTHERS_WRITE 0022         /* mode bits */
-#define REFILLS_MAX  256          /* records published before anybody is told */
 #define IDLE_USEC    USEC_PER_SEC /* without an acknowledgement, we look less often, … */
 #define IDLE_FACTOR  8            /* … by this much */
 
@@ -109,14 +108,7 @@ bool manager_refill(struct manager *manager)
     }
     manager_release(manager, &progress);
     intake_turn(manager, &progress);
-    board_begin(&manager->board, manager->round_usec);
-    for (int i = 0; i < REFILLS_MAX && board_wants(&manager->board, &progress); i++) {
-        if (!intake_ask(manager)) {
-            break;
-        }
-    }
-    intake_show(manager);
-    manager->round_usec = board_end(&manager->board);
+    intake_fill(manager, &progress);
     if (manager->newcomer) {
         manager->newcomer = false;
         intake_repeat(manager);

@@ -29,17 +29,11 @@ static void remember(struct stream *stream, uint64_t number, uint64_t end, uint6
 }
 
 /* After each change of head or tail. */
-static void find_room(struct stream *stream)
+static inline void find_room(struct stream *stream)
 {
     const struct ring_writer *writer = &stream->writer;
 
     stream->has_room = ring_has_room(writer, ring_length_max(writer->capacity));
-}
-
-/* How many records may become visible together (see ring.h). */
-static uint64_t group_max(const struct stream *stream)
-{
-    return stream->when_full == RING_WAIT ? STREAM_GROUP_MAX : 1;
 }
 
 /* Is there room for a record's number where a walk has come to? */
@@ -86,7 +80,7 @@ static bool take_over(struct stream *stream, const struct segment *segment)
      * Behind the last record, and behind a marker that it led to, there is always the place of the
      * next number. And the state learns of records right after they were shown.
      */
-    if (!has_place(&reader, tail) || reader.number - (last + 1) > group_max(stream)) {
+    if (!has_place(&reader, tail) || reader.number - (last + 1) > stream->group_records) {
         return false;
     }
     /* The tail may be at a wrap marker, where somebody waits to be led on. */
@@ -101,7 +95,15 @@ int stream_open(struct stream *stream, const struct segment *segment, struct sta
     uint64_t last = state_number(state->file);
     int r;
 
-    *stream = (struct stream){.when_full = when_full, .state = state};
+    *stream = (struct stream){
+        .when_full = when_full,
+        .state = state,
+        .group_records = when_full == RING_WAIT ? STREAM_GROUP_MAX : 1,
+        .group_bytes = ring_capacity(segment->size) / 4,
+    };
+    if (stream->group_bytes > STREAM_GROUP_BYTES) {
+        stream->group_bytes = STREAM_GROUP_BYTES;
+    }
     r = traces_new(stream, segment->size);
     if (r < 0) {
         return r; /* the records that lie there are the next daemon's */
@@ -125,13 +127,20 @@ int stream_open(struct stream *stream, const struct segment *segment, struct sta
     return 0;
 }
 
+__attribute__((noinline)) static void make_room(struct ring_writer *writer, uint64_t length)
+{
+    while (!ring_has_room(writer, length)) {
+        ring_drop_oldest(writer);
+    }
+}
+
 char *stream_place(struct stream *stream, size_t length)
 {
     struct ring_writer *writer = &stream->writer;
     char *place;
 
-    while (stream->when_full == RING_OVERWRITE && !ring_has_room(writer, length)) {
-        ring_drop_oldest(writer);
+    if (stream->when_full == RING_OVERWRITE) {
+        make_room(writer, length);
     }
     place = ring_reserve(writer, length);
     stream->in_line = length <= sizeof(stream->line) && writer->hidden_number == 0;
@@ -161,10 +170,9 @@ static uint64_t moment(struct stream *stream, uint64_t bytes)
 static bool is_due(const struct stream *stream)
 {
     const struct ring_writer *writer = &stream->writer;
-    uint64_t bytes = writer->head - writer->hidden;
 
-    return !stream->batch || writer->number - writer->hidden_number >= group_max(stream) ||
-           bytes >= STREAM_GROUP_BYTES || bytes >= writer->capacity / 4 || !stream->has_room;
+    return !stream->batch || writer->number - writer->hidden_number >= stream->group_records ||
+           writer->head - writer->hidden >= stream->group_bytes || !stream->has_room;
 }
 
 bool stream_add(struct stream *stream, size_t length)

@@ -30,6 +30,7 @@ struct stream {
     struct state *state;
     struct trace *traces; /* by number, as many as there may be records in the ring */
     uint64_t mask;
+    uint64_t group_records, group_bytes; /* become visible together, at most (see ring.h) */
     bool has_room; /* for a record of any size, without writing over anything */
     bool batch;    /* records follow each other at once */
     uint64_t moment_usec, moment_bytes;

@@ -183,9 +183,9 @@ struct ring_writer {
     uint64_t hidden_number; /* … and its number; 0: all are shown */
 };
 
-static inline struct ring_record *ring_at(char *data, uint64_t capacity, uint64_t position)
+static inline struct ring_record *ring_record_at(char *data, uint64_t offset)
 {
-    return (struct ring_record *)(void *)(data + position % capacity);
+    return (struct ring_record *)(void *)(data + offset);
 }
 
 static inline uint64_t ring_writer_offset(const struct ring_writer *writer, uint64_t position)
@@ -196,7 +196,7 @@ static inline uint64_t ring_writer_offset(const struct ring_writer *writer, uint
 static inline struct ring_record *ring_writer_at(const struct ring_writer *writer,
                                                  uint64_t position)
 {
-    return (struct ring_record *)(void *)(writer->data + ring_writer_offset(writer, position));
+    return ring_record_at(writer->data, ring_writer_offset(writer, position));
 }
 
 /* The head goes on, and its lap with it. */
@@ -233,8 +233,7 @@ static inline void ring_format(struct ring_writer *writer, void *segment, size_t
     atomic_store_explicit(&header->state, RING_STARTING, memory_order_relaxed);
     atomic_store_explicit(&header->tail, 0, memory_order_relaxed);
     atomic_store_explicit(&header->head, 0, memory_order_relaxed);
-    atomic_store_explicit(&ring_at(writer->data, writer->capacity, 0)->number, 0,
-                          memory_order_relaxed);
+    atomic_store_explicit(&ring_record_at(writer->data, 0)->number, 0, memory_order_relaxed);
     atomic_store_explicit(&header->magic, RING_MAGIC, memory_order_release);
 }
 
@@ -335,9 +334,10 @@ static inline uint64_t ring_add_leaving_out(struct ring_writer *writer, uint64_t
 {
     struct ring_record *record = ring_writer_at(writer, writer->head);
     uint64_t next = writer->head + ring_footprint(length);
+    uint64_t place = ring_writer_offset(writer, next);
 
     /* W2: nobody may take old bytes in the next place for a commit. */
-    atomic_store_explicit(&ring_writer_at(writer, next)->number, 0, memory_order_relaxed);
+    atomic_store_explicit(&ring_record_at(writer->data, place)->number, 0, memory_order_relaxed);
     __atomic_store_n(&record->length, (uint32_t)length, __ATOMIC_RELAXED); /* W3 */
     __atomic_store_n(&record->left_out, left_out, __ATOMIC_RELAXED);
     if (writer->hidden_number == 0) {
@@ -347,7 +347,8 @@ static inline uint64_t ring_add_leaving_out(struct ring_writer *writer, uint64_t
         /* Nobody comes here but past the first one, whose W4 is for this one, too, or by W1. */
         atomic_store_explicit(&record->number, writer->number, memory_order_relaxed);
     }
-    ring_writer_go(writer, next);
+    writer->head = next;
+    writer->lap = next - place;
     return writer->number++;
 }
 
@@ -399,13 +400,17 @@ static inline uint64_t ring_reader_offset(const struct ring_reader *reader, uint
     return ring_offset(reader->capacity, reader->lap, position);
 }
 
+/* The place of a position, whatever is claimed. */
+static inline uint64_t ring_peek_offset(const struct ring_reader *reader, uint64_t position)
+{
+    return ring_reader_offset(reader, position) / RING_LINE * RING_LINE;
+}
+
 static inline const struct ring_record *ring_peek(const struct ring_reader *reader,
                                                   uint64_t position)
 {
-    /* Whatever is claimed. */
-    uint64_t place = ring_reader_offset(reader, position) / RING_LINE * RING_LINE;
-
-    return (const struct ring_record *)(const void *)(reader->data + place);
+    return (const struct ring_record *)(const void *)(reader->data +
+                                                      ring_peek_offset(reader, position));
 }
 
 /* Has the writer passed this position? Acquire fence: later than all that was copied (R3). */
@@ -466,12 +471,17 @@ static inline uint64_t ring_seek_oldest(struct ring_reader *reader)
     }
 }
 
-/* Can a record of this length stand here? What says so may have been written over. */
-static inline bool ring_plausible(const struct ring_reader *reader, uint64_t length)
+/* Can a record of this length stand at this offset? What says so may have been written over. */
+static inline bool ring_fits(const struct ring_reader *reader, uint64_t offset, uint64_t length)
 {
     return length <= ring_length_max(reader->capacity) &&
-           sizeof(struct ring_record) + length <=
-               reader->capacity - ring_reader_offset(reader, reader->position);
+           sizeof(struct ring_record) + length <= reader->capacity - offset;
+}
+
+/* … where the next record is expected? */
+static inline bool ring_plausible(const struct ring_reader *reader, uint64_t length)
+{
+    return ring_fits(reader, ring_reader_offset(reader, reader->position), length);
 }
 
 enum ring_look {
@@ -520,12 +530,13 @@ static inline enum ring_look ring_look(struct ring_reader *reader, const struct 
 static inline const struct ring_record *ring_look_kept(const struct ring_reader *reader,
                                                        size_t *ret_length)
 {
-    const struct ring_record *record = ring_peek(reader, reader->position);
+    uint64_t offset = ring_peek_offset(reader, reader->position);
+    const struct ring_record *record = (const void *)(reader->data + offset);
     uint64_t number = atomic_load_explicit(&record->number, memory_order_acquire); /* with W4 */
 
     *ret_length = ring_length(record);
     atomic_thread_fence(memory_order_acquire);
-    return number == reader->number && ring_plausible(reader, *ret_length) ? record : NULL;
+    return number == reader->number && ring_fits(reader, offset, *ret_length) ? record : NULL;
 }
 
 /* Copies a record that ring_look() found; false if it was overtaken meanwhile. */

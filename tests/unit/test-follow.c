@@ -209,7 +209,7 @@ static void test_another_ring_that_is_empty(void **state)
 
 static struct ring_record *place(struct fixture *f, uint64_t position)
 {
-    return ring_at(f->writer.data, f->writer.capacity, position);
+    return ring_writer_at(&f->writer, position);
 }
 
 static void test_stranger_length_beyond_the_data(void **state)

@@ -153,7 +153,7 @@ static const char *published(const struct fixture *f, uint64_t number)
     static char text[256];
     struct stream *stream = &f->daemon.manager->board.stream;
     const struct ring_record *record =
-        ring_at(stream->writer.data, stream->writer.capacity, stream_position(stream, number));
+        ring_writer_at(&stream->writer, stream_position(stream, number));
 
     assert_int_equal(record->number, number);
     (void)snprintf(text, sizeof(text), "%.*s", (int)record->length, record->bytes);
@@ -352,7 +352,7 @@ static void who_breaks_its_queue_is_thrown_out(void **state)
         struct ring_record *record;
 
         publishes(f, &f->a);
-        record = ring_at(f->a.writer.data, f->a.writer.capacity, 0);
+        record = ring_writer_at(&f->a.writer, 0);
         record->length = nonsense[i].length;
         atomic_store(&record->number, nonsense[i].number);
         turn(f);
@@ -373,7 +373,7 @@ static void who_only_wraps_is_thrown_out(void **state)
 
     start(f, RING PUSH);
     publishes(f, &f->a);
-    atomic_store(&ring_at(f->a.writer.data, f->a.writer.capacity, 0)->number, RING_WRAP);
+    atomic_store(&ring_writer_at(&f->a.writer, 0)->number, RING_WRAP);
     turn(f);
     assert_int_equal(f->a.peer.page->state, PAGE_EVICTED);
     assert_int_equal(sessions(f), 0);

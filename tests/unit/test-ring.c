@@ -95,7 +95,7 @@ static void go_to(struct scene *s, uint64_t position)
 {
     s->writer.tail = s->writer.head = s->reader.position = position;
     atomic_store(&s->writer.header->tail, position);
-    atomic_store(&ring_at(s->writer.data, CAPACITY, position)->number, 0);
+    atomic_store(&ring_writer_at(&s->writer, position)->number, 0);
 }
 
 /* --- format and attach --- */
@@ -356,7 +356,7 @@ static void a_length_that_cannot_be_is_not_believed(void **state)
     const struct ring_record *record = NULL;
 
     publish(s, 10);
-    ring_at(s->writer.data, CAPACITY, 0)->length = UINT32_MAX;
+    ring_writer_at(&s->writer, 0)->length = UINT32_MAX;
     assert_int_equal(ring_look(&s->reader, &record), RING_NOTHING);
     record = ring_peek(&s->reader, 0);
     assert_false(ring_copy(&s->reader, record, s->buffer, &s->length));

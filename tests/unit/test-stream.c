@@ -645,7 +645,7 @@ static void a_ring_that_ends_too_early_is_not_taken_over(void **state)
     struct fixture *f = *state;
 
     (void)prepare(f);
-    ring_at(f->stream.writer.data, CAPACITY, 5 * RING_LINE)->number = 77;
+    ring_writer_at(&f->stream.writer, 5 * RING_LINE)->number = 77;
     restart_without_keeping(f);
 }
 
@@ -718,7 +718,7 @@ static void a_ring_without_an_end_is_not_taken_over(void **state)
 
     (void)start(f, RING_WAIT);
     for (uint64_t i = 0; i < CAPACITY / RING_LINE; i++) {
-        struct ring_record *record = ring_at(f->stream.writer.data, CAPACITY, i * RING_LINE);
+        struct ring_record *record = ring_writer_at(&f->stream.writer, i * RING_LINE);
 
         record->number = i + 1;
         record->length = 1;
