@@ -356,13 +356,42 @@ static bool ask(struct intake *intake)
     return !intake->refill.asked;
 }
 
+/* Publishes a group of records that are made up; how many. 0: the source is to be asked. */
+static unsigned make_group(struct manager *manager)
+{
+    struct intake *intake = &manager->intake;
+    struct board *board = &manager->board;
+    struct source *source = intake->feed.source;
+    unsigned count;
+    size_t length;
+
+    if (board->layout != LAYOUT_RING || intake->refill.asked || !source || !source->driver->make) {
+        return 0;
+    }
+    length = source->driver->measure(source);
+    if (length > board_longest(board)) {
+        return 0; /* it is rejected in the usual way */
+    }
+    count = stream_fill(&board->stream, length, source->driver->make, source);
+    refill_delivered(&intake->refill);
+    intake->outdated = false;
+    intake->published = true;
+    intake_show(manager);
+    return count;
+}
+
 void intake_fill(struct manager *manager, const struct progress *progress)
 {
+    unsigned count = 0;
+
     board_begin(&manager->board, manager->round_usec);
-    for (int i = 0; i < REFILLS_MAX && board_wants(&manager->board, progress); i++) {
-        if (!ask(&manager->intake)) {
+    while (count < REFILLS_MAX && board_wants(&manager->board, progress)) {
+        unsigned made = make_group(manager);
+
+        if (made == 0 && !ask(&manager->intake)) {
             break;
         }
+        count += made > 0 ? made : 1;
     }
     intake_show(manager);
     manager->round_usec = board_end(&manager->board);

@@ -24,6 +24,11 @@ struct trace {
     uint64_t usec;  /* when it was published */
 };
 
+struct source;
+
+/* Makes a record of `length` bytes. */
+typedef void (*stream_make)(struct source *source, char *place, size_t length);
+
 struct stream {
     struct ring_writer writer;
     enum ring_when_full when_full;
@@ -80,6 +85,11 @@ static inline void stream_show(struct stream *stream)
         stream_show_added(stream);
     }
 }
+
+/*
+ * Adds records of `length` bytes, each made by make(), until showing them is due. Returns how many.
+ */
+unsigned stream_fill(struct stream *stream, size_t length, stream_make make, struct source *source);
 
 /* All records up to this one have been acknowledged by all who must (`wait`). */
 void stream_release(struct stream *stream, uint64_t number);

@@ -15,15 +15,17 @@ static int alphabet_open(const struct source_context *context, struct source **r
     return *ret ? 0 : -ENOMEM;
 }
 
-static void alphabet_ask(struct source *source)
+static size_t alphabet_measure(const struct source *source)
 {
-    size_t length = source->context.filling;
-    char *place = source_place(source, length);
+    return source->context.filling;
+}
 
+static void alphabet_make(struct source *source, char *place, size_t length)
+{
+    (void)source;
     for (size_t i = 0; i < length; i++) {
         place[i] = (char)('a' + i % 26);
     }
-    source_deliver(source, length);
 }
 
 static void alphabet_close(struct source *source)
@@ -35,6 +37,7 @@ const struct source_driver source_alphabet = {
     .name = "alphabet",
     .is_prompt = true,
     .open = alphabet_open,
-    .ask = alphabet_ask,
+    .measure = alphabet_measure,
+    .make = alphabet_make,
     .close = alphabet_close,
 };

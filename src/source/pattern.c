@@ -29,16 +29,16 @@ static int pattern_open(const struct source_context *context, struct source **re
     return 0;
 }
 
-static void pattern_ask(struct source *source)
+static size_t pattern_measure(const struct source *source)
 {
-    struct generator *generator = (struct generator *)(void *)source;
     size_t size = source->context.settings.frame_size;
-    size_t length = size > 0 ? size : source->context.filling;
-    /* One that does not fit is rejected: what there is room for shows what it would have been. */
-    size_t shown = length < source->context.room ? length : source->context.room;
 
-    pattern_write(&generator->pattern, source_place(source, shown), shown);
-    source_deliver(source, length);
+    return size > 0 ? size : source->context.filling;
+}
+
+static void pattern_make(struct source *source, char *place, size_t length)
+{
+    pattern_write(&((struct generator *)(void *)source)->pattern, place, length);
 }
 
 static void pattern_close(struct source *source)
@@ -50,6 +50,7 @@ const struct source_driver source_pattern = {
     .name = "pattern",
     .is_prompt = true,
     .open = pattern_open,
-    .ask = pattern_ask,
+    .measure = pattern_measure,
+    .make = pattern_make,
     .close = pattern_close,
 };

@@ -46,9 +46,23 @@ int source_open(const struct source_driver *driver, const struct source_context 
     return 0;
 }
 
+static void make(struct source *source)
+{
+    size_t length = source->driver->measure(source);
+    /* One that does not fit is rejected: what there is room for shows what it would have been. */
+    size_t shown = length < source->context.room ? length : source->context.room;
+
+    source->driver->make(source, source_place(source, shown), shown);
+    source_deliver(source, length);
+}
+
 void source_ask(struct source *source)
 {
-    source->driver->ask(source);
+    if (source->driver->make) {
+        make(source);
+    } else {
+        source->driver->ask(source);
+    }
 }
 
 void source_poke(struct source *source)

@@ -97,6 +97,13 @@ struct source_driver {
     int (*open)(const struct source_context *context, struct source **ret);
     void (*ask)(struct source *source);
 
+    /*
+     * Instead of ask, where records are made up, at once: how long the next ones are, and what
+     * makes one of them, or its first `length` bytes. A host may have several made in a row.
+     */
+    size_t (*measure)(const struct source *source);
+    void (*make)(struct source *source, char *place, size_t length);
+
     /* It has been asked, and its host may have something for it now. Optional. */
     void (*poke)(struct source *source);
 

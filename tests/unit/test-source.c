@@ -41,7 +41,8 @@ static const struct source_host host = {.place = place, .deliver = deliver};
 
 static struct source *open_alphabet(size_t filling, struct answers *answers)
 {
-    struct source_context context = {.filling = filling, .host = &host, .userdata = answers};
+    struct source_context context = {
+        .filling = filling, .room = filling, .host = &host, .userdata = answers};
     const struct source_driver *driver = source_find("alphabet");
     struct source *source = NULL;
 

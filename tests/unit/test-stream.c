@@ -299,6 +299,41 @@ static void records_that_follow_at_once_are_shown_together(void **state)
     }
 }
 
+/* What add() would have written: of the next record of this fixture. */
+static void make_next(struct source *source, char *place, size_t length)
+{
+    struct fixture *f = (struct fixture *)(void *)source;
+    uint64_t number = stream_added(&f->stream) + 1;
+
+    f->lengths[number % 1000] = length;
+    memset(place, (int)(number & 0x7f), length);
+}
+
+/* "until showing them is due": a group, of which each record is what was made for it. */
+static void a_group_is_made_in_a_row(void **state)
+{
+    struct fixture *f = *state;
+    unsigned count;
+
+    (void)start(f, RING_WAIT);
+    for (size_t length = 0; length < 200; length += 24) {
+        uint64_t before = stream_newest(&f->stream);
+
+        stream_begin(&f->stream, 0);
+        count = stream_fill(&f->stream, length, make_next, (struct source *)(void *)f);
+        (void)stream_end(&f->stream);
+        assert_int_equal(stream_newest(&f->stream), before);
+        assert_int_equal(stream_added(&f->stream), before + count);
+        stream_show(&f->stream);
+        join(f, before + 1);
+        for (unsigned i = 0; i < count; i++) {
+            assert_next(f);
+        }
+        assert_end(f);
+        stream_release(&f->stream, stream_newest(&f->stream));
+    }
+}
+
 /* … nor more than 16 KiB, in a large one. Killed before its state knows of a whole group, it goes
  * on. */
 static void no_group_is_larger_than_the_next_daemon_expects(void **state)
@@ -829,6 +864,7 @@ int main(void)
         TEST(bytes_and_times_are_remembered),
         TEST(the_longest_record_goes_through),
         TEST(records_that_follow_at_once_are_shown_together),
+        TEST(a_group_is_made_in_a_row),
         cmocka_unit_test_setup_teardown(no_group_is_larger_than_the_next_daemon_expects,
                                         set_up_large, tear_down),
         TEST(where_records_are_written_over_there_are_no_groups),
