@@ -130,13 +130,13 @@ function table_of_details(title, row, size,    i, key, ns) {
 }
 
 function table_of_others(    i, part, key, limit) {
-    heading("shmd, other rows (ratio: p50 to a bare ring's round trip; streams, ns for each record)", "| | ns | p99, ns | system calls |")
+    heading("shmd, other rows (ratio: p50 to a bare ring's round trip; streams, ns for each record of the whole run)", "| | ns | p99, ns | system calls |")
     for (i = 1; i <= count; i++) {
         key = keys[i]
         split(key, part, " ")
         if (part[1] != "shmd" || part[2] == "hop" || part[2] == "stream" || part[2] == "asleep") continue
         limit = part[2] == "push-stream" ? "ring stream " part[3] " 1" : "ring hop " part[3] " 1"
-        ns = median(key, "p50") == "" ? "ns" : "p50"
+        ns = part[2] == "push-stream" || median(key, "p50") == "" ? "ns" : "p50"
         print "| " part[2] ", " size_name(part[3]) (part[4] > 1 ? ", " part[4] " sessions" : "") cell(median(key, ns), (limit in rounds) ? median(limit, ns) : 0) cell(median(key, "p99")) (key in calls ? " | " number(calls[key]) : " | ") " |"
     }
 }

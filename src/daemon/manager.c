@@ -98,7 +98,7 @@ void manager_release(struct manager *manager, const struct progress *progress)
     }
 }
 
-bool manager_refill(struct manager *manager)
+static bool refill(struct manager *manager)
 {
     bool confirmed;
     struct progress progress = subscribers_progress(manager);
@@ -120,6 +120,14 @@ bool manager_refill(struct manager *manager)
     manager->intake.published = false;
     subscribers_notify(manager);
     return true;
+}
+
+bool manager_refill(struct manager *manager)
+{
+    bool published = refill(manager);
+
+    manager->round_usec = 0;
+    return published;
 }
 
 /*
@@ -144,7 +152,7 @@ bool manager_work(struct manager *manager, bool *more, uint64_t *now)
     }
     if (heard || *more || manager->board.layout != LAYOUT_RING ||
         intake_awaits_publishers(manager)) {
-        *more = manager_refill(manager);
+        *more = refill(manager);
     }
     if (heard && ranges) {
         subscribers_account(manager);

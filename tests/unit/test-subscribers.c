@@ -375,13 +375,14 @@ static void faster_than_the_journal_the_sums_are_exact(void **state)
 {
     struct fixture *f = *state;
     struct account account;
+    bool more = true;
+    uint64_t now;
 
     (void)start(f, RING);
     subscribe(f, &f->a);
     for (uint64_t number = 1; number <= 20000; number++) {
         peer_acknowledge(&f->a, number);
-        (void)subscribers_work(f->daemon.manager);
-        (void)manager_refill(f->daemon.manager);
+        (void)manager_work(f->daemon.manager, &more, &now);
     }
     account = account_of(f, "yes");
     assert_int_equal(account.records, 20000);
@@ -395,7 +396,8 @@ static void no_subscriber_uses_up_the_budget_of_all(void **state)
 {
     struct fixture *f = *state;
     const struct session *session;
-    uint64_t end;
+    uint64_t end, now;
+    bool more = true;
 
     (void)start(f, RING);
     subscribe(f, &f->a);
@@ -404,8 +406,7 @@ static void no_subscriber_uses_up_the_budget_of_all(void **state)
     for (uint64_t number = 1; clock_usec() < end; number++) {
         peer_acknowledge(&f->a, number);
         peer_acknowledge(&f->b, number);
-        (void)subscribers_work(f->daemon.manager);
-        (void)manager_refill(f->daemon.manager);
+        (void)manager_work(f->daemon.manager, &more, &now);
         run_loop(f->daemon.manager->event);
     }
     for (session = f->daemon.manager->sessions->first; session; session = session->next) {
