@@ -53,7 +53,7 @@ static int on_lease(sd_event_source *s, uint64_t usec, void *userdata)
     (void)s;
     (void)usec;
     manager->lease_armed = UINT64_MAX;
-    (void)subscribers_work(manager); /* who has acknowledged just now, owes less */
+    subscribers_work(manager); /* who has acknowledged just now, owes less */
     now = clock_usec();
     for (struct session *session = manager->sessions->first; session; session = next) {
         uint64_t deadline = session->waiting_usec + session->lease_usec;

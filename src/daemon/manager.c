@@ -130,38 +130,48 @@ bool manager_refill(struct manager *manager)
     return published;
 }
 
+/* The clock is read once for a round of work: that takes longer than a look. */
+static void account(struct manager *manager)
+{
+    if (manager->round_usec == 0) {
+        manager->round_usec = clock_usec();
+    }
+    subscribers_account(manager);
+}
+
 /*
  * A ring wants to be refilled only when something was heard, or when the last refill has left
  * something (`more`): otherwise the look at the pages is all.
  *
  * What gets an entry of its own is logged before what it makes room for is published: so whoever
- * finds us dead still finds how long its records were. Where there are ranges, that comes later
- * anyway, and the clients need not wait for us to count.
+ * finds us dead still finds how long its records were. Where there are only ranges, which come
+ * later anyway, the clients need not wait for us to count.
  */
 bool manager_work(struct manager *manager, bool *more, uint64_t *now)
 {
-    bool heard, ranges = manager->flush_armed;
+    enum heard heard;
+    bool worked;
 
     if (!manager->segment.map) { /* a reload has failed half-way, and we are about to end */
         return false;
     }
-    manager->round_usec = 0; /* the clock is read once: that takes longer than a look */
-    heard = subscribers_listen(manager);
-    if (heard && !ranges) {
-        subscribers_account(manager);
+    heard = subscribers_listen(manager, *now);
+    if (heard == HEARD_ENTRIES) {
+        account(manager);
     }
-    if (heard || *more || manager->board.layout != LAYOUT_RING ||
+    if (heard != HEARD_NOTHING || *more || manager->board.layout != LAYOUT_RING ||
         intake_awaits_publishers(manager)) {
         *more = refill(manager);
     }
-    if (heard && ranges) {
-        subscribers_account(manager);
+    if (heard == HEARD_RANGES) {
+        account(manager);
     }
-    if (heard || *more) {
+    worked = heard != HEARD_NOTHING || *more;
+    if (worked) {
         *now = manager_usec(manager);
     }
     manager->round_usec = 0;
-    return heard || *more;
+    return worked;
 }
 
 /* --- looking at the segment --- */

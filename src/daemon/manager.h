@@ -120,7 +120,10 @@ void manager_release(struct manager *manager, const struct progress *progress);
 /* The same, asks for what is wanted, tells who sleeps; true if published. */
 bool manager_refill(struct manager *manager);
 
-/* All that there is to do now; true if there was anything, and then *now is the time. */
+/*
+ * All that there is to do now; true if there was anything. *now is the time, or was it a moment
+ * ago; if there was anything, it is when that was done.
+ */
 bool manager_work(struct manager *manager, bool *more, uint64_t *now);
 
 /* One look at a plain segment: an anonymous acknowledgement, damage. */

@@ -241,7 +241,7 @@ static char *on_report(void *userdata, const struct session *session)
 void membership_send_away(struct manager *manager)
 {
     sessions_rouse_all(manager->sessions);
-    (void)subscribers_work(manager);
+    subscribers_work(manager);
     for (struct session *session = manager->sessions->first; session; session = session->next) {
         if (session_subscribes(session)) {
             sessions_send_away(session, PAGE_SUPERSEDED);
@@ -398,7 +398,7 @@ void membership_close(struct manager *manager, bool forget)
 {
     sessions_rouse_all(manager->sessions);
     if (manager->segment.map) {
-        (void)subscribers_work(manager);
+        subscribers_work(manager);
         subscribers_flush(manager);
     }
     if (forget) {

@@ -24,8 +24,9 @@ static void remember(struct stream *stream, uint64_t number, uint64_t end, uint6
 {
     struct trace *trace = stream_trace(stream, number);
 
+    stream->bytes += length;
     trace->end = end;
-    trace->bytes = stream_trace(stream, number - 1)->bytes + length;
+    trace->bytes = stream->bytes;
 }
 
 /* After each change of head or tail. */
@@ -33,7 +34,10 @@ static inline void find_room(struct stream *stream)
 {
     const struct ring_writer *writer = &stream->writer;
 
-    stream->has_room = ring_has_room(writer, ring_length_max(writer->capacity));
+    /* The longest takes a quarter, and the end of the data may waste as much again: mostly, this
+     * is enough to know. */
+    stream->has_room = writer->head - writer->tail + RING_LINE <= writer->capacity / 2 ||
+                       ring_has_room(writer, ring_length_max(writer->capacity));
 }
 
 /* Is there room for a record's number where a walk has come to? */
@@ -111,6 +115,7 @@ int stream_open(struct stream *stream, const struct segment *segment, struct sta
     } else {
         /* What a walk that came to nothing has remembered is no record of the new ring. */
         memset(stream->traces, 0, (stream->mask + 1) * sizeof(*stream->traces));
+        stream->bytes = 0;
         ring_format(&stream->writer, segment->map, segment->size, state->file->epoch.bytes,
                     when_full, last + 1);
     }
@@ -125,7 +130,7 @@ int stream_open(struct stream *stream, const struct segment *segment, struct sta
     return 0;
 }
 
-/* Gives up what is in the way. Apart from the rest, so that who waits saves no registers for it. */
+/* Gives up what is in the way. Apart from the usual, which saves no registers for it so. */
 __attribute__((noinline)) static void make_room(struct ring_writer *writer, uint64_t length)
 {
     while (!ring_has_room(writer, length)) {
@@ -138,7 +143,7 @@ char *stream_place(struct stream *stream, size_t length)
     struct ring_writer *writer = &stream->writer;
     char *place;
 
-    if (stream->when_full == RING_OVERWRITE) {
+    if (!stream->has_room) {
         make_room(writer, length);
     }
     place = ring_reserve(writer, length);

@@ -35,6 +35,7 @@ struct stream {
     struct state *state;
     struct trace *traces; /* by number, as many as there may be records in the ring */
     uint64_t mask;
+    uint64_t bytes;                      /* of all records so far */
     uint64_t group_records, group_bytes; /* become visible together, at most (see ring.h) */
     bool has_room; /* for a record of any size, without writing over anything */
     bool batch;    /* records follow each other at once */
@@ -42,7 +43,8 @@ struct stream {
 
     /*
      * Whoever waits for a record looks at its line all the time, and takes it away from who has
-     * begun to write there. A record that has a line to itself is made here, and goes there whole.
+     * begun to write there. Where that may be so, a record that has a line to itself is made here,
+     * and goes there whole.
      */
     char line[RING_LINE - sizeof(struct ring_record)];
     bool in_line; /* that is where stream_place() was */

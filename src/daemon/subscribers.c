@@ -169,15 +169,21 @@ struct progress subscribers_progress(const struct manager *manager)
     return progress;
 }
 
-/* Looks at one page. The session may be gone afterwards. True if it said anything. */
-static bool look(struct manager *manager, struct session *session)
+/* Looks at one page. The session may be gone afterwards. */
+static enum heard look(struct manager *manager, struct session *session, uint64_t now)
 {
-    enum claim claim = hear(manager, session);
+    uid_t uid = session->identity.uid;
 
-    if (claim == CLAIM_FALSE) {
+    switch (hear(manager, session)) {
+    case CLAIM_NOTHING:
+        return HEARD_NOTHING;
+    case CLAIM_PROGRESS:
+        break;
+    case CLAIM_FALSE:
         sessions_drop(session, SESSION_LIED);
+        break;
     }
-    return claim != CLAIM_NOTHING;
+    return budget_in_debt(&manager->budget, uid, now) ? HEARD_RANGES : HEARD_ENTRIES;
 }
 
 /* Those in debt have their turn in a while: once, and not later for every further record. */
@@ -193,17 +199,21 @@ static void flush_later(struct manager *manager)
     }
 }
 
-bool subscribers_listen(struct manager *manager)
+enum heard subscribers_listen(struct manager *manager, uint64_t now)
 {
+    enum heard most = HEARD_NOTHING;
     struct session *next;
-    bool heard = false;
 
     for (struct session *session = manager->sessions->first; session_is_lively(session);
          session = next) {
         next = session->next;
-        heard |= session_subscribes(session) && look(manager, session);
+        if (session_subscribes(session)) {
+            enum heard heard = look(manager, session, now);
+
+            most = heard > most ? heard : most;
+        }
     }
-    return heard;
+    return most;
 }
 
 void subscribers_account(struct manager *manager)
@@ -213,14 +223,11 @@ void subscribers_account(struct manager *manager)
     }
 }
 
-bool subscribers_work(struct manager *manager)
+void subscribers_work(struct manager *manager)
 {
-    bool heard = subscribers_listen(manager);
-
-    if (heard) {
+    if (subscribers_listen(manager, 0) != HEARD_NOTHING) {
         subscribers_account(manager);
     }
-    return heard;
 }
 
 void subscribers_notify(struct manager *manager)

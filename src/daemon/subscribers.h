@@ -2,9 +2,9 @@
  *
  * Where sessions and board meet: who gets what, who owes what, and what the log is told of it.
  *
- * All work is done by looking: subscribers_work() looks at every page, and does what follows from
- * what it finds. It is called until there is nothing more to do; then everybody is told that the
- * daemon sleeps, it is called once more (see proto/page.h), and the loop sleeps.
+ * All work is done by looking (manager_work()): at every page, and then what follows from what was
+ * found. That goes on until there is nothing more to do; then everybody is told that the daemon
+ * sleeps, all is looked at once more (see proto/page.h), and the loop sleeps.
  *
  * While the daemon is busy for long, those who say nothing become quiet (sessions.h), unless
  * somebody waits for them: where records are written over. They are told of news when there is
@@ -16,14 +16,21 @@
 
 int subscribers_open(struct manager *manager);
 
-/* Looks at every page; true if any of them said anything. … */
-bool subscribers_listen(struct manager *manager);
+/* What was heard in a round: nothing, or acknowledgements … */
+enum heard {
+    HEARD_NOTHING,
+    HEARD_RANGES,  /* … of users in debt only (budget.h) */
+    HEARD_ENTRIES, /* … of which one at least gets an entry of its own */
+};
+
+/* Looks at every page. `now`, which may be a moment ago, is when. … */
+enum heard subscribers_listen(struct manager *manager, uint64_t now);
 
 /* … What was heard is charged to the users, and logged: now, or later as ranges. */
 void subscribers_account(struct manager *manager);
 
 /* Both. */
-bool subscribers_work(struct manager *manager);
+void subscribers_work(struct manager *manager);
 
 /* Before and after the loop sleeps. */
 void subscribers_announce_sleep(struct manager *manager);

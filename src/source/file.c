@@ -121,7 +121,8 @@ static int file_begin(struct file *file)
     if (size > file->source.context.capacity) {
         size = EXCERPT_MAX;
     } else if (size == 0) {
-        size = UNKNOWN_MAX;
+        size = file->source.context.capacity; /* one byte more tells that it is too long */
+        size = size < UNKNOWN_MAX ? size : UNKNOWN_MAX;
     }
     file->held = size < room ? size : room;
     file->kept = 0;

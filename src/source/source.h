@@ -4,14 +4,15 @@
  *
  * A driver is a const struct of functions in a table found by name; a new source is one file and
  * one line (source.c). It knows neither segment nor sessions. It is asked for one record at a time
- * and answers its host once for each time, at once or later from the daemon's event loop:
+ * and answers its host once for each time, at once or later from the daemon's event loop (unless it
+ * makes its records up, see `make`):
  *
  *      host ──ask──▶ source ──deliver──▶ host      the record stands in the host's place for it
  *                      ├─────fail──────▶           there is none now: it is asked again, later
  *                      └─────end───────▶           there will be none any more
  *
- * The place is where the record will be published: what is written there is not copied again. A
- * source that is closed answers no more.
+ * The place is where the record will be published: what is written there is not copied again,
+ * unless it is a few bytes. A source that is closed answers no more.
  */
 #pragma once
 
@@ -47,8 +48,9 @@ struct source_settings {
 /* Who asks. Functions that answer may be called from within ask. */
 struct source_host {
     /*
-     * Room for a record of `length` bytes, at most context.room. It may move: ask again, with the
-     * same length, whenever the event loop has been returned to; what was written has moved along.
+     * Room for a record of `length` bytes, at most context.room; more than context.capacity only
+     * for one that is too long. It may move: ask again, with the same length, whenever the event
+     * loop has been returned to; what was written has moved along.
      */
     char *(*place)(void *userdata, size_t length);
 
@@ -95,7 +97,7 @@ struct source_driver {
 
     /* A negative errno: it cannot be had at all. What may come right later fails when asked. */
     int (*open)(const struct source_context *context, struct source **ret);
-    void (*ask)(struct source *source);
+    void (*ask)(struct source *source); /* or measure and make */
 
     /*
      * Instead of ask, where records are made up, at once: how long the next ones are, and what

@@ -140,6 +140,17 @@ test_not_torn() {
     assert_eq "$(wc -l <"$TEST_DIR/followed")" 2000
 }
 
+# It says that it is empty, and the segment has less room than what might come of it.
+test_of_the_kernel() {
+    local layout
+    for layout in 'layout = "plain"; size = 27;' 'layout = "ring"; size = 4096;'; do
+        start_daemon 'mode = "0644";' "$layout" \
+            'source = { type = "file"; path = "/proc/sys/kernel/ostype"; };'
+        assert_eq "$(read_record)" Linux
+        stop_daemon
+    done
+}
+
 # Reload: another file, and back to the alphabet.
 test_reload() {
     start one

@@ -91,7 +91,7 @@ static bool take_record(struct exchange *exchange, uint64_t *ret_number)
 __attribute__((noinline)) void exchange(struct exchange *exchange, uint64_t records, uint64_t batch)
 {
     struct manager *manager = exchange->daemon.manager;
-    uint64_t number = 0, acknowledged = 0, now;
+    uint64_t number = 0, acknowledged = 0, now = clock_usec();
     bool more = true;
 
     while (acknowledged < records) {

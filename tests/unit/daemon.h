@@ -49,8 +49,8 @@ static inline bool daemon_new(struct daemon *daemon, const char *conf)
 /* What comes of what there is to do now. */
 static inline void daemon_turn(struct daemon *daemon)
 {
+    uint64_t now = clock_usec();
     bool worked, more;
-    uint64_t now;
 
     do {
         run_loop(daemon->manager->event);

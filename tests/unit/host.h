@@ -65,6 +65,9 @@ static inline void host_deliver(void *userdata, size_t length)
     struct host *host = userdata;
     size_t kept = length < host->held ? length : host->held;
 
+    if (host->source && host->held > host->source->context.capacity) {
+        assert_true(length > host->source->context.capacity);
+    }
     host->answers++;
     if (host->delivered < HOST_RECORDS) {
         char *copy = malloc(kept + 1);

@@ -375,8 +375,8 @@ static void faster_than_the_journal_the_sums_are_exact(void **state)
 {
     struct fixture *f = *state;
     struct account account;
+    uint64_t now = clock_usec();
     bool more = true;
-    uint64_t now;
 
     (void)start(f, RING);
     subscribe(f, &f->a);
@@ -391,12 +391,36 @@ static void faster_than_the_journal_the_sums_are_exact(void **state)
     assert_true(account.entries < 10000);
 }
 
+/* … and who is answered before he is logged, is only one who gets ranges anyway. */
+static void an_entry_of_its_own_comes_before_the_next_record(void **state)
+{
+    struct fixture *f = *state;
+    struct manager *manager;
+    bool more = true;
+    uint64_t now = clock_usec();
+
+    (void)start(f, RING);
+    manager = f->daemon.manager;
+    subscribe(f, &f->a);
+    assert_int_equal(subscribers_listen(manager, now), HEARD_NOTHING);
+    peer_acknowledge(&f->a, 1);
+    assert_int_equal(subscribers_listen(manager, now), HEARD_ENTRIES);
+    for (uint64_t number = 2; number <= 20000; number++) {
+        peer_acknowledge(&f->a, number);
+        (void)manager_work(manager, &more, &now);
+    }
+    peer_acknowledge(&f->a, 20001);
+    assert_int_equal(subscribers_listen(manager, now), HEARD_RANGES);
+    peer_acknowledge(&f->a, 20002);
+    assert_int_equal(subscribers_listen(manager, now + 10 * USEC_PER_SEC), HEARD_ENTRIES);
+}
+
 /* The budget is for all: while one acknowledges all the time, the others are logged, too. */
 static void no_subscriber_uses_up_the_budget_of_all(void **state)
 {
     struct fixture *f = *state;
     const struct session *session;
-    uint64_t end, now;
+    uint64_t end, now = clock_usec();
     bool more = true;
 
     (void)start(f, RING);
@@ -622,6 +646,7 @@ int main(void)
         TEST(each_ring_wakes),
         TEST(an_entry_says_who_and_what),
         TEST(faster_than_the_journal_the_sums_are_exact),
+        TEST(an_entry_of_its_own_comes_before_the_next_record),
         TEST(no_subscriber_uses_up_the_budget_of_all),
         TEST(what_was_lost_is_logged),
         TEST(a_stop_is_told),
