@@ -68,5 +68,5 @@ uint64_t record_logged(const struct record *record);
 /* All subscribers are done with it: nobody reads it any more. False if a '*' stood there. */
 bool record_withdraw(struct record *record);
 
-/* The acknowledgements are in the queue: the record is done with. */
+/* The acknowledgements are in the queue, or will be as ranges: the record is done with. */
 void record_done(struct record *record);
