@@ -97,14 +97,20 @@ static void on_fail(void *userdata, const char *reason)
     ask_again(manager);
 }
 
-void intake_add(struct manager *manager, size_t length)
+/* What was wanted has come. */
+static void take_note(struct intake *intake)
 {
-    struct intake *intake = &manager->intake;
-
     refill_delivered(&intake->refill);
     intake->placed = 0;
     intake->outdated = false;
     intake->published = true;
+}
+
+void intake_add(struct manager *manager, size_t length)
+{
+    struct intake *intake = &manager->intake;
+
+    take_note(intake);
     /* Who takes his time for the next one keeps nobody waiting for this one. */
     if (board_add(&manager->board, length) || !intake->feed.source->driver->is_prompt) {
         intake_show(manager);
@@ -373,9 +379,7 @@ static unsigned make_group(struct manager *manager)
         return 0; /* it is rejected in the usual way */
     }
     count = stream_fill(&board->stream, length, source->driver->make, source);
-    refill_delivered(&intake->refill);
-    intake->outdated = false;
-    intake->published = true;
+    take_note(intake);
     intake_show(manager);
     return count;
 }

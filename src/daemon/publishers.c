@@ -94,23 +94,19 @@ void publishers_note(struct manager *manager)
 {
     const struct session *session = manager->turn.collected;
 
-    if (session) {
-        transfer_note(&manager->state->file->transfer, &(struct transfer){
-                                                           .record = board_added(&manager->board),
-                                                           .own = session->acknowledged,
-                                                           .position = session->queue.position,
-                                                           .rejected = session->lost,
-                                                           .session = session->id,
-                                                       });
-    }
+    transfer_note(&manager->state->file->transfer, &(struct transfer){
+                                                       .record = board_added(&manager->board),
+                                                       .own = session->acknowledged,
+                                                       .position = session->queue.position,
+                                                       .rejected = session->lost,
+                                                       .session = session->id,
+                                                   });
 }
 
 void publishers_count(struct manager *manager)
 {
-    if (manager->turn.collected) {
-        transfer_done(&manager->state->file->transfer, manager->turn.collected->cursor);
-        manager->turn.collected = NULL;
-    }
+    transfer_done(&manager->state->file->transfer, manager->turn.collected->cursor);
+    manager->turn.collected = NULL;
 }
 
 bool publishers_collect(struct manager *manager)

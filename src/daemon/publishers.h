@@ -31,8 +31,8 @@ void publishers_forget(struct manager *manager, const struct session *session);
 bool publishers_collect(struct manager *manager);
 
 /*
- * Before and after records are shown that a publisher may have handed in: what is noted of them
- * (transfer.h), and that its cursor moves.
+ * Before and after records are shown that a publisher has handed in (turn.collected): what is noted
+ * of them (transfer.h), and that its cursor moves.
  */
 void publishers_note(struct manager *manager);
 void publishers_count(struct manager *manager);

@@ -34,8 +34,7 @@ static inline void find_room(struct stream *stream)
 {
     const struct ring_writer *writer = &stream->writer;
 
-    /* The longest takes a quarter, and the end of the data may waste as much again: mostly, this
-     * is enough to know. */
+    /* Enough to know, mostly: the longest takes a quarter, and the data's end may waste another. */
     stream->has_room = writer->head - writer->tail + RING_LINE <= writer->capacity / 2 ||
                        ring_has_room(writer, ring_length_max(writer->capacity));
 }

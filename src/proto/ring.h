@@ -199,10 +199,10 @@ static inline struct ring_record *ring_writer_at(const struct ring_writer *write
     return ring_record_at(writer->data, ring_writer_offset(writer, position));
 }
 
-/* The head goes on, and its lap with it. */
-static inline void ring_writer_go(struct ring_writer *writer, uint64_t position)
+/* The head goes on to a position, which has this offset, and its lap with it. */
+static inline void ring_writer_go(struct ring_writer *writer, uint64_t position, uint64_t offset)
 {
-    writer->lap = position - ring_writer_offset(writer, position);
+    writer->lap = position - offset;
     writer->head = position;
 }
 
@@ -320,7 +320,7 @@ static inline char *ring_reserve(struct ring_writer *writer, uint64_t length)
         atomic_store_explicit(&ring_writer_at(writer, start)->number, 0, memory_order_relaxed);
         atomic_store_explicit(&ring_writer_at(writer, writer->head)->number, RING_WRAP,
                               memory_order_release); /* pairs with R1 */
-        ring_writer_go(writer, start);
+        ring_writer_go(writer, start, 0);
     }
     return ring_writer_at(writer, start)->bytes;
 }
@@ -334,10 +334,10 @@ static inline uint64_t ring_add_leaving_out(struct ring_writer *writer, uint64_t
 {
     struct ring_record *record = ring_writer_at(writer, writer->head);
     uint64_t next = writer->head + ring_footprint(length);
-    uint64_t place = ring_writer_offset(writer, next);
+    uint64_t offset = ring_writer_offset(writer, next);
 
     /* W2: nobody may take old bytes in the next place for a commit. */
-    atomic_store_explicit(&ring_record_at(writer->data, place)->number, 0, memory_order_relaxed);
+    atomic_store_explicit(&ring_record_at(writer->data, offset)->number, 0, memory_order_relaxed);
     __atomic_store_n(&record->length, (uint32_t)length, __ATOMIC_RELAXED); /* W3 */
     __atomic_store_n(&record->left_out, left_out, __ATOMIC_RELAXED);
     if (writer->hidden_number == 0) {
@@ -347,8 +347,7 @@ static inline uint64_t ring_add_leaving_out(struct ring_writer *writer, uint64_t
         /* Nobody comes here but past the first one, whose W4 is for this one, too, or by W1. */
         atomic_store_explicit(&record->number, writer->number, memory_order_relaxed);
     }
-    writer->head = next;
-    writer->lap = next - place;
+    ring_writer_go(writer, next, offset);
     return writer->number++;
 }
 

@@ -35,7 +35,6 @@ static void alphabet_close(struct source *source)
 
 const struct source_driver source_alphabet = {
     .name = "alphabet",
-    .is_prompt = true,
     .open = alphabet_open,
     .measure = alphabet_measure,
     .make = alphabet_make,

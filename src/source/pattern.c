@@ -48,7 +48,6 @@ static void pattern_close(struct source *source)
 
 const struct source_driver source_pattern = {
     .name = "pattern",
-    .is_prompt = true,
     .open = pattern_open,
     .measure = pattern_measure,
     .make = pattern_make,

@@ -89,7 +89,7 @@ struct source_driver {
     /* Its records come one after the other: after one that was rejected, the next may be good. */
     bool is_sequence;
 
-    /* It answers at once or not at all: without a system call, and without waiting for anybody. */
+    /* Asked, it answers at once or not at all: without a system call, or waiting for anybody. */
     bool is_prompt;
 
     /* What is wrong with the settings: a static text, and whose it is; NULL: nothing. Optional. */
