@@ -106,15 +106,18 @@ static void take_note(struct intake *intake)
     intake->published = true;
 }
 
-void intake_add(struct manager *manager, size_t length)
+bool intake_add(struct manager *manager, size_t length)
 {
     struct intake *intake = &manager->intake;
+    bool due;
 
     take_note(intake);
     /* Who takes his time for the next one keeps nobody waiting for this one. */
-    if (board_add(&manager->board, length) || !intake->feed.source->driver->is_prompt) {
+    due = board_add(&manager->board, length) || !intake->feed.source->driver->is_prompt;
+    if (due) {
         intake_show(manager);
     }
+    return due;
 }
 
 void intake_show(struct manager *manager)
@@ -154,7 +157,7 @@ static void on_deliver(void *userdata, size_t length)
         }
         return;
     }
-    intake_add(manager, length);
+    (void)intake_add(manager, length);
 }
 
 static bool on_collect(void *userdata)
@@ -362,40 +365,35 @@ static bool ask(struct intake *intake)
     return !intake->refill.asked;
 }
 
-/* Publishes a group of records that are made up; how many. 0: the source is to be asked. */
-static unsigned make_group(struct manager *manager)
+/* Publishes a group of records that are made up. False: the source is to be asked. */
+static bool make_group(struct manager *manager)
 {
     struct intake *intake = &manager->intake;
     struct board *board = &manager->board;
     struct source *source = intake->feed.source;
-    unsigned count;
     size_t length;
 
     if (board->layout != LAYOUT_RING || intake->refill.asked || !source || !source->driver->make) {
-        return 0;
+        return false;
     }
     length = source->driver->measure(source);
     if (length > board_longest(board)) {
-        return 0; /* it is rejected in the usual way */
+        return false; /* it is rejected in the usual way */
     }
-    count = stream_fill(&board->stream, length, source->driver->make, source);
+    stream_fill(&board->stream, length, source->driver->make, source);
     take_note(intake);
     intake_show(manager);
-    return count;
+    return true;
 }
 
 void intake_fill(struct manager *manager, const struct progress *progress)
 {
-    unsigned count = 0;
+    const struct board *board = &manager->board;
+    uint64_t last = board_added(board) + REFILLS_MAX;
 
     board_begin(&manager->board, manager->round_usec);
-    while (count < REFILLS_MAX && board_wants(&manager->board, progress)) {
-        unsigned made = make_group(manager);
-
-        if (made == 0 && !ask(&manager->intake)) {
-            break;
-        }
-        count += made > 0 ? made : 1;
+    while (board_added(board) < last && board_wants(board, progress) &&
+           (make_group(manager) || ask(&manager->intake))) {
     }
     intake_show(manager);
     manager->round_usec = board_end(&manager->board);

@@ -74,8 +74,9 @@ void intake_fill(struct manager *manager, const struct progress *progress);
 /* The place of the next record, of up to `length` bytes. */
 char *intake_place(struct manager *manager, size_t length);
 
-/* Adds the record that stands there to what intake_show() publishes; at once, if that is due. */
-void intake_add(struct manager *manager, size_t length);
+/* Adds the record that stands there to what intake_show() publishes; true: that was due, and done.
+ */
+bool intake_add(struct manager *manager, size_t length);
 void intake_show(struct manager *manager);
 
 /* Is it publishers that a configuration wants records from? */

@@ -48,8 +48,20 @@ void publishers_forget(struct manager *manager, const struct session *session)
 
 /* --- records --- */
 
-/* Deals with the next record of a publisher; true if it was added. */
-static bool collect(struct manager *manager, struct session *session)
+/* It is not published: what a note says of it, its number above all, holds nevertheless. */
+static void reject(struct manager *manager, struct session *session, const char *objection,
+                   size_t length, const char *bytes, size_t shown)
+{
+    session->lost++;
+    publishers_note(manager);
+    board_show(&manager->board);
+    manager->state->file->rejected++;
+    report_rejected(manager, session, objection, length, bytes, shown);
+    publishers_count(manager);
+}
+
+/* Deals with the next record of a publisher; true if it was added, and *due if all is shown. */
+static inline bool collect(struct manager *manager, struct session *session, bool *due)
 {
     struct board *board = &manager->board;
     size_t longest = board_longest(board);
@@ -75,19 +87,27 @@ static bool collect(struct manager *manager, struct session *session)
     objection = left_out > 0 ? "it does not fit any more"
                              : board_objection(board, place, length); /* of our copy */
     session->acknowledged = session->queue.number;
-    session->lost += objection != NULL;
     ring_advance(&session->queue, length);
     manager->turn.collected = session;
-    if (!objection) {
-        intake_add(manager, length);
-        return true;
+    if (objection) {
+        reject(manager, session, objection, left_out > 0 ? left_out : length, place, shown);
+        return false;
     }
-    publishers_note(manager);
-    board_show(board);
-    manager->state->file->rejected++;
-    report_rejected(manager, session, objection, left_out > 0 ? left_out : length, place, shown);
-    publishers_count(manager);
-    return false;
+    *due = intake_add(manager, length);
+    return true;
+}
+
+/* Adds the next records of a publisher, up to what is shown together. True if there were any. */
+__attribute__((flatten)) static bool collect_group(struct manager *manager, struct session *session)
+{
+    struct turn *turn = &manager->turn;
+    unsigned before = turn->left;
+    bool due = false;
+
+    while (turn->left > 0 && !due && collect(manager, session, &due)) {
+        turn->left--;
+    }
+    return turn->left < before;
 }
 
 void publishers_note(struct manager *manager)
@@ -116,11 +136,9 @@ bool publishers_collect(struct manager *manager)
     for (size_t i = 0; i <= manager->sessions->count; i++) {
         struct session *session = turn->publisher;
 
-        if (session && turn->left > 0 && session_publishes(session) && !session->broken) {
-            turn->left--;
-            if (collect(manager, session)) {
-                return true;
-            }
+        if (session && session_publishes(session) && !session->broken &&
+            collect_group(manager, session)) {
+            return true;
         }
         turn->publisher =
             session && session_is_lively(session->next) ? session->next : manager->sessions->first;
@@ -138,8 +156,10 @@ static bool confirm(struct session *session)
     }
     session->told = session->acknowledged;
     atomic_store_explicit(&session->page->rejected, session->lost, memory_order_relaxed);
-    /* Release: pairs with publisher_confirmed(); the records are published, rejected is known. */
+    /* Release: pairs with the publisher's look(); the records are published, rejected is known. */
     atomic_store_explicit(&session->page->published, session->told, memory_order_release);
+    /* Release: pairs with the same; that they are confirmed is known. */
+    atomic_store_explicit(&session->page->position, session->queue.position, memory_order_release);
     STEP("publisher.confirmed");
     if (session->socket >= 0) {
         session_notify(session);

@@ -194,16 +194,12 @@ bool stream_add(struct stream *stream, size_t length)
 }
 
 /* flatten: a record takes so little that calls would be a tenth of it. */
-__attribute__((flatten)) unsigned stream_fill(struct stream *stream, size_t length,
-                                              stream_make make, struct source *source)
+__attribute__((flatten)) void stream_fill(struct stream *stream, size_t length, stream_make make,
+                                          struct source *source)
 {
-    unsigned count = 0;
-
     do {
         make(source, stream_place(stream, length), length);
-        count++;
     } while (!stream_add(stream, length));
-    return count;
 }
 
 void stream_show_added(struct stream *stream)

@@ -88,10 +88,8 @@ static inline void stream_show(struct stream *stream)
     }
 }
 
-/*
- * Adds records of `length` bytes, each made by make(), until showing them is due. Returns how many.
- */
-unsigned stream_fill(struct stream *stream, size_t length, stream_make make, struct source *source);
+/* Adds records of `length` bytes, each made by make(), until showing them is due. */
+void stream_fill(struct stream *stream, size_t length, stream_make make, struct source *source);
 
 /* All records up to this one have been acknowledged by all who must (`wait`). */
 void stream_release(struct stream *stream, uint64_t number);

@@ -41,12 +41,14 @@ DEFINE_CLEANUP(struct shmd_publisher, shmd_publisher_close)
 static void look(struct shmd_publisher *publisher)
 {
     const struct page *page = publisher->member.link.page;
-    uint64_t published;
+    uint64_t published, position;
 
     if (!publisher->member.connected) {
         return;
     }
-    /* Acquire: pairs with confirm() in the daemon. */
+    /* Acquire, both: pair with confirm() in the daemon. What ends here is then known, too. */
+    position = atomic_load_explicit(&page->position, memory_order_acquire);
+    queue_release(&publisher->writer, position);
     published = atomic_load_explicit(&page->published, memory_order_acquire);
     if (published > publisher->confirmed) {
         publisher->confirmed = published;
@@ -114,7 +116,6 @@ static void work_off(struct shmd_publisher *publisher)
     struct backlog *backlog = &publisher->backlog;
     bool any = false;
 
-    queue_release(&publisher->writer, publisher->confirmed);
     while (!backlog_is_empty(backlog)) {
         size_t length;
         const char *bytes = backlog_peek(backlog, &length);
@@ -277,7 +278,6 @@ static int hand_in(struct shmd_publisher *publisher, const void *data, size_t le
     member_disarm(&publisher->member);
     if (!writer_put(&publisher->writer, data, length)) {
         look(publisher);
-        queue_release(&publisher->writer, publisher->confirmed);
         if (!writer_put(&publisher->writer, data, length)) {
             return -EAGAIN;
         }

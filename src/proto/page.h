@@ -11,8 +11,8 @@
  * A plain segment may be written by others; nobody but the daemon writes the record here, and it is
  * the one that counts.
  *
- * A publisher's page says up to which of its own records all are confirmed (in `published`) and how
- * many of these were rejected; it acknowledges nothing.
+ * A publisher's page says up to which of its own records all are confirmed (in `published`), where
+ * in its queue these end, and how many of them were rejected; it acknowledges nothing.
  *
  * Each side writes its own lines only. The daemon believes nothing in the client's lines: numbers
  * are copied, then judged; and it never reads its own lines back. A client that writes into the
@@ -63,6 +63,7 @@ struct page {
     _Atomic uint32_t state;
     _Atomic uint32_t crowded;  /* there are more processes than processors: let others run */
     _Atomic uint64_t rejected; /* publisher: of its confirmed records */
+    _Atomic uint64_t position; /* publisher: in its queue, behind its confirmed records */
     _Alignas(64) _Atomic uint32_t daemon_sleeps;
     _Alignas(64) _Atomic uint64_t acknowledged; /* all records up to this one */
     struct page_lost lost[2]; /* of this acknowledgement and of the one before, in turns */
@@ -76,6 +77,7 @@ _Static_assert(offsetof(struct page, length) == 8, "part of the protocol");
 _Static_assert(offsetof(struct page, state) == 16, "part of the protocol");
 _Static_assert(offsetof(struct page, crowded) == 20, "part of the protocol");
 _Static_assert(offsetof(struct page, rejected) == 24, "part of the protocol");
+_Static_assert(offsetof(struct page, position) == 32, "part of the protocol");
 _Static_assert(offsetof(struct page, daemon_sleeps) == 64, "part of the protocol");
 _Static_assert(offsetof(struct page, acknowledged) == 128, "part of the protocol");
 _Static_assert(offsetof(struct page, lost) == 136, "part of the protocol");

@@ -8,8 +8,8 @@
  *          └────────── page: confirmed n ─────┘
  *
  * It is formatted by the daemon, empty, for WELCOME's `first` as the number of its first record,
- * which stands at position 0. The publisher writes over nothing that is not confirmed: the
- * confirmed number in its page is what an acknowledgement is in a segment. The daemon believes
+ * which stands at position 0. The publisher writes over nothing that is not confirmed: its page
+ * says up to which number, and which position, all is. The daemon believes
  * nothing that it finds there: what it copies is bounded first, and a record that cannot be ends
  * the session.
  *
@@ -106,13 +106,8 @@ static inline void queue_leave_out(struct ring_writer *writer, size_t length)
     ring_show(writer);
 }
 
-/* The publisher: what was confirmed may be written over. */
-static inline void queue_release(struct ring_writer *writer, uint64_t confirmed)
+/* The publisher: what stands before this position is confirmed, and may be written over. */
+static inline void queue_release(struct ring_writer *writer, uint64_t position)
 {
-    const struct ring_record *record;
-
-    while ((record = ring_oldest(writer)) &&
-           atomic_load_explicit(&record->number, memory_order_relaxed) <= confirmed) {
-        ring_drop_oldest(writer);
-    }
+    writer->tail = position > writer->tail ? position : writer->tail;
 }

@@ -49,7 +49,7 @@ static bool room(struct scene *scene, uint64_t length)
     if (!scene->honest) {
         return false;
     }
-    queue_release(&scene->writer, scene->reader.number - 1);
+    queue_release(&scene->writer, scene->reader.position);
     return ring_has_room(&scene->writer, length);
 }
 

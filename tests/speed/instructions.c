@@ -5,7 +5,8 @@
  * exchange() executes; that is the same at each run and on each machine.
  *
  * stream: each turn is a batch. hop: each turn is one record, in a ring that is full otherwise.
- * compiler: says what the figures depend on.
+ * push: each turn is a batch, which a publisher hands in first. compiler: says what the figures
+ * depend on.
  *
  * What depends on time must not depend on how fast valgrind is: the clock is ours, and goes on by a
  * microsecond whenever it is read. What logs is another thread, and is not counted.
@@ -24,12 +25,14 @@
     "layout = \"ring\"; mode = \"0644\"; source = { type = \"pattern\"; frame_size = 26; };"
 #define STREAM RING "size = 65536;"
 #define HOP    RING "size = 4096;"
+#define PUSH   "layout = \"ring\"; mode = \"0644\"; size = 65536; source = { type = \"push\"; };"
 
 struct exchange {
     struct daemon daemon;
     struct shmd_subscriber *subscriber;
-    struct pattern pattern;
-    bool done;
+    struct shmd_publisher *publisher; /* push */
+    struct pattern made, expected;
+    bool pushes, done;
     int result;
 };
 
@@ -47,12 +50,15 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
 }
 
 /* The handshake waits for the daemon, which has its turns meanwhile. */
-static void *subscribe(void *argument)
+static void *connect_clients(void *argument)
 {
     struct exchange *exchange = argument;
     struct shmd_options options = {.socket = exchange->daemon.socket_path};
 
     exchange->result = shmd_subscribe(&options, &exchange->subscriber);
+    if (exchange->result == 0 && exchange->pushes) {
+        exchange->result = shmd_publisher_open(&options, &exchange->publisher);
+    }
     __atomic_store_n(&exchange->done, true, __ATOMIC_RELEASE);
     return NULL;
 }
@@ -61,7 +67,7 @@ static bool meet(struct exchange *exchange)
 {
     pthread_t thread;
 
-    if (pthread_create(&thread, NULL, subscribe, exchange) != 0) {
+    if (pthread_create(&thread, NULL, connect_clients, exchange) != 0) {
         return false;
     }
     while (!__atomic_load_n(&exchange->done, __ATOMIC_ACQUIRE)) {
@@ -80,11 +86,23 @@ static bool take_record(struct exchange *exchange, uint64_t *ret_number)
         return false;
     }
     memcpy(buffer, record.data, SIZE);
-    if (!pattern_check(&exchange->pattern, buffer, SIZE)) {
+    if (!pattern_check(&exchange->expected, buffer, SIZE)) {
         abort();
     }
     *ret_number = record.number;
     return true;
+}
+
+static void hand_in(struct exchange *exchange, uint64_t count)
+{
+    char buffer[SIZE];
+
+    for (uint64_t i = 0; i < count; i++) {
+        pattern_write(&exchange->made, buffer, SIZE);
+        if (shmd_publisher_publish(exchange->publisher, buffer, SIZE, 0, NULL) != 0) {
+            abort();
+        }
+    }
 }
 
 /* What callgrind counts. */
@@ -95,6 +113,9 @@ __attribute__((noinline)) void exchange(struct exchange *exchange, uint64_t reco
     bool more = true;
 
     while (acknowledged < records) {
+        if (exchange->pushes) {
+            hand_in(exchange, batch);
+        }
         (void)manager_work(manager, &more, &now);
         while (number - acknowledged < batch && take_record(exchange, &number)) {
         }
@@ -114,18 +135,21 @@ int main(int argc, char **argv)
         return 0;
     }
     if (records == 0) {
-        (void)fprintf(stderr, "usage: instructions stream|hop RECORDS, or: compiler\n");
+        (void)fprintf(stderr, "usage: instructions stream|hop|push RECORDS, or: compiler\n");
         return 2;
     }
     if (unshare(CLONE_NEWIPC) < 0 && !private_user()) {
         return 77;
     }
-    if (!daemon_new(&one.daemon, hop ? HOP : STREAM) || !meet(&one)) {
+    one.pushes = argc == 3 && strcmp(argv[1], "push") == 0;
+    if (!daemon_new(&one.daemon, hop ? HOP : one.pushes ? PUSH : STREAM) || !meet(&one)) {
         return 1;
     }
-    pattern_begin(&one.pattern, 1);
+    pattern_begin(&one.made, 1);
+    pattern_begin(&one.expected, 1);
     exchange(&one, records, hop ? 1 : BATCH);
     one.subscriber = shmd_unsubscribe(one.subscriber);
+    one.publisher = shmd_publisher_close(one.publisher);
     daemon_free(&one.daemon);
     return 0;
 }

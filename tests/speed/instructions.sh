@@ -74,4 +74,8 @@ test_a_record_at_a_time_takes_no_more_instructions() {
     guard hop
 }
 
+test_a_publishers_record_takes_no_more_instructions() {
+    guard push
+}
+
 run_tests "$@"

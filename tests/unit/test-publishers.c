@@ -417,7 +417,7 @@ static void live_and_die(struct fixture *f, const char *conf, bool kept)
         assert_int_equal(newest(f), number);
         assert_int_equal(sessions(f), 1);
         if (kept) {
-            queue_release(&f->a.writer, confirmed(&f->a));
+            queue_release(&f->a.writer, f->a.peer.page->position);
         }
     }
 }

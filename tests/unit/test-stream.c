@@ -313,20 +313,19 @@ static void make_next(struct source *source, char *place, size_t length)
 static void a_group_is_made_in_a_row(void **state)
 {
     struct fixture *f = *state;
-    unsigned count;
 
     (void)start(f, RING_WAIT);
     for (size_t length = 0; length < 200; length += length == 48 ? 1 : 24) {
         uint64_t before = stream_newest(&f->stream);
 
         stream_begin(&f->stream, 0);
-        count = stream_fill(&f->stream, length, make_next, (struct source *)(void *)f);
+        stream_fill(&f->stream, length, make_next, (struct source *)(void *)f);
         (void)stream_end(&f->stream);
         assert_int_equal(stream_newest(&f->stream), before);
-        assert_int_equal(stream_added(&f->stream), before + count);
+        assert_in_range(stream_added(&f->stream), before + 1, before + STREAM_GROUP_MAX);
         stream_show(&f->stream);
         join(f, before + 1);
-        for (unsigned i = 0; i < count; i++) {
+        while (before++ < stream_added(&f->stream)) {
             assert_next(f);
         }
         assert_end(f);
