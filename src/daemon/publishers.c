@@ -117,7 +117,7 @@ void publishers_note(struct manager *manager)
     transfer_note(&manager->state->file->transfer, &(struct transfer){
                                                        .record = board_added(&manager->board),
                                                        .own = session->acknowledged,
-                                                       .position = session->queue.position,
+                                                       .position = ring_position(&session->queue),
                                                        .rejected = session->lost,
                                                        .session = session->id,
                                                    });
@@ -159,7 +159,7 @@ static bool confirm(struct session *session)
     /* Release: pairs with the publisher's look(); the records are published, rejected is known. */
     atomic_store_explicit(&session->page->published, session->told, memory_order_release);
     /* Release: pairs with the same; that they are confirmed is known. */
-    atomic_store_explicit(&session->page->position, session->queue.position, memory_order_release);
+    atomic_store_explicit(&session->page->position, ring_position(&session->queue), memory_order_release);
     STEP("publisher.confirmed");
     if (session->socket >= 0) {
         session_notify(session);

@@ -42,7 +42,7 @@ static inline void find_room(struct stream *stream)
 /* Is there room for a record's number where a walk has come to? */
 static bool has_place(const struct ring_reader *reader, uint64_t tail)
 {
-    return reader->position + RING_LINE - tail <= reader->capacity;
+    return ring_position(reader) + RING_LINE - tail <= reader->capacity;
 }
 
 /* Walks the records of a ring that an earlier daemon left. False: it is not what it should be. */
@@ -75,7 +75,7 @@ static bool take_over(struct stream *stream, const struct segment *segment)
         stream->traces[i].usec = now;
     }
     while (has_place(&reader, tail) && ring_look(&reader, &record) == RING_RECORD) {
-        remember(stream, reader.number, reader.position + ring_footprint(record->length),
+        remember(stream, reader.number, ring_position(&reader) + ring_footprint(record->length),
                  record->length);
         ring_advance(&reader, record->length);
     }

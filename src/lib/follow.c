@@ -109,7 +109,7 @@ int follower_take(struct follower *follower, char *buffer, size_t *ret_length)
             *ret_length = length;
             return 0;
         }
-        if (!ring_overtaken(reader, reader->position)) {
+        if (!ring_overtaken(reader)) {
             return same_ring(follower) ? -EPROTO : -ENOLINK;
         }
         lose_track(follower);
@@ -132,7 +132,7 @@ int follower_skip(struct follower *follower)
             break;
         }
         length = r == 0 ? ring_length(record) : 0;
-        if (r == 0 && ring_overtaken(reader, reader->position)) {
+        if (r == 0 && ring_overtaken(reader)) {
             lose_track(follower);
         } else if (r == 0) {
             ring_advance(reader, length);

@@ -64,7 +64,7 @@ static int attach_segment(struct link *link)
     if (r < 0) {
         return r;
     }
-    link->reader.position = link->welcome.position;
+    ring_reader_go(&link->reader, link->welcome.position);
     link->reader.number = link->welcome.first;
     link->generation = atomic_load_explicit(&link->reader.header->generation, memory_order_acquire);
     return 0;

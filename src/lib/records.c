@@ -73,7 +73,7 @@ void subscriber_skip_returned(struct shmd_subscriber *subscriber)
         if (look == RING_NOTHING) {
             return;
         }
-        if (look == RING_OVERTAKEN || ring_overtaken(reader, reader->position)) {
+        if (look == RING_OVERTAKEN || ring_overtaken(reader)) {
             catch_up(subscriber);
         } else {
             ring_advance(reader, length);
@@ -160,6 +160,7 @@ __attribute__((noinline)) static int next(struct shmd_subscriber *subscriber,
     ret->lost = subscriber->lost_new;
     subscriber->lost_new = 0;
     subscriber->returned = ret->number;
+    subscriber->settled = link_is_in_place(&subscriber->member.link);
     return 0;
 }
 
@@ -173,8 +174,7 @@ static int next_as_usual(struct shmd_subscriber *subscriber, struct shmd_record 
     const struct ring_record *record;
     size_t length;
 
-    if (!subscriber->member.connected || !link_is_in_place(link) || subscriber->member.armed ||
-        subscriber->retired || subscriber->lost_new > 0) {
+    if (!subscriber->settled || subscriber->member.armed) {
         return 1;
     }
     record = ring_look_kept(&link->reader, &length);

@@ -94,6 +94,7 @@ void subscriber_disconnect(struct shmd_subscriber *subscriber)
         (void)shmdt(subscriber->retired);
     }
     subscriber->retired = take(subscriber->member.link.segment);
+    subscriber->settled = false;
     member_disconnect(&subscriber->member);
 }
 

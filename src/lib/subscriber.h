@@ -18,6 +18,7 @@ struct shmd_subscriber {
     uint64_t uncertain;    /* up to this one, what was handed out may have been written over */
     struct gaps gaps;      /* what was lost in this session */
     uint64_t lost_new;     /* not told to the caller yet */
+    bool settled;          /* records were taken in this session, in a ring that is kept for us */
     unsigned idle;         /* looks at a plain segment without news */
     char *buffer;
     size_t buffer_size;

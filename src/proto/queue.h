@@ -9,9 +9,8 @@
  *
  * It is formatted by the daemon, empty, for WELCOME's `first` as the number of its first record,
  * which stands at position 0. The publisher writes over nothing that is not confirmed: its page
- * says up to which number, and which position, all is. The daemon believes
- * nothing that it finds there: what it copies is bounded first, and a record that cannot be ends
- * the session.
+ * says up to which number, and which position, all is. The daemon believes nothing that it finds
+ * there: what it copies is bounded first, and a record that cannot be ends the session.
  *
  * A record that was handed in before and does not fit any more, because another segment has come,
  * keeps its number: it stands there empty, with its length in `left_out`, and is rejected.
@@ -48,13 +47,11 @@ static inline void queue_format(void *map, size_t size, const uint8_t epoch[16],
 static inline struct ring_reader queue_reader(const void *map, size_t size, uint64_t position,
                                               uint64_t number)
 {
-    return (struct ring_reader){
-        .header = map,
-        .data = (const char *)map + sizeof(struct ring_header),
-        .capacity = ring_capacity(size),
-        .position = position,
-        .number = number,
-    };
+    struct ring_reader reader = ring_reader_new(map, ring_capacity(size));
+
+    ring_reader_go(&reader, position);
+    reader.number = number;
+    return reader;
 }
 
 enum queue_look {
@@ -70,20 +67,20 @@ enum queue_look {
 static inline enum queue_look queue_look(struct ring_reader *reader, const char **ret,
                                          size_t *ret_length, size_t *ret_left_out)
 {
-    const struct ring_record *record = ring_peek(reader, reader->position);
+    const struct ring_record *record = ring_peek(reader);
     uint64_t number = atomic_load_explicit(&record->number, memory_order_acquire); /* with W4 */
     size_t length;
 
     if (number == RING_WRAP) {
-        reader->position += reader->capacity - reader->position % reader->capacity;
-        record = ring_peek(reader, reader->position);
+        ring_reader_wrap(reader);
+        record = ring_peek(reader);
         number = atomic_load_explicit(&record->number, memory_order_acquire);
     }
     if (number == 0) {
         return QUEUE_EMPTY;
     }
     length = ring_length(record);
-    if (number != reader->number || !ring_plausible(reader, length)) {
+    if (number != reader->number || !ring_fits(reader, length)) {
         return QUEUE_BROKEN;
     }
     *ret = record->bytes;

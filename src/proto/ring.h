@@ -149,14 +149,32 @@ static inline uint32_t ring_length(const struct ring_record *record)
     return __atomic_load_n(&record->length, __ATOMIC_RELAXED);
 }
 
+/* --- writing --- */
+
+struct ring_writer {
+    struct ring_header *header;
+    char *data;
+    uint64_t capacity;
+    uint64_t tail, head;    /* positions; the header's are copies */
+    uint64_t number;        /* of the next record */
+    uint64_t lap;           /* a position where the data began; the nearer, the better */
+    uint64_t hidden;        /* the position of the first record that is not shown yet, … */
+    uint64_t hidden_number; /* … and its number; 0: all are shown */
+};
+
+static inline struct ring_record *ring_record_at(char *data, uint64_t offset)
+{
+    return (struct ring_record *)(void *)(data + offset);
+}
+
 /*
  * The place of a position in the data: position % capacity, without the division, which takes as
- * long as all the rest. `lap` is a position where the data began, any one (0 to begin with); the
- * nearer, the better.
+ * long as all the rest.
  */
-static inline uint64_t ring_offset(uint64_t capacity, uint64_t lap, uint64_t position)
+static inline uint64_t ring_writer_offset(const struct ring_writer *writer, uint64_t position)
 {
-    uint64_t offset = position - lap;
+    uint64_t capacity = writer->capacity;
+    uint64_t offset = position - writer->lap;
 
     if (offset < capacity) {
         return offset;
@@ -168,29 +186,6 @@ static inline uint64_t ring_offset(uint64_t capacity, uint64_t lap, uint64_t pos
         return offset + capacity;
     }
     return position % capacity;
-}
-
-/* --- writing --- */
-
-struct ring_writer {
-    struct ring_header *header;
-    char *data;
-    uint64_t capacity;
-    uint64_t tail, head;    /* positions; the header's are copies */
-    uint64_t number;        /* of the next record */
-    uint64_t lap;           /* see ring_offset() */
-    uint64_t hidden;        /* the position of the first record that is not shown yet, … */
-    uint64_t hidden_number; /* … and its number; 0: all are shown */
-};
-
-static inline struct ring_record *ring_record_at(char *data, uint64_t offset)
-{
-    return (struct ring_record *)(void *)(data + offset);
-}
-
-static inline uint64_t ring_writer_offset(const struct ring_writer *writer, uint64_t position)
-{
-    return ring_offset(writer->capacity, writer->lap, position);
 }
 
 static inline struct ring_record *ring_writer_at(const struct ring_writer *writer,
@@ -388,35 +383,59 @@ static inline uint64_t ring_commit(struct ring_writer *writer, uint64_t length)
 struct ring_reader {
     const struct ring_header *header;
     const char *data;
-    uint64_t capacity;
-    uint64_t position; /* of the record that comes next */
-    uint64_t number;   /* its number; 0: not known */
-    uint64_t lap;      /* see ring_offset() */
+    uint64_t capacity, longest;
+    uint64_t lap;    /* the position where the data began */
+    uint64_t offset; /* from there on: of the record that comes next */
+    uint64_t number; /* its number; 0: not known */
 };
 
-static inline uint64_t ring_reader_offset(const struct ring_reader *reader, uint64_t position)
+/* A reader of what stands behind this header, from its begin on. */
+static inline struct ring_reader ring_reader_new(const void *segment, uint64_t capacity)
 {
-    return ring_offset(reader->capacity, reader->lap, position);
+    return (struct ring_reader){
+        .header = segment,
+        .data = (const char *)segment + sizeof(struct ring_header),
+        .capacity = capacity,
+        .longest = ring_length_max(capacity),
+    };
 }
 
-/* The place of a position, whatever is claimed. */
-static inline uint64_t ring_peek_offset(const struct ring_reader *reader, uint64_t position)
+/* Goes to a position, whatever is claimed of it. */
+static inline void ring_reader_go(struct ring_reader *reader, uint64_t position)
 {
-    return ring_reader_offset(reader, position) / RING_LINE * RING_LINE;
+    reader->offset = position % reader->capacity / RING_LINE * RING_LINE;
+    reader->lap = position - reader->offset;
 }
 
-static inline const struct ring_record *ring_peek(const struct ring_reader *reader,
-                                                  uint64_t position)
+static inline uint64_t ring_position(const struct ring_reader *reader)
 {
-    return (const struct ring_record *)(const void *)(reader->data +
-                                                      ring_peek_offset(reader, position));
+    return reader->lap + reader->offset;
+}
+
+/* Goes to where a wrap marker leads. */
+static inline void ring_reader_wrap(struct ring_reader *reader)
+{
+    reader->lap += reader->capacity;
+    reader->offset = 0;
+}
+
+/* What stands, or will stand, where the next record is expected. */
+static inline const struct ring_record *ring_peek(const struct ring_reader *reader)
+{
+    return (const struct ring_record *)(const void *)(reader->data + reader->offset);
 }
 
 /* Has the writer passed this position? Acquire fence: later than all that was copied (R3). */
-static inline bool ring_overtaken(const struct ring_reader *reader, uint64_t position)
+static inline bool ring_has_passed(const struct ring_reader *reader, uint64_t position)
 {
     atomic_thread_fence(memory_order_acquire);
     return atomic_load_explicit(&reader->header->tail, memory_order_relaxed) > position;
+}
+
+/* … that of the record that is expected? */
+static inline bool ring_overtaken(const struct ring_reader *reader)
+{
+    return ring_has_passed(reader, ring_position(reader));
 }
 
 /* Checks the header of a segment of `size` bytes. -EPROTO: not a ring of ours; -EAGAIN: not yet. */
@@ -433,11 +452,7 @@ static inline int ring_attach(struct ring_reader *reader, const void *segment, s
     if (header->version != RING_VERSION || header->capacity != ring_capacity(size)) {
         return -EPROTO;
     }
-    *reader = (struct ring_reader){
-        .header = header,
-        .data = (const char *)segment + sizeof(*header),
-        .capacity = ring_capacity(size), /* not what the header may say by now */
-    };
+    *reader = ring_reader_new(segment, ring_capacity(size)); /* not what it may say by now */
     return 0;
 }
 
@@ -449,38 +464,28 @@ static inline uint64_t ring_seek_oldest(struct ring_reader *reader)
 {
     for (;;) {
         uint64_t tail = atomic_load_explicit(&reader->header->tail, memory_order_acquire);
-        uint64_t position = tail;
-        uint64_t number =
-            atomic_load_explicit(&ring_peek(reader, position)->number, memory_order_acquire);
 
-        if (number == RING_WRAP) {
-            position += reader->capacity - ring_reader_offset(reader, position);
-            number =
-                atomic_load_explicit(&ring_peek(reader, position)->number, memory_order_acquire);
+        ring_reader_go(reader, tail);
+        reader->number = atomic_load_explicit(&ring_peek(reader)->number, memory_order_acquire);
+        if (reader->number == RING_WRAP) {
+            ring_reader_wrap(reader);
+            reader->number = atomic_load_explicit(&ring_peek(reader)->number, memory_order_acquire);
         }
         /*
          * Only at the tail is it a marker, and the oldest record; behind the tail, these may be a
          * record's bytes. And a tail that stands ends this, however far it claims to be.
          */
-        if (!ring_overtaken(reader, tail)) {
-            reader->position = position;
-            reader->number = number;
-            return number;
+        if (!ring_has_passed(reader, tail)) {
+            return reader->number;
         }
     }
 }
 
-/* Can a record of this length stand at this offset? What says so may have been written over. */
-static inline bool ring_fits(const struct ring_reader *reader, uint64_t offset, uint64_t length)
+/* Can a record of this length stand where it is expected? What says so may be written over. */
+static inline bool ring_fits(const struct ring_reader *reader, uint64_t length)
 {
-    return length <= ring_length_max(reader->capacity) &&
-           sizeof(struct ring_record) + length <= reader->capacity - offset;
-}
-
-/* … where the next record is expected? */
-static inline bool ring_plausible(const struct ring_reader *reader, uint64_t length)
-{
-    return ring_fits(reader, ring_reader_offset(reader, reader->position), length);
+    return length <= reader->longest &&
+           sizeof(struct ring_record) + length <= reader->capacity - reader->offset;
 }
 
 enum ring_look {
@@ -496,8 +501,7 @@ enum ring_look {
  */
 static inline bool ring_is_blank(const struct ring_reader *reader)
 {
-    return atomic_load_explicit(&ring_peek(reader, reader->position)->number,
-                                memory_order_relaxed) == 0;
+    return atomic_load_explicit(&ring_peek(reader)->number, memory_order_relaxed) == 0;
 }
 
 /*
@@ -506,19 +510,19 @@ static inline bool ring_is_blank(const struct ring_reader *reader)
  */
 static inline enum ring_look ring_look(struct ring_reader *reader, const struct ring_record **ret)
 {
-    const struct ring_record *record = ring_peek(reader, reader->position);
+    const struct ring_record *record = ring_peek(reader);
     uint64_t number = atomic_load_explicit(&record->number, memory_order_acquire); /* with W4 */
 
-    if (number == RING_WRAP && !ring_overtaken(reader, reader->position)) {
-        reader->position += reader->capacity - ring_reader_offset(reader, reader->position);
-        record = ring_peek(reader, reader->position);
+    if (number == RING_WRAP && !ring_overtaken(reader)) {
+        ring_reader_wrap(reader);
+        record = ring_peek(reader);
         number = atomic_load_explicit(&record->number, memory_order_acquire);
     }
-    if (number == reader->number && ring_plausible(reader, ring_length(record))) {
+    if (number == reader->number && ring_fits(reader, ring_length(record))) {
         *ret = record;
         return RING_RECORD;
     }
-    return ring_overtaken(reader, reader->position) ? RING_OVERTAKEN : RING_NOTHING;
+    return ring_overtaken(reader) ? RING_OVERTAKEN : RING_NOTHING;
 }
 
 /*
@@ -529,13 +533,12 @@ static inline enum ring_look ring_look(struct ring_reader *reader, const struct 
 static inline const struct ring_record *ring_look_kept(const struct ring_reader *reader,
                                                        size_t *ret_length)
 {
-    uint64_t offset = ring_peek_offset(reader, reader->position);
-    const struct ring_record *record = (const void *)(reader->data + offset);
+    const struct ring_record *record = ring_peek(reader);
     uint64_t number = atomic_load_explicit(&record->number, memory_order_acquire); /* with W4 */
 
     *ret_length = ring_length(record);
     atomic_thread_fence(memory_order_acquire);
-    return number == reader->number && ring_fits(reader, offset, *ret_length) ? record : NULL;
+    return number == reader->number && ring_fits(reader, *ret_length) ? record : NULL;
 }
 
 /* Copies a record that ring_look() found; false if it was overtaken meanwhile. */
@@ -544,11 +547,11 @@ static inline bool ring_copy(const struct ring_reader *reader, const struct ring
 {
     uint32_t length = ring_length(record);
 
-    if (!ring_plausible(reader, length)) {
+    if (!ring_fits(reader, length)) {
         return false;
     }
     ring_move(buffer, record->bytes, length);
-    if (ring_overtaken(reader, reader->position)) {
+    if (ring_overtaken(reader)) {
         return false;
     }
     *ret_length = length;
@@ -558,8 +561,10 @@ static inline bool ring_copy(const struct ring_reader *reader, const struct ring
 /* The record is taken: the next one is expected. */
 static inline void ring_advance(struct ring_reader *reader, uint64_t length)
 {
-    reader->position += ring_footprint(length);
-    reader->lap = reader->position - ring_reader_offset(reader, reader->position);
+    reader->offset += ring_footprint(length);
+    if (reader->offset >= reader->capacity) {
+        ring_reader_go(reader, ring_position(reader));
+    }
     reader->number++;
 }
 
@@ -574,7 +579,7 @@ static inline struct ring_writer ring_writer_on(const struct ring_reader *reader
     struct ring_writer writer = ring_writer_new(segment, reader->capacity, reader->number);
 
     writer.tail = tail;
-    writer.head = reader->position;
+    writer.head = ring_position(reader);
     /* What stands there is no commit, but may become one when a length is stored beside it. */
     atomic_store_explicit(&ring_writer_at(&writer, writer.head)->number, 0, memory_order_relaxed);
     /* It may have died before it stored this, and the tail is about to move as far. */

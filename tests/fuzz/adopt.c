@@ -45,7 +45,7 @@ static void check_whole(struct scene *scene)
 
     assert(oldest <= newest + 1 && newest - oldest + 1 <= SIZE / RING_LINE);
     assert(ring_attach(&reader, scene->segment.map, SIZE) == 0);
-    reader.position = stream_position(&scene->stream, oldest);
+    ring_reader_go(&reader, stream_position(&scene->stream, oldest));
     for (reader.number = oldest; reader.number <= newest;) {
         uint32_t length;
 

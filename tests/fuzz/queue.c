@@ -49,7 +49,7 @@ static bool room(struct scene *scene, uint64_t length)
     if (!scene->honest) {
         return false;
     }
-    queue_release(&scene->writer, scene->reader.position);
+    queue_release(&scene->writer, ring_position(&scene->reader));
     return ring_has_room(&scene->writer, length);
 }
 
@@ -120,7 +120,7 @@ static void play(struct scene *scene, struct input *input)
         break;
     case STEP_RESUME: /* the next daemon goes on where this one was */
         scene->reader =
-            queue_reader(scene->queue, SIZE, scene->reader.position, scene->reader.number);
+            queue_reader(scene->queue, SIZE, ring_position(&scene->reader), scene->reader.number);
         break;
     default:
         take(scene);

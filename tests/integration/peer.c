@@ -179,7 +179,7 @@ static void map_all(struct peer *peer)
         ring_attach(&peer->reader, peer->segment, welcome->segment_size) < 0) {
         die("ring");
     }
-    peer->reader.position = welcome->position;
+    ring_reader_go(&peer->reader, welcome->position);
     peer->reader.number = welcome->first;
     peer->taken = welcome->first - 1;
 }

@@ -310,7 +310,7 @@ inline load_length(position, ret)
 
 proctype reader(byte me)
 {
-    byte position;     /* ring_reader.position */
+    byte position;     /* ring_position() */
     byte expected = 1; /* ring_reader.number */
     byte got, lost;
     byte found, length, seen_tail, first_owner, second_owner, at;

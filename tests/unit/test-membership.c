@@ -1018,7 +1018,7 @@ static void killed_at_any_moment_nothing_is_lost_or_logged_twice(void **state)
             map = shmat(f->a.welcome.segment_id, NULL, SHM_RDONLY);
             assert_true(map != (char *)-1);
             assert_int_equal(ring_attach(&reader, map, f->a.welcome.segment_size), 0);
-            reader.position = f->a.welcome.position;
+            ring_reader_go(&reader, f->a.welcome.position);
             reader.number = f->a.welcome.first;
         }
         /* More than fit into the ring: this daemon has taken part. */

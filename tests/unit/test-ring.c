@@ -93,7 +93,8 @@ static void drop_all(struct scene *s)
 /* Goes to this position, as if all before had been written and read. */
 static void go_to(struct scene *s, uint64_t position)
 {
-    s->writer.tail = s->writer.head = s->reader.position = position;
+    s->writer.tail = s->writer.head = position;
+    ring_reader_go(&s->reader, position);
     atomic_store(&s->writer.header->tail, position);
     atomic_store(&ring_writer_at(&s->writer, position)->number, 0);
 }
@@ -223,7 +224,7 @@ static void a_marker_leads_on_before_its_record_is_there(void **state)
     go_to(s, CAPACITY - RING_LINE);
     (void)ring_reserve(&s->writer, LONGEST);
     assert_nothing(s);
-    assert_int_equal(s->reader.position, CAPACITY);
+    assert_int_equal(ring_position(&s->reader), CAPACITY);
     publish(s, 10);
     assert_next(s, 10);
 }
@@ -358,7 +359,7 @@ static void a_length_that_cannot_be_is_not_believed(void **state)
     publish(s, 10);
     ring_writer_at(&s->writer, 0)->length = UINT32_MAX;
     assert_int_equal(ring_look(&s->reader, &record), RING_NOTHING);
-    record = ring_peek(&s->reader, 0);
+    record = ring_peek(&s->reader);
     assert_false(ring_copy(&s->reader, record, s->buffer, &s->length));
 }
 
@@ -455,7 +456,7 @@ static bool sought(struct scene *s)
     const uint64_t *places = (const uint64_t[]){0, 0, 1, 16}; /* in lines */
 
     return (s->reader.number == 2 || s->reader.number == 3) &&
-           s->reader.position == places[s->reader.number] * RING_LINE;
+           ring_position(&s->reader) == places[s->reader.number] * RING_LINE;
 }
 
 /* "Goes to the oldest record that is whole." */

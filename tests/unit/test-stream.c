@@ -146,13 +146,13 @@ static uint64_t fill(struct fixture *f, uint64_t fastest)
 static void join(struct fixture *f, uint64_t number)
 {
     assert_int_equal(ring_attach(&f->reader, f->map, f->size), 0);
-    f->reader.position = stream_position(&f->stream, number);
+    ring_reader_go(&f->reader, stream_position(&f->stream, number));
     f->reader.number = number;
 }
 
 static void assert_next(struct fixture *f)
 {
-    const struct ring_record *record = ring_peek(&f->reader, 0);
+    const struct ring_record *record = ring_peek(&f->reader);
     uint64_t number = f->reader.number;
 
     assert_int_equal(ring_look(&f->reader, &record), RING_RECORD);
