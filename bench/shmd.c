@@ -141,7 +141,7 @@ static uint64_t behind_next(const struct model *model, uint64_t position)
     struct ring_writer writer = model->writer;
     uint64_t end;
 
-    writer.head = position;
+    ring_writer_go(&writer, position);
     return ring_place(&writer, bench.size, &end) + ring_footprint(bench.size);
 }
 
@@ -163,7 +163,7 @@ static void hops(size_t size, bool overwrite, useconds_t pause)
     for (;;) {
         while (wants(&model)) {
             (void)take(subscriber);
-            writer->head = behind_next(&model, writer->head);
+            ring_writer_go(writer, behind_next(&model, writer->head));
         }
         if (bench.samples.count % 16 == 0 && !goes_on()) {
             break;
@@ -178,7 +178,7 @@ static void hops(size_t size, bool overwrite, useconds_t pause)
         } while (!wants(&model));
         (void)take(subscriber);
         samples_add(&bench.samples, ticks() - before);
-        writer->head = behind_next(&model, writer->head);
+        ring_writer_go(writer, behind_next(&model, writer->head));
     }
     run_stop(&bench.run);
     (void)shmd_unsubscribe(subscriber);

@@ -185,7 +185,7 @@ bool stream_add(struct stream *stream, size_t length)
     STEP("ring.filled");
     remember(stream, writer->number, writer->head + ring_footprint(length), length);
     if (stream->in_line) {
-        ring_move(ring_writer_at(writer, writer->head)->bytes, stream->line, length);
+        ring_move(ring_writer_head(writer)->bytes, stream->line, length);
     }
     (void)ring_add(writer, length);
     STEP("ring.added");

@@ -75,16 +75,6 @@ static int disconnect(struct shmd_publisher *publisher)
     return 0;
 }
 
-static bool writer_put(struct ring_writer *writer, const char *bytes, size_t length)
-{
-    if (!ring_has_room(writer, length)) {
-        return false;
-    }
-    ring_move(ring_reserve(writer, length), bytes, length);
-    (void)ring_commit(writer, length);
-    return true;
-}
-
 static void ring_daemon(struct shmd_publisher *publisher)
 {
     static const uint64_t one = 1;
@@ -101,7 +91,7 @@ static bool put_anew(struct shmd_publisher *publisher, const char *bytes, size_t
     struct ring_writer *writer = &publisher->writer;
 
     if (length <= publisher->member.link.welcome.position) {
-        return writer_put(writer, bytes, length);
+        return queue_put(writer, bytes, length);
     }
     if (!ring_has_room(writer, 0)) {
         return false;
@@ -262,7 +252,7 @@ static int judge(const struct shmd_publisher *publisher, const void *data, size_
 }
 
 /* Hands it in. -EAGAIN: not now; -EMSGSIZE, -EBADMSG: not at all. */
-static int hand_in(struct shmd_publisher *publisher, const void *data, size_t length)
+static inline int hand_in(struct shmd_publisher *publisher, const void *data, size_t length)
 {
     const struct link *link = &publisher->member.link;
     int r;
@@ -276,11 +266,8 @@ static int hand_in(struct shmd_publisher *publisher, const void *data, size_t le
         return r;
     }
     member_disarm(&publisher->member);
-    if (!writer_put(&publisher->writer, data, length)) {
-        look(publisher);
-        if (!writer_put(&publisher->writer, data, length)) {
-            return -EAGAIN;
-        }
+    if (!queue_put(&publisher->writer, data, length)) {
+        return -EAGAIN;
     }
     publisher->handed_in++;
     ring_daemon(publisher);
@@ -305,30 +292,44 @@ static int wait_until(struct shmd_publisher *publisher, uint64_t deadline)
                                                                   : 0);
 }
 
-int shmd_publisher_publish(struct shmd_publisher *publisher, const void *data, size_t length,
-                           uint64_t timeout_usec, uint64_t *ret_number)
+/* Where that was not possible at once. Apart from it, so that the usual saves no registers for it.
+ */
+__attribute__((noinline)) static int hand_in_later(struct shmd_publisher *publisher,
+                                                   const void *data, size_t length,
+                                                   uint64_t timeout_usec)
 {
-    uint64_t deadline = 0; /* the clock is asked only if it comes to waiting */
-    int r;
+    uint64_t deadline = deadline_of(timeout_usec);
 
-    data = data ? data : "";
-    while ((r = hand_in(publisher, data, length)) == -EAGAIN) {
-        r = keep_connected(publisher);
-        if (r < 0 && r != -EAGAIN) {
-            return r;
+    for (;;) {
+        int r = keep_connected(publisher);
+
+        if (r == 0) {
+            r = hand_in(publisher, data, length); /* there is room by now, or another queue */
         }
-        r = r == 0 ? hand_in(publisher, data, length) : r; /* into another queue, perhaps */
         if (r != -EAGAIN) {
-            break;
+            return r;
         }
         if (timeout_usec == 0) {
             return -EAGAIN;
         }
-        deadline = deadline > 0 ? deadline : deadline_of(timeout_usec);
         r = wait_until(publisher, deadline);
         if (r < 0) {
             return r;
         }
+    }
+}
+
+/* flatten: a record takes so little that calls would be a tenth of it. */
+__attribute__((flatten)) int shmd_publisher_publish(struct shmd_publisher *publisher,
+                                                    const void *data, size_t length,
+                                                    uint64_t timeout_usec, uint64_t *ret_number)
+{
+    int r;
+
+    data = data ? data : "";
+    r = hand_in(publisher, data, length);
+    if (r == -EAGAIN) {
+        r = hand_in_later(publisher, data, length, timeout_usec);
     }
     if (r == 0 && ret_number) {
         *ret_number = publisher->handed_in;

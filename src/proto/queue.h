@@ -95,6 +95,20 @@ static inline struct ring_writer queue_writer(void *map, size_t size, uint64_t f
     return ring_writer_new(map, ring_capacity(size), first);
 }
 
+/* The publisher: hands in a record; false: there is no room for it now. */
+static inline bool queue_put(struct ring_writer *writer, const char *bytes, size_t length)
+{
+    uint64_t end;
+    uint64_t start = ring_place(writer, length, &end);
+
+    if (end - writer->tail > writer->capacity) {
+        return false;
+    }
+    ring_move(ring_reserve_at(writer, start), bytes, length);
+    (void)ring_commit(writer, length);
+    return true;
+}
+
 /* The publisher: in the place of a record that does not fit any more. There is room for it. */
 static inline void queue_leave_out(struct ring_writer *writer, size_t length)
 {

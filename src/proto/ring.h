@@ -157,7 +157,7 @@ struct ring_writer {
     uint64_t capacity;
     uint64_t tail, head;    /* positions; the header's are copies */
     uint64_t number;        /* of the next record */
-    uint64_t lap;           /* a position where the data began; the nearer, the better */
+    uint64_t offset;        /* the place of the head in the data */
     uint64_t hidden;        /* the position of the first record that is not shown yet, … */
     uint64_t hidden_number; /* … and its number; 0: all are shown */
 };
@@ -174,7 +174,7 @@ static inline struct ring_record *ring_record_at(char *data, uint64_t offset)
 static inline uint64_t ring_writer_offset(const struct ring_writer *writer, uint64_t position)
 {
     uint64_t capacity = writer->capacity;
-    uint64_t offset = position - writer->lap;
+    uint64_t offset = position - (writer->head - writer->offset);
 
     if (offset < capacity) {
         return offset;
@@ -194,11 +194,17 @@ static inline struct ring_record *ring_writer_at(const struct ring_writer *write
     return ring_record_at(writer->data, ring_writer_offset(writer, position));
 }
 
-/* The head goes on to a position, which has this offset, and its lap with it. */
-static inline void ring_writer_go(struct ring_writer *writer, uint64_t position, uint64_t offset)
+/* The head goes to a position. */
+static inline void ring_writer_go(struct ring_writer *writer, uint64_t position)
 {
-    writer->lap = position - offset;
     writer->head = position;
+    writer->offset = position % writer->capacity;
+}
+
+/* Where the next record will stand. */
+static inline struct ring_record *ring_writer_head(const struct ring_writer *writer)
+{
+    return ring_record_at(writer->data, writer->offset);
 }
 
 /* A writer at the begin of a ring, whose next record will have this number. */
@@ -236,7 +242,7 @@ static inline void ring_format(struct ring_writer *writer, void *segment, size_t
 static inline uint64_t ring_place(const struct ring_writer *writer, uint64_t length,
                                   uint64_t *ret_end)
 {
-    uint64_t left = writer->capacity - ring_writer_offset(writer, writer->head);
+    uint64_t left = writer->capacity - writer->offset;
     uint64_t start = ring_footprint(length) <= left ? writer->head : writer->head + left;
 
     *ret_end = start + ring_footprint(length) + RING_LINE; /* with the next record's number */
@@ -292,15 +298,9 @@ static inline void ring_drop_oldest(struct ring_writer *writer)
     }
 }
 
-/*
- * Room for a record of up to `length` bytes, to be filled and added. ring_has_room() must be true.
- * May be called again instead.
- */
-static inline char *ring_reserve(struct ring_writer *writer, uint64_t length)
+/* Room at a place where there is some (ring_place()). */
+static inline char *ring_reserve_at(struct ring_writer *writer, uint64_t start)
 {
-    uint64_t end;
-    uint64_t start = ring_place(writer, length, &end);
-
     /*
      * W1: the tail is known before anything behind it is written. Pairs with R3. Release: pairs
      * with ring_seek_oldest(); the record that it leads to is there, in whatever group it was. A
@@ -312,12 +312,24 @@ static inline char *ring_reserve(struct ring_writer *writer, uint64_t length)
     atomic_thread_fence(memory_order_release);
     if (start != writer->head) {
         /* The place that the wrap marker leads to, before the marker does. */
-        atomic_store_explicit(&ring_writer_at(writer, start)->number, 0, memory_order_relaxed);
-        atomic_store_explicit(&ring_writer_at(writer, writer->head)->number, RING_WRAP,
+        atomic_store_explicit(&ring_record_at(writer->data, 0)->number, 0, memory_order_relaxed);
+        atomic_store_explicit(&ring_writer_head(writer)->number, RING_WRAP,
                               memory_order_release); /* pairs with R1 */
-        ring_writer_go(writer, start, 0);
+        writer->head = start;
+        writer->offset = 0;
     }
-    return ring_writer_at(writer, start)->bytes;
+    return ring_writer_head(writer)->bytes;
+}
+
+/*
+ * Room for a record of up to `length` bytes, to be filled and added. ring_has_room() must be true.
+ * May be called again instead.
+ */
+static inline char *ring_reserve(struct ring_writer *writer, uint64_t length)
+{
+    uint64_t end;
+
+    return ring_reserve_at(writer, ring_place(writer, length, &end));
 }
 
 /*
@@ -327,12 +339,12 @@ static inline char *ring_reserve(struct ring_writer *writer, uint64_t length)
 static inline uint64_t ring_add_leaving_out(struct ring_writer *writer, uint64_t length,
                                             uint32_t left_out)
 {
-    struct ring_record *record = ring_writer_at(writer, writer->head);
-    uint64_t next = writer->head + ring_footprint(length);
-    uint64_t offset = ring_writer_offset(writer, next);
+    struct ring_record *record = ring_writer_head(writer);
+    uint64_t next = writer->offset + ring_footprint(length);
 
+    next = next < writer->capacity ? next : 0;
     /* W2: nobody may take old bytes in the next place for a commit. */
-    atomic_store_explicit(&ring_record_at(writer->data, offset)->number, 0, memory_order_relaxed);
+    atomic_store_explicit(&ring_record_at(writer->data, next)->number, 0, memory_order_relaxed);
     __atomic_store_n(&record->length, (uint32_t)length, __ATOMIC_RELAXED); /* W3 */
     __atomic_store_n(&record->left_out, left_out, __ATOMIC_RELAXED);
     if (writer->hidden_number == 0) {
@@ -342,7 +354,8 @@ static inline uint64_t ring_add_leaving_out(struct ring_writer *writer, uint64_t
         /* Nobody comes here but past the first one, whose W4 is for this one, too, or by W1. */
         atomic_store_explicit(&record->number, writer->number, memory_order_relaxed);
     }
-    ring_writer_go(writer, next, offset);
+    writer->head += ring_footprint(length);
+    writer->offset = next;
     return writer->number++;
 }
 
@@ -579,9 +592,9 @@ static inline struct ring_writer ring_writer_on(const struct ring_reader *reader
     struct ring_writer writer = ring_writer_new(segment, reader->capacity, reader->number);
 
     writer.tail = tail;
-    writer.head = ring_position(reader);
+    ring_writer_go(&writer, ring_position(reader));
     /* What stands there is no commit, but may become one when a length is stored beside it. */
-    atomic_store_explicit(&ring_writer_at(&writer, writer.head)->number, 0, memory_order_relaxed);
+    atomic_store_explicit(&ring_writer_head(&writer)->number, 0, memory_order_relaxed);
     /* It may have died before it stored this, and the tail is about to move as far. */
     atomic_store_explicit(&writer.header->head, writer.head, memory_order_release);
     return writer;

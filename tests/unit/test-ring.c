@@ -93,7 +93,8 @@ static void drop_all(struct scene *s)
 /* Goes to this position, as if all before had been written and read. */
 static void go_to(struct scene *s, uint64_t position)
 {
-    s->writer.tail = s->writer.head = position;
+    s->writer.tail = position;
+    ring_writer_go(&s->writer, position);
     ring_reader_go(&s->reader, position);
     atomic_store(&s->writer.header->tail, position);
     atomic_store(&ring_writer_at(&s->writer, position)->number, 0);

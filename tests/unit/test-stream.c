@@ -741,7 +741,7 @@ static void a_marker_where_there_is_no_room_is_not_taken_over(void **state)
         publish(f, 1);
     }
     assert_int_equal(f->stream.writer.head, CAPACITY - RING_LINE);
-    ring_writer_at(&f->stream.writer, f->stream.writer.head)->number = RING_WRAP;
+    ring_writer_head(&f->stream.writer)->number = RING_WRAP;
     restart_without_keeping(f);
 }
 
