@@ -71,21 +71,14 @@ static void ask_again(struct manager *manager)
     pause_then_ask(manager, refill_failed(&manager->intake.refill));
 }
 
-char *intake_place(struct manager *manager, size_t length)
-{
-    if (length >= STREAM_GROUP_BYTES) {
-        intake_show(manager); /* small ones do not wait until it is copied */
-    }
-    return board_place(&manager->board, length);
-}
-
 static char *on_place(void *userdata, size_t length)
 {
     struct manager *manager = userdata;
     struct intake *intake = &manager->intake;
 
+    intake_make_way(manager, length);
     intake->placed = length;
-    intake->place = intake_place(manager, length);
+    intake->place = board_place(&manager->board, length);
     return intake->place;
 }
 
@@ -97,27 +90,17 @@ static void on_fail(void *userdata, const char *reason)
     ask_again(manager);
 }
 
-/* What was wanted has come. */
-static void take_note(struct intake *intake)
+void intake_note(struct manager *manager, bool due)
 {
+    struct intake *intake = &manager->intake;
+
     refill_delivered(&intake->refill);
     intake->placed = 0;
     intake->outdated = false;
     intake->published = true;
-}
-
-bool intake_add(struct manager *manager, size_t length)
-{
-    struct intake *intake = &manager->intake;
-    bool due;
-
-    take_note(intake);
-    /* Who takes his time for the next one keeps nobody waiting for this one. */
-    due = board_add(&manager->board, length) || !intake->feed.source->driver->is_prompt;
     if (due) {
         intake_show(manager);
     }
-    return due;
 }
 
 void intake_show(struct manager *manager)
@@ -157,7 +140,9 @@ static void on_deliver(void *userdata, size_t length)
         }
         return;
     }
-    (void)intake_add(manager, length);
+    /* Who takes his time for the next one keeps nobody waiting for this one. */
+    intake_note(manager,
+                board_add(&manager->board, length) || !intake->feed.source->driver->is_prompt);
 }
 
 static bool on_collect(void *userdata)
@@ -365,8 +350,11 @@ static bool ask(struct intake *intake)
     return !intake->refill.asked;
 }
 
-/* Publishes a group of records that are made up. False: the source is to be asked. */
-static bool make_group(struct manager *manager)
+/*
+ * Publishes a group of records that are made up. False: the source is to be asked. flatten: see
+ * stream.h.
+ */
+__attribute__((flatten)) static bool make_group(struct manager *manager)
 {
     struct intake *intake = &manager->intake;
     struct board *board = &manager->board;
@@ -380,9 +368,10 @@ static bool make_group(struct manager *manager)
     if (length > board_longest(board)) {
         return false; /* it is rejected in the usual way */
     }
-    stream_fill(&board->stream, length, source->driver->make, source);
-    take_note(intake);
-    intake_show(manager);
+    do {
+        source->driver->make(source, stream_place(&board->stream, length), length);
+    } while (!stream_add(&board->stream, length));
+    intake_note(manager, true);
     return true;
 }
 

@@ -11,6 +11,7 @@
 
 #include "conf/conf.h"
 #include "daemon/refill.h"
+#include "daemon/stream.h"
 #include "source/source.h"
 
 #include <systemd/sd-event.h>
@@ -71,13 +72,19 @@ void intake_hurry(struct manager *manager);
 /* Asks for the records that are wanted, as long as they come at once, and publishes them. */
 void intake_fill(struct manager *manager, const struct progress *progress);
 
-/* The place of the next record, of up to `length` bytes. */
-char *intake_place(struct manager *manager, size_t length);
+/* Records were added to the board; shows them if that is due. */
+void intake_note(struct manager *manager, bool due);
 
-/* Adds the record that stands there to what intake_show() publishes; true: that was due, and done.
- */
-bool intake_add(struct manager *manager, size_t length);
+/* Publishes what was added to the board. */
 void intake_show(struct manager *manager);
+
+/* Before a record is copied: what was added does not wait for a long one. */
+static inline void intake_make_way(struct manager *manager, size_t length)
+{
+    if (length >= STREAM_GROUP_BYTES) {
+        intake_show(manager);
+    }
+}
 
 /* Is it publishers that a configuration wants records from? */
 bool intake_is_push(const struct conf *conf);

@@ -60,7 +60,7 @@ static void reject(struct manager *manager, struct session *session, const char 
     publishers_count(manager);
 }
 
-/* Deals with the next record of a publisher; true if it was added, and *due if all is shown. */
+/* Deals with the next record of a publisher; true if it was added, *due: that is to be shown. */
 static inline bool collect(struct manager *manager, struct session *session, bool *due)
 {
     struct board *board = &manager->board;
@@ -82,7 +82,8 @@ static inline bool collect(struct manager *manager, struct session *session, boo
         intake_show(manager); /* a note is about one publisher's records */
     }
     shown = length <= longest || length < BOARD_EXCERPT ? length : BOARD_EXCERPT;
-    place = intake_place(manager, length);
+    intake_make_way(manager, length);
+    place = board_place(board, length);
     memcpy(place, bytes, shown);
     objection = left_out > 0 ? "it does not fit any more"
                              : board_objection(board, place, length); /* of our copy */
@@ -93,11 +94,14 @@ static inline bool collect(struct manager *manager, struct session *session, boo
         reject(manager, session, objection, left_out > 0 ? left_out : length, place, shown);
         return false;
     }
-    *due = intake_add(manager, length);
+    *due = board_add(board, length);
     return true;
 }
 
-/* Adds the next records of a publisher, up to what is shown together. True if there were any. */
+/*
+ * Adds the next records of a publisher, up to what is shown together. True if there were any.
+ * flatten: see stream.h.
+ */
 __attribute__((flatten)) static bool collect_group(struct manager *manager, struct session *session)
 {
     struct turn *turn = &manager->turn;
@@ -107,7 +111,11 @@ __attribute__((flatten)) static bool collect_group(struct manager *manager, stru
     while (turn->left > 0 && !due && collect(manager, session, &due)) {
         turn->left--;
     }
-    return turn->left < before;
+    if (turn->left == before) {
+        return false;
+    }
+    intake_note(manager, due);
+    return true;
 }
 
 void publishers_note(struct manager *manager)
@@ -159,7 +167,8 @@ static bool confirm(struct session *session)
     /* Release: pairs with the publisher's look(); the records are published, rejected is known. */
     atomic_store_explicit(&session->page->published, session->told, memory_order_release);
     /* Release: pairs with the same; that they are confirmed is known. */
-    atomic_store_explicit(&session->page->position, ring_position(&session->queue), memory_order_release);
+    atomic_store_explicit(&session->page->position, ring_position(&session->queue),
+                          memory_order_release);
     STEP("publisher.confirmed");
     if (session->socket >= 0) {
         session_notify(session);

@@ -19,26 +19,6 @@ static int traces_new(struct stream *stream, size_t size)
     return stream->traces ? 0 : -ENOMEM;
 }
 
-/* When it is published, is not known yet. */
-static void remember(struct stream *stream, uint64_t number, uint64_t end, uint64_t length)
-{
-    struct trace *trace = stream_trace(stream, number);
-
-    stream->bytes += length;
-    trace->end = end;
-    trace->bytes = stream->bytes;
-}
-
-/* After each change of head or tail. */
-static inline void find_room(struct stream *stream)
-{
-    const struct ring_writer *writer = &stream->writer;
-
-    /* Enough to know, mostly: the longest takes a quarter, and the data's end may waste another. */
-    stream->has_room = writer->head - writer->tail + RING_LINE <= writer->capacity / 2 ||
-                       ring_has_room(writer, ring_length_max(writer->capacity));
-}
-
 /* Is there room for a record's number where a walk has come to? */
 static bool has_place(const struct ring_reader *reader, uint64_t tail)
 {
@@ -75,8 +55,8 @@ static bool take_over(struct stream *stream, const struct segment *segment)
         stream->traces[i].usec = now;
     }
     while (has_place(&reader, tail) && ring_look(&reader, &record) == RING_RECORD) {
-        remember(stream, reader.number, ring_position(&reader) + ring_footprint(record->length),
-                 record->length);
+        stream_remember(stream, reader.number,
+                        ring_position(&reader) + ring_footprint(record->length), record->length);
         ring_advance(&reader, record->length);
     }
     /*
@@ -118,7 +98,7 @@ int stream_open(struct stream *stream, const struct segment *segment, struct sta
         ring_format(&stream->writer, segment->map, segment->size, state->file->epoch.bytes,
                     when_full, last + 1);
     }
-    find_room(stream);
+    stream_find_room(stream);
     /*
      * Who reads on in a session of the daemon before looks whether it still has it, before anything
      * is written over that it has not acknowledged. Release: pairs with link_is_over().
@@ -129,25 +109,11 @@ int stream_open(struct stream *stream, const struct segment *segment, struct sta
     return 0;
 }
 
-/* Gives up what is in the way. Apart from the usual, which saves no registers for it so. */
-__attribute__((noinline)) static void make_room(struct ring_writer *writer, uint64_t length)
+__attribute__((noinline)) void stream_make_room(struct ring_writer *writer, size_t length)
 {
     while (!ring_has_room(writer, length)) {
         ring_drop_oldest(writer);
     }
-}
-
-char *stream_place(struct stream *stream, size_t length)
-{
-    struct ring_writer *writer = &stream->writer;
-    char *place;
-
-    if (!stream->has_room) {
-        make_room(writer, length);
-    }
-    place = ring_reserve(writer, length);
-    stream->in_line = length <= sizeof(stream->line) && writer->hidden_number == 0;
-    return stream->in_line ? stream->line : place;
 }
 
 /* Within a batch, the clock is read for every few lines only: reading it takes as long as they do.
@@ -163,43 +129,6 @@ static uint64_t moment(struct stream *stream, uint64_t bytes)
     }
     stream->moment_bytes += bytes;
     return stream->moment_usec;
-}
-
-/*
- * Must what was added be shown now? No more may follow soon, or enough has gathered. Without delay,
- * where there is no room for more: who waits for the record looks at its line all the time, and
- * would take it away before its number is stored.
- */
-static bool is_due(const struct stream *stream)
-{
-    const struct ring_writer *writer = &stream->writer;
-
-    return !stream->batch || writer->number - writer->hidden_number >= stream->group_records ||
-           writer->head - writer->hidden >= stream->group_bytes || !stream->has_room;
-}
-
-bool stream_add(struct stream *stream, size_t length)
-{
-    struct ring_writer *writer = &stream->writer;
-
-    STEP("ring.filled");
-    remember(stream, writer->number, writer->head + ring_footprint(length), length);
-    if (stream->in_line) {
-        ring_move(ring_writer_head(writer)->bytes, stream->line, length);
-    }
-    (void)ring_add(writer, length);
-    STEP("ring.added");
-    find_room(stream);
-    return is_due(stream);
-}
-
-/* flatten: a record takes so little that calls would be a tenth of it. */
-__attribute__((flatten)) void stream_fill(struct stream *stream, size_t length, stream_make make,
-                                          struct source *source)
-{
-    do {
-        make(source, stream_place(stream, length), length);
-    } while (!stream_add(stream, length));
 }
 
 void stream_show_added(struct stream *stream)
@@ -228,7 +157,7 @@ void stream_release(struct stream *stream, uint64_t number)
     if (stream_added(stream) - last <= stream->mask &&
         stream_trace(stream, last)->end > writer->tail) {
         writer->tail = stream_trace(stream, last)->end;
-        find_room(stream);
+        stream_find_room(stream);
     }
     if (number > stream->state->file->released) {
         stream->state->file->released = number;

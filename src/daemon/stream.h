@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "base/step.h"
 #include "daemon/state.h"
 #include "proto/ring.h"
 #include "segment/segment.h"
@@ -23,11 +24,6 @@ struct trace {
     uint64_t bytes; /* of all records up to this one */
     uint64_t usec;  /* when it was published */
 };
-
-struct source;
-
-/* Makes a record of `length` bytes. */
-typedef void (*stream_make)(struct source *source, char *place, size_t length);
 
 struct stream {
     struct ring_writer writer;
@@ -57,9 +53,6 @@ struct stream {
 int stream_open(struct stream *stream, const struct segment *segment, struct state *state,
                 enum ring_when_full when_full);
 
-/* Where the next record of up to `length` bytes is to be written; stream_wants() was true. */
-char *stream_place(struct stream *stream, size_t length);
-
 /* See board_begin(). */
 static inline void stream_begin(struct stream *stream, uint64_t usec)
 {
@@ -74,11 +67,6 @@ static inline uint64_t stream_end(struct stream *stream)
     return stream->moment_usec;
 }
 
-/*
- * Adds what was written there to what stream_show() will publish. True: that is due now. Until then
- * it takes up room, and that is all: what is said of records does not cover it.
- */
-bool stream_add(struct stream *stream, size_t length);
 void stream_show_added(struct stream *stream);
 
 static inline void stream_show(struct stream *stream)
@@ -87,9 +75,6 @@ static inline void stream_show(struct stream *stream)
         stream_show_added(stream);
     }
 }
-
-/* Adds records of `length` bytes, each made by make(), until showing them is due. */
-void stream_fill(struct stream *stream, size_t length, stream_make make, struct source *source);
 
 /* All records up to this one have been acknowledged by all who must (`wait`). */
 void stream_release(struct stream *stream, uint64_t number);
@@ -150,6 +135,78 @@ static inline bool stream_wants(const struct stream *stream, uint64_t fastest)
     return stream->when_full == RING_WAIT
                ? stream->has_room
                : writer->head - stream_trace(stream, fastest)->end < writer->capacity / 2;
+}
+
+/* --- adding; inline, because a record takes so little that calls would be a tenth of it --- */
+
+/* After each change of head or tail. */
+static inline void stream_find_room(struct stream *stream)
+{
+    const struct ring_writer *writer = &stream->writer;
+
+    /* Enough to know, mostly: the longest takes a quarter, and the data's end may waste another. */
+    stream->has_room = writer->head - writer->tail + RING_LINE <= writer->capacity / 2 ||
+                       ring_has_room(writer, ring_length_max(writer->capacity));
+}
+
+/* When it is published, is not known yet. */
+static inline void stream_remember(struct stream *stream, uint64_t number, uint64_t end,
+                                   uint64_t length)
+{
+    struct trace *trace = stream_trace(stream, number);
+
+    stream->bytes += length;
+    trace->end = end;
+    trace->bytes = stream->bytes;
+}
+
+/* Gives up what is in the way of a record of `length` bytes. */
+void stream_make_room(struct ring_writer *writer, size_t length);
+
+/* Where the next record of up to `length` bytes is to be written; stream_wants() was true. */
+static inline char *stream_place(struct stream *stream, size_t length)
+{
+    struct ring_writer *writer = &stream->writer;
+    char *place;
+
+    if (!stream->has_room) {
+        stream_make_room(writer, length);
+    }
+    place = ring_reserve(writer, length);
+    stream->in_line = length <= sizeof(stream->line) && writer->hidden_number == 0;
+    return stream->in_line ? stream->line : place;
+}
+
+/*
+ * Must what was added be shown now? No more may follow soon, or enough has gathered. Without delay,
+ * where there is no room for more: who waits for the record looks at its line all the time, and
+ * would take it away before its number is stored.
+ */
+static inline bool stream_is_due(const struct stream *stream)
+{
+    const struct ring_writer *writer = &stream->writer;
+
+    return !stream->batch || writer->number - writer->hidden_number >= stream->group_records ||
+           writer->head - writer->hidden >= stream->group_bytes || !stream->has_room;
+}
+
+/*
+ * Adds what was written there to what stream_show() will publish. True: that is due now. Until then
+ * it takes up room, and that is all: what is said of records does not cover it.
+ */
+static inline bool stream_add(struct stream *stream, size_t length)
+{
+    struct ring_writer *writer = &stream->writer;
+
+    STEP("ring.filled");
+    stream_remember(stream, writer->number, writer->head + ring_footprint(length), length);
+    if (stream->in_line) {
+        ring_move(ring_writer_head(writer)->bytes, stream->line, length);
+    }
+    (void)ring_add(writer, length);
+    STEP("ring.added");
+    stream_find_room(stream);
+    return stream_is_due(stream);
 }
 
 /* Of the oldest record that is held, or of the next one. */

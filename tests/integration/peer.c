@@ -175,11 +175,12 @@ static void map_all(struct peer *peer)
     if (peer->page == MAP_FAILED || (intptr_t)peer->segment == -1) {
         die("welcome");
     }
-    if (welcome->layout == MESSAGE_RING &&
-        ring_attach(&peer->reader, peer->segment, welcome->segment_size) < 0) {
-        die("ring");
+    if (welcome->layout == MESSAGE_RING) {
+        if (ring_attach(&peer->reader, peer->segment, welcome->segment_size) < 0) {
+            die("ring");
+        }
+        ring_reader_go(&peer->reader, welcome->position);
     }
-    ring_reader_go(&peer->reader, welcome->position);
     peer->reader.number = welcome->first;
     peer->taken = welcome->first - 1;
 }
