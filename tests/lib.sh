@@ -32,6 +32,9 @@ fi
 # Two other users, to stand before a command; only real root can become them (need_other_users).
 alice=(setpriv --reuid=1000 --regid=1000 --clear-groups)
 bob=(setpriv --reuid=1001 --regid=1001 --clear-groups)
+# … and one for daemons that hand out descriptors: what a user has in flight on sockets is counted
+# together, and attackers of other scripts take alice's part at the same time.
+dave=(setpriv --reuid=1004 --regid=1004 --clear-groups)
 
 # A failed case shows the daemon's log.
 show_log_if_failed() {

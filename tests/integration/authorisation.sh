@@ -30,6 +30,11 @@ as_user() {
     "${@:2}"
 }
 
+as_dave() {
+    local peer_prefix=("${dave[@]}")
+    "$@"
+}
+
 as_root() {
     "$@"
 }
@@ -56,10 +61,10 @@ test_nobody() {
 # … and the daemon's own user.
 test_the_own_user() {
     need_other_users
-    chown 1000 "$RUNTIME_DIRECTORY"
-    daemon_prefix=("${alice[@]}")
+    chown 1004 "$RUNTIME_DIRECTORY"
+    daemon_prefix=("${dave[@]}")
     start_daemon "$ring" "$(allow '')"
-    assert_admitted as_alice
+    assert_admitted as_dave
     assert_refused as_bob
     assert_admitted as_root
 }

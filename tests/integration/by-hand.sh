@@ -6,9 +6,6 @@
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
-# What a user's processes have in flight on sockets is counted together, and attackers of other scripts
-# take alice's part, too: here she is somebody else.
-alice=(setpriv --reuid=1004 --regid=1004 --clear-groups)
 isolation+=(--mount)
 if [[ -z $cannot_isolate ]] && ! "${isolation[@]}" mount -t tmpfs tmpfs /run 2>/dev/null; then
     cannot_isolate='no private mount namespace: unshare --mount is not permitted'
@@ -51,18 +48,18 @@ test_root() {
 test_user_with_a_runtime_directory() {
     need_other_users
     prepare_places
-    daemon_prefix=("${alice[@]}")
-    install -d -m 0700 -o 1004 -g 1004 /run/alice
-    export XDG_RUNTIME_DIR=/run/alice
-    assert_serves /run/alice/shmd
-    assert_eq "$(stat --format=%a:%u /run/alice/shmd)" 700:1004
-    assert_serves /run/alice/shmd
+    daemon_prefix=("${dave[@]}")
+    install -d -m 0700 -o 1004 -g 1004 /run/dave
+    export XDG_RUNTIME_DIR=/run/dave
+    assert_serves /run/dave/shmd
+    assert_eq "$(stat --format=%a:%u /run/dave/shmd)" 700:1004
+    assert_serves /run/dave/shmd
 }
 
 test_user_without() {
     need_other_users
     prepare_places
-    daemon_prefix=("${alice[@]}")
+    daemon_prefix=("${dave[@]}")
     assert_serves /tmp/shmd-1004
     assert_eq "$(stat --format=%a:%u /tmp/shmd-1004)" 700:1004
 }
@@ -71,7 +68,7 @@ test_user_without() {
 test_owner_of_the_shared_directory() {
     need_other_users
     prepare_places
-    daemon_prefix=("${alice[@]}")
+    daemon_prefix=("${dave[@]}")
     install -d -m 0755 -o 1004 -g 1004 /run/shmd
     assert_serves /run/shmd
 }
@@ -82,14 +79,14 @@ test_directory_of_a_stranger() {
     prepare_places
     configure
     install -d -m 0777 -o 1001 -g 1001 /tmp/shmd-1004
-    assert_exit 77 timeout 20 "${alice[@]}" "$shmd" --config "$conf"
+    assert_exit 77 timeout 20 "${dave[@]}" "$shmd" --config "$conf"
     assert_contains "$output" 'belongs to another user'
     assert_eq "$(ls -A /tmp/shmd-1004)$(count_segments)" 0 'files and segments'
 
     rmdir /tmp/shmd-1004
     install -d -m 0700 -o 1004 -g 1004 /tmp/elsewhere
     "${bob[@]}" ln -s /tmp/elsewhere /tmp/shmd-1004
-    assert_exit 77 timeout 20 "${alice[@]}" "$shmd" --config "$conf"
+    assert_exit 77 timeout 20 "${dave[@]}" "$shmd" --config "$conf"
     assert_eq "$(ls -A /tmp/elsewhere)$(count_segments)" 0 'files and segments'
 }
 
@@ -98,7 +95,7 @@ test_no_such_place() {
     need_other_users
     prepare_places
     configure
-    XDG_RUNTIME_DIR=/run/nowhere assert_exit 71 timeout 20 "${alice[@]}" "$shmd" --config "$conf"
+    XDG_RUNTIME_DIR=/run/nowhere assert_exit 71 timeout 20 "${dave[@]}" "$shmd" --config "$conf"
     assert_contains "$output" 'runtime directory: No such file'
     assert_eq "$(count_segments)" 0
 }
