@@ -229,6 +229,7 @@ static void what_is_handed_in_is_published_and_confirmed(void **state)
     assert_string_equal(published(f, 2), "");
     assert_string_equal(published(f, 3), "three");
     assert_int_equal(confirmed(&f->a), 3);
+    assert_int_equal(f->a.peer.page->position, 3 * RING_LINE);
     assert_int_equal(f->a.peer.page->rejected, 0);
 }
 
