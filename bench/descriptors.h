@@ -16,7 +16,7 @@ struct ends {
 };
 
 static struct ends ends[SUBSCRIBERS_MAX];
-static uint64_t heard_of[SUBSCRIBERS_MAX], heard_least;
+static uint64_t heard_of[SUBSCRIBERS_MAX], heard_least, told;
 
 static inline void set_blocking(int fd, bool blocks)
 {
@@ -82,14 +82,30 @@ static inline void descriptors_subscriber(struct exchange *x)
     set_blocking(ends[x->index].receive, x->sleeps);
 }
 
+/* What this subscriber has acknowledged; where reading waits, one number. */
+static inline void hear(const struct exchange *x, unsigned i)
+{
+    uint64_t number;
+
+    while (read_whole(ends[i].heard, &number, sizeof(number))) {
+        heard_least = least_of(heard_of, x->subscribers, i, number);
+        if (x->sleeps && x->subscribers == 1) {
+            break;
+        }
+    }
+}
+
+/* While there is no room for records, there may be none for acknowledgements, either. */
 static inline bool descriptors_send(struct exchange *x)
 {
     record_make(x);
     for (unsigned i = 0; i < x->subscribers; i++) {
         while (!write_whole(ends[i].send, x->buffer, x->size)) {
-            struct pollfd room = {.fd = ends[i].send, .events = POLLOUT};
+            struct pollfd polled[] = {{.fd = ends[i].send, .events = POLLOUT},
+                                      {.fd = ends[i].heard, .events = POLLIN}};
 
-            (void)poll(&room, 1, x->sleeps ? -1 : 0);
+            (void)poll(polled, 2, x->sleeps ? -1 : 0);
+            hear(x, i);
         }
     }
     return true;
@@ -111,7 +127,8 @@ static inline uint64_t descriptors_heard(struct exchange *x)
 {
     struct pollfd polled[SUBSCRIBERS_MAX];
 
-    if (x->sleeps && x->subscribers > 1) {
+    /* Not if there was news while a record had to wait. */
+    if (x->sleeps && x->subscribers > 1 && heard_least == told) {
         for (unsigned i = 0; i < x->subscribers; i++) {
             /* Only those who keep us waiting. */
             bool late = heard_of[i] == heard_least;
@@ -121,16 +138,10 @@ static inline uint64_t descriptors_heard(struct exchange *x)
         (void)poll(polled, x->subscribers, -1);
     }
     for (unsigned i = 0; i < x->subscribers; i++) {
-        uint64_t number;
-
-        while (read_whole(ends[i].heard, &number, sizeof(number))) {
-            heard_least = least_of(heard_of, x->subscribers, i, number);
-            if (x->sleeps && x->subscribers == 1) {
-                break;
-            }
-        }
+        hear(x, i);
     }
-    return heard_least;
+    told = heard_least;
+    return told;
 }
 
 #define DESCRIPTORS_PEER                                                                           \
