@@ -29,6 +29,17 @@ struct patience {
     uint64_t since_usec;
 };
 
+/*
+ * How long to look the next time, at most `limit_usec`, after the news has taken so long to come,
+ * in looking and asleep. Who sleeps is woken about as late as it pays to look, so what came within
+ * twice the limit might have been found awake. Otherwise looking has cost a processor for nothing.
+ */
+static inline uint64_t patience_learn(uint64_t learnt_usec, uint64_t limit_usec,
+                                      uint64_t waited_usec)
+{
+    return waited_usec <= 2 * limit_usec ? limit_usec : learnt_usec / 2;
+}
+
 static inline struct patience patience_begin(uint64_t limit_usec, bool crowded, uint64_t now)
 {
     return (struct patience){.crowded = crowded, .limit_usec = limit_usec, .since_usec = now};

@@ -65,15 +65,21 @@ static int turn(struct manager *manager)
     uint64_t now = clock_usec();
     uint64_t events_usec = now + EVENTS_USEC;
     struct patience patience = patience_begin(0, false, now);
+    uint64_t waited = now - manager->worked_usec;
     bool more = true, worked = false;
     int looks = 0;
     int r;
 
     while (now < events_usec) {
         if (work(manager, &more, &now)) {
-            patience = patience_begin(manager->spin_usec, manager->crowded, now);
+            if (!worked) {
+                manager->learnt_usec =
+                    patience_learn(manager->learnt_usec, manager->spin_usec, waited);
+            }
+            patience = patience_begin(manager->learnt_usec, manager->crowded, now);
             looks = 0;
             manager->futile = 0;
+            manager->worked_usec = now;
             worked = true;
         } else if (++looks < PATIENCE_LOOKS && patience.limit_usec > 0) {
             relax();

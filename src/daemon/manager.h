@@ -66,7 +66,9 @@ struct manager {
     struct budget saying_budget;  /* … and for what the source's programs say */
     struct budget reject_budget;  /* … and about records that are rejected */
 
-    uint64_t spin_usec;   /* how long to look for news before sleeping */
+    uint64_t spin_usec;   /* how long to look for news before sleeping, at most, … */
+    uint64_t learnt_usec; /* … and as it has paid lately */
+    uint64_t worked_usec; /* when there was work last */
     unsigned futile;      /* so often we were woken for nothing, one time soon after the other */
     uint64_t futile_usec; /* the last time */
     size_t processors;

@@ -40,7 +40,7 @@ int member_arm(struct member *member)
     return SHMD_NEWS;
 }
 
-/* Looks for a while: it learns how long that pays. */
+/* Looks for as long as it has paid lately. */
 static bool spin(struct member *member, uint64_t now, uint64_t deadline)
 {
     uint64_t limit = member->connected ? member->link.welcome.spin_usec : 0;
@@ -51,19 +51,17 @@ static bool spin(struct member *member, uint64_t now, uint64_t deadline)
     do {
         for (int i = 0; i < PATIENCE_LOOKS; i++) {
             if (member->kind->has_news(member)) {
-                member->spin_usec = limit;
                 return true;
             }
             relax();
         }
     } while (patience_lasts(&patience, &now) && now < deadline);
-    member->spin_usec = member->spin_usec / 2 + 1;
     return false;
 }
 
 int member_wait(struct member *member, uint64_t timeout_usec)
 {
-    uint64_t now = clock_usec();
+    uint64_t now = clock_usec(), began = now;
     uint64_t deadline = timeout_usec > UINT64_MAX - now ? UINT64_MAX : now + timeout_usec;
 
     if (spin(member, now, deadline)) {
@@ -86,6 +84,10 @@ int member_wait(struct member *member, uint64_t timeout_usec)
         member_disarm(member);
         if (r < 0) {
             return -errno;
+        }
+        if (member->connected) {
+            member->spin_usec = patience_learn(member->spin_usec, member->link.welcome.spin_usec,
+                                               clock_usec() - began);
         }
         if (member->kind->has_news(member)) {
             return 0;
