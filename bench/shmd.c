@@ -14,7 +14,7 @@
 #include "base/pattern.h"
 #include "bench/daemon.h"
 #include "lib/shmd.h"
-#include "proto/ring.h"
+#include "proto/writer.h"
 
 #include <errno.h>
 #include <stdatomic.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/stream.h"
 #include "base/clock.h"
+#include "proto/reader.h"
 #include "base/step.h"
 
 #define MOMENT_BYTES                                                                               \
@@ -67,7 +68,8 @@ static bool take_over(struct stream *stream, const struct segment *segment)
         return false;
     }
     /* The tail may be at a wrap marker, where somebody waits to be led on. */
-    stream->writer = ring_writer_on(&reader, segment->map, tail);
+    stream->writer =
+        ring_writer_on(segment->map, reader.capacity, tail, ring_position(&reader), reader.number);
     stream_release(stream, stream->state->file->released);
     return true;
 }

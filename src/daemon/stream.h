@@ -13,7 +13,7 @@
 
 #include "base/step.h"
 #include "daemon/state.h"
-#include "proto/ring.h"
+#include "proto/writer.h"
 #include "segment/segment.h"
 
 #define STREAM_GROUP_MAX   32                 /* records that are published together */

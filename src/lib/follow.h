@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "proto/ring.h"
+#include "proto/reader.h"
 
 #include <sys/types.h>
 

@@ -7,7 +7,7 @@
 
 #include "lib/connection.h"
 #include "proto/page.h"
-#include "proto/ring.h"
+#include "proto/reader.h"
 
 struct link {
     int socket, doorbell, daemon_doorbell;

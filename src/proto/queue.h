@@ -20,7 +20,8 @@
  */
 #pragma once
 
-#include "proto/ring.h"
+#include "proto/reader.h"
+#include "proto/writer.h"
 
 #define QUEUE_SIZE_MIN ((size_t)64 * 1024) /* bytes */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "segment/segment.h"
 #include "base/step.h"
-#include "proto/ring.h"
+#include "proto/reader.h"
 
 #include <errno.h>
 #include <sys/ipc.h>

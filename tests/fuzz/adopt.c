@@ -10,6 +10,7 @@
 #include "fuzz.h"
 
 #include "daemon/stream.h"
+#include "proto/reader.h"
 
 #include <stdlib.h>
 

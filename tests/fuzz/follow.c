@@ -10,6 +10,7 @@
 #include "fuzz.h"
 
 #include "lib/follow.h"
+#include "proto/writer.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "proto/message.h"
 #include "proto/page.h"
-#include "proto/ring.h"
+#include "proto/reader.h"
 
 #include <fcntl.h>
 #include <poll.h>

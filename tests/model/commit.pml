@@ -16,7 +16,7 @@
  * Loads of a reader are made in the order that acquire loads and acquire fences force on them; all
  * else may be stored in between.
  *
- * The processes, and their lines in src/proto/ring.h and src/daemon/stream.c:
+ * The processes, and their lines in src/proto/ (writer.h, reader.h) and src/daemon/ (stream.h):
  *   writer     stream_add(): ring_has_room(), ring_drop_oldest(), ring_reserve() with W1 and the wrap
  *              marker, memcpy(), ring_add() with W2, W3; stream_show(): ring_show() with W4, after each
  *              record or, in `wait`, after several, and at the latest when there is no room for one

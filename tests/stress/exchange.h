@@ -14,7 +14,8 @@
 #pragma once
 
 #include "base/clock.h"
-#include "proto/ring.h"
+#include "proto/reader.h"
+#include "proto/writer.h"
 
 #include <sched.h>
 

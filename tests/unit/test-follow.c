@@ -5,6 +5,7 @@
  * such a step.
  */
 #include "lib/follow.h"
+#include "proto/writer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

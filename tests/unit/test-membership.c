@@ -5,7 +5,7 @@
  */
 #include "base/clock.h"
 #include "daemon.h"
-#include "proto/ring.h"
+#include "proto/reader.h"
 #include "store.h"
 
 #include <setjmp.h>

@@ -4,7 +4,8 @@
  * its numbers, and, for what a reader does while it is being overtaken, with the writer's work put
  * between any two of its instructions. Both sides at once: ring-threads.c, tests/stress.
  */
-#include "proto/ring.h"
+#include "proto/reader.h"
+#include "proto/writer.h"
 
 #include "private.h"
 

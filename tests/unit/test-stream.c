@@ -6,6 +6,7 @@
  */
 #include "base/clock.h"
 #include "daemon/stream.h"
+#include "proto/reader.h"
 
 #include "private.h"
 
