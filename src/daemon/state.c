@@ -2,7 +2,9 @@
 #include "daemon/state.h"
 #include "base/shortage.h"
 #include "conf/conf.h"
+#include "daemon/lockfile.h"
 #include "daemon/runtime.h"
+#include "daemon/statefile.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,13 +13,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#define STATE_MAGIC      UINT64_C(0x7374617473686d64) /* "shmdstat" */
-#define STATE_VERSION    4
-#define PAGE             ((size_t)4096)
-#define IMAGE_OFFSET     ((sizeof(struct state_file) + PAGE - 1) / PAGE * PAGE)
 #define INITIAL_IPC_NS   0xEFFFFFFFU /* the kernel's number for the initial IPC namespace */
-#define OPEN_TRIES       16
-#define IMAGE_SIZE_MIN   ((size_t)2)
 #define STATE_NAME_PARTS "key-%08x"
 #define STATE_KEY_LENGTH 12 /* of that */
 
@@ -36,100 +32,6 @@ static int state_path(const char *directory, uint32_t key, char **ret)
                      (unsigned long)ns.st_ino);
     }
     return r < 0 ? -ENOMEM : 0;
-}
-
-/* -EBUSY: another daemon has it, *ret_pid says which. -ENOENT: it has lost its name meanwhile. */
-static int lock(int fd, const char *path, pid_t *ret_pid)
-{
-    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    struct stat opened, named;
-
-    if (fstat(fd, &opened) < 0) {
-        return -errno;
-    }
-    if (!S_ISREG(opened.st_mode) || opened.st_uid != geteuid()) {
-        return -EPERM;
-    }
-    if (fcntl(fd, F_SETLK, &whole) < 0) {
-        if (errno != EAGAIN && errno != EACCES) {
-            return -errno;
-        }
-        *ret_pid = fcntl(fd, F_GETLK, &whole) == 0 && whole.l_type != F_UNLCK ? whole.l_pid : 0;
-        return -EBUSY;
-    }
-    if (lstat(path, &named) < 0) {
-        return -errno;
-    }
-    return named.st_ino == opened.st_ino ? 0 : -ENOENT;
-}
-
-/*
- * Opens and locks; makes the file (*ret_made) if `make` says so. The lock is ours until the
- * descriptor is closed, or we die. On failure nothing is left that was not there before.
- */
-static int open_locked(const char *path, bool make, int *ret, bool *ret_made, pid_t *ret_pid)
-{
-    static const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-
-    for (int i = 0; i < OPEN_TRIES; i++) {
-        CLEANUP(fd_close_cleanup) int fd = open(path, flags);
-        bool made = false;
-        int r;
-
-        if (fd < 0 && errno == ENOENT && make) {
-            fd = open(path, flags | O_CREAT | O_EXCL, 0600);
-            made = fd >= 0;
-        }
-        if (fd < 0 && errno == EEXIST) {
-            continue; /* another daemon was faster: is it ours? */
-        }
-        if (fd < 0) {
-            return errno == ELOOP ? -EPERM : -errno;
-        }
-        r = lock(fd, path, ret_pid);
-        if (r == 0) {
-            *ret = fd;
-            *ret_made = made;
-            fd = -1;
-            return 0;
-        }
-        /* A daemon that stops removes its file: the one that we locked must still have its name. */
-        if (r != -ENOENT) {
-            if (made && r != -EBUSY) {
-                (void)unlink(path);
-            }
-            return r;
-        }
-    }
-    return -EBUSY;
-}
-
-/*
- * The head of a state, the caller's to free, without mapping the file; NULL if it is none. Where it
- * cannot be read, nobody can tell whether it is one.
- */
-static int head_read(int fd, struct state_file **ret)
-{
-    CLEANUP(free_cleanup) struct state_file *file = malloc(sizeof(*file));
-    ssize_t length = file ? pread(fd, file, sizeof(*file), 0) : -1;
-
-    if (length < 0) {
-        return file ? -errno : -ENOMEM;
-    }
-    *ret = length == (ssize_t)sizeof(*file) && file->magic == STATE_MAGIC &&
-                   file->version == STATE_VERSION
-               ? take(file)
-               : NULL;
-    return 0;
-}
-
-/* Is this the state of a daemon with that configuration file? 1: it is; 0: no. */
-static int belongs_to(int fd, const char *conf_path)
-{
-    CLEANUP(free_cleanup) struct state_file *file = NULL;
-    int r = head_read(fd, &file);
-
-    return r < 0 ? r : file && strncmp(file->conf_path, conf_path, sizeof(file->conf_path)) == 0;
 }
 
 static void dir_close_cleanup(DIR **dir)
@@ -168,9 +70,9 @@ static int inherit(const char *directory, const char *conf_path, const char *pat
             other = NULL;
             return -ENOMEM;
         }
-        r = open_locked(other, false, &fd, &made, &pid);
+        r = lockfile_open(other, false, &fd, &made, &pid);
         if (r == 0) {
-            r = belongs_to(fd, conf_path);
+            r = statefile_belongs_to(fd, conf_path);
         }
         if (is_shortage(r)) {
             return r; /* it may have been the one */
@@ -191,7 +93,7 @@ static int inherit(const char *directory, const char *conf_path, const char *pat
 static void unmap(struct state *state)
 {
     if (state->file) {
-        (void)munmap(state->file, IMAGE_OFFSET);
+        (void)munmap(state->file, STATE_IMAGE_OFFSET);
     }
     if (state->image) {
         (void)munmap(state->image, state->image_mapped);
@@ -211,7 +113,7 @@ static void *map_part(const struct state *state, size_t offset, size_t length)
 /* Maps the image, which the file is long enough for, in the place of the one before. */
 static int map_image(struct state *state, size_t image_size)
 {
-    char *image = map_part(state, IMAGE_OFFSET, image_size);
+    char *image = map_part(state, STATE_IMAGE_OFFSET, image_size);
 
     if (!image) {
         return -errno;
@@ -226,54 +128,16 @@ static int map_image(struct state *state, size_t image_size)
 
 static int map(struct state *state, size_t image_size)
 {
-    state->file = map_part(state, 0, IMAGE_OFFSET);
+    state->file = map_part(state, 0, STATE_IMAGE_OFFSET);
     return state->file ? map_image(state, image_size) : -errno;
-}
-
-static int boot_id(sd_id128_t *ret)
-{
-    int r = sd_id128_get_boot(ret);
-
-    if (is_shortage(r)) {
-        return r;
-    }
-    if (r < 0) {
-        *ret = SD_ID128_NULL; /* under ProcSubset=pid; /run is empty after a boot anyway */
-    }
-    return 0;
-}
-
-/*
- * Is this a state to go on from? Judged before anything in it is used. 1: it is; 0: no, and it can
- * be forgotten. Whether it is one must be known for certain: a shortage says nothing.
- */
-static int trustworthy(int fd)
-{
-    CLEANUP(free_cleanup) struct state_file *file = NULL;
-    sd_id128_t boot;
-    struct stat st;
-    int r = fstat(fd, &st) < 0 ? -errno : head_read(fd, &file);
-
-    if (r == 0) {
-        r = boot_id(&boot);
-    }
-    if (r < 0) {
-        return r;
-    }
-    return file && sd_id128_equal(file->boot, boot) && !sd_id128_is_null(file->epoch) &&
-           file->image_size >= IMAGE_SIZE_MIN && (uint64_t)st.st_size >= IMAGE_OFFSET &&
-           file->image_size <= (uint64_t)st.st_size - IMAGE_OFFSET &&
-           file->record_length < file->image_size && file->extent >= IMAGE_SIZE_MIN &&
-           file->extent <= file->image_size && state_phase(file) <= PHASE_PUBLISHED &&
-           acklog_valid(&file->acklog) && memchr(file->conf_path, '\0', sizeof(file->conf_path));
 }
 
 /* The length must be there before it is mapped: a short file system is an error, not SIGBUS. */
 static int stretch(int fd, size_t image_size)
 {
-    int r = ftruncate(fd, (off_t)(IMAGE_OFFSET + image_size)) < 0 ? -errno : 0;
+    int r = ftruncate(fd, (off_t)(STATE_IMAGE_OFFSET + image_size)) < 0 ? -errno : 0;
 
-    return r < 0 ? r : -posix_fallocate(fd, 0, (off_t)(IMAGE_OFFSET + image_size));
+    return r < 0 ? r : -posix_fallocate(fd, 0, (off_t)(STATE_IMAGE_OFFSET + image_size));
 }
 
 /* Begins a new epoch. The magic comes last: before that, it is no state. */
@@ -282,7 +146,7 @@ static int begin(struct state *state, const struct conf *conf)
     size_t image_size = state_image_size(conf);
     struct state_file *file;
     sd_id128_t boot;
-    int r = boot_id(&boot);
+    int r = statefile_boot(&boot);
 
     if (r == 0) {
         r = ftruncate(state->fd, 0) < 0 ? -errno : stretch(state->fd, image_size);
@@ -341,19 +205,19 @@ int state_open(const struct conf *conf, struct state **ret, enum history *ret_hi
     if (r < 0) {
         return r;
     }
-    r = open_locked(state->path, false, &state->fd, &made, ret_pid);
+    r = lockfile_open(state->path, false, &state->fd, &made, ret_pid);
     if (r == -ENOENT) {
         r = inherit(state->directory, conf->path, state->path, &state->fd);
     }
     if (r == -ENOENT) {
         history = HISTORY_NONE;
-        r = open_locked(state->path, true, &state->fd, &made, ret_pid);
+        r = lockfile_open(state->path, true, &state->fd, &made, ret_pid);
     }
     if (r < 0) {
         return r;
     }
     if (history == HISTORY_CONTINUED) {
-        r = trustworthy(state->fd);
+        r = statefile_is_sound(state->fd);
         if (r < 0) {
             return r;
         }
@@ -400,13 +264,13 @@ int state_rekey(struct state *state, uint32_t key)
         return r;
     }
     /* A state that lies there belongs to a daemon that runs, or to one that died. */
-    r = open_locked(path, true, &other, &made, &pid);
+    r = lockfile_open(path, true, &other, &made, &pid);
     if (r < 0) {
         return r;
     }
-    r = trustworthy(other);
+    r = statefile_is_sound(other);
     if (r > 0) {
-        r = belongs_to(other, state->file->conf_path) ?: -EEXIST;
+        r = statefile_belongs_to(other, state->file->conf_path) ?: -EEXIST;
     }
     if (r >= 0 && rename(state->path, path) < 0) {
         r = -errno;
@@ -443,13 +307,13 @@ int state_resize(struct state *state, size_t image_size)
     __atomic_store_n(&state->file->image_size, image_size, __ATOMIC_RELEASE);
     __atomic_store_n(&state->file->extent, image_size, __ATOMIC_RELEASE);
     /* A file that is too long does no harm: this comes last, and may fail. */
-    (void)!ftruncate(state->fd, (off_t)(IMAGE_OFFSET + image_size));
+    (void)!ftruncate(state->fd, (off_t)(STATE_IMAGE_OFFSET + image_size));
     return 0;
 }
 
 size_t state_image_size(const struct conf *conf)
 {
-    return conf->layout == 0 ? conf->size : IMAGE_SIZE_MIN;
+    return conf->layout == 0 ? conf->size : STATE_IMAGE_MIN;
 }
 
 void state_remove(struct state *state)
