@@ -5,7 +5,6 @@
 #include "daemon/publishers.h"
 #include "daemon/report.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -13,40 +12,6 @@
 #define LIVED_USEC (10 * USEC_PER_SEC)
 
 #define REFILLS_MAX 256 /* records published before anybody is told */
-
-static struct source_settings settings_of(const struct conf *conf)
-{
-    return (struct source_settings){
-        .path = conf->source_path,
-        .watch = conf->source_watch,
-        .command = conf->source_command,
-        .environment = conf->source_environment,
-        .directory = conf->source_directory,
-        .timeout_usec = conf->source_timeout_ms * USEC_PER_MSEC,
-        .output_max = conf->source_output_max,
-        .framing = (enum source_framing)conf->source_framing,
-        .frame_size = conf->source_frame_size,
-    };
-}
-
-int intake_check(const struct conf *conf, char **ret_message)
-{
-    const struct source_driver *driver = source_find(conf->source_type);
-    struct source_settings settings = settings_of(conf);
-    const char *setting, *objection;
-    char types[256] = "";
-
-    if (driver) {
-        objection = source_check(driver, &settings, &setting);
-        return objection ? conf_refuse(conf, setting, ret_message, "%s %s", setting, objection) : 0;
-    }
-    for (size_t i = 0; source_type(i); i++) {
-        strncat(types, i ? ", " : "", sizeof(types) - strlen(types) - 1);
-        strncat(types, source_type(i), sizeof(types) - strlen(types) - 1);
-    }
-    return conf_refuse(conf, "source.type", ret_message, "source.type is \"%s\", expected: %s",
-                       conf->source_type, types);
-}
 
 /* --- what the source says --- */
 
@@ -195,32 +160,10 @@ static void fit(struct manager *manager, struct source_context *context)
 
 int intake_open(struct manager *manager, struct conf *conf, struct feed *ret)
 {
-    struct source_context context = {
-        .event = manager->event,
-        .host = &host,
-        .userdata = manager,
-        .settings = settings_of(conf),
-    };
-    int r;
+    struct source_context context = {.event = manager->event, .host = &host, .userdata = manager};
 
     fit(manager, &context);
-    r = source_open(source_find(conf->source_type), &context, &ret->source);
-    if (r == 0) {
-        ret->conf = conf_ref(conf);
-    }
-    return r;
-}
-
-struct feed feed_close(struct feed *feed)
-{
-    (void)source_close(feed->source);
-    (void)conf_free(feed->conf);
-    return (struct feed){0};
-}
-
-void feed_close_cleanup(struct feed *feed)
-{
-    *feed = feed_close(feed);
+    return feed_open(ret, conf, &context);
 }
 
 bool intake_has(const struct manager *manager, const struct conf *conf)
@@ -388,16 +331,11 @@ void intake_fill(struct manager *manager, const struct progress *progress)
     manager->round_usec = board_end(&manager->board);
 }
 
-bool intake_is_push(const struct conf *conf)
-{
-    return strcmp(conf->source_type, "push") == 0;
-}
-
 bool intake_collects(const struct manager *manager)
 {
     const struct feed *feed = &manager->intake.feed;
 
-    return feed->source && !manager->intake.ended && intake_is_push(feed->conf);
+    return feed->source && !manager->intake.ended && feed_is_push(feed->conf);
 }
 
 bool intake_awaits_publishers(const struct manager *manager)

@@ -9,10 +9,9 @@
  */
 #pragma once
 
-#include "conf/conf.h"
+#include "daemon/feed.h"
 #include "daemon/refill.h"
 #include "daemon/stream.h"
-#include "source/source.h"
 
 #include <systemd/sd-event.h>
 
@@ -24,12 +23,6 @@ enum on_end {
     ON_END_HOLD,    /* it stays, with the records that there are */
     ON_END_RESTART, /* the source is begun anew, after a pause if that happens often */
     ON_END_EXIT,    /* it stops as soon as all is acknowledged */
-};
-
-/* A source, and the configuration whose texts it uses. */
-struct feed {
-    struct source *source;
-    struct conf *conf;
 };
 
 struct intake {
@@ -48,17 +41,11 @@ struct intake {
     uint64_t opened_usec;        /* when the source was opened last */
 };
 
-/* Is it a source, and has it the settings that it needs? Otherwise -EINVAL and a message. */
-int intake_check(const struct conf *conf, char **ret_message);
-
 /* Its timer. */
 int intake_new(struct manager *manager);
 
 /* Opens the source that a configuration names. */
 int intake_open(struct manager *manager, struct conf *conf, struct feed *ret);
-
-struct feed feed_close(struct feed *feed);
-void feed_close_cleanup(struct feed *feed);
 
 /* Is it, or will it soon be, the source that this configuration names? */
 bool intake_has(const struct manager *manager, const struct conf *conf);
@@ -85,9 +72,6 @@ static inline void intake_make_way(struct manager *manager, size_t length)
         intake_show(manager);
     }
 }
-
-/* Is it publishers that a configuration wants records from? */
-bool intake_is_push(const struct conf *conf);
 
 /* Does the source that there is now take what publishers hand in? */
 bool intake_collects(const struct manager *manager);

@@ -54,7 +54,7 @@ int manager_check(const struct conf *conf, char **ret_message)
     if (r == 0) {
         r = check_allowed(conf, "allow.publish", conf->allow_publish, ret_message);
     }
-    return r < 0 ? r : intake_check(conf, ret_message);
+    return r < 0 ? r : feed_check(conf, ret_message);
 }
 
 /* --- refill --- */

@@ -12,7 +12,7 @@
 int publishers_hello(struct manager *manager, struct session *session, struct session *old,
                      const struct message_hello *hello)
 {
-    if (!intake_is_push(manager->conf)) {
+    if (!feed_is_push(manager->conf)) {
         return -EOPNOTSUPP;
     }
     session->first = (old ? old->acknowledged : hello->after) + 1;
@@ -196,7 +196,7 @@ static bool is_done(struct manager *manager, struct session *session)
 /* Has it to connect again, to learn what is different? */
 static bool is_outdated(const struct manager *manager, const struct session *session)
 {
-    return !intake_is_push(manager->conf) || session->cursor->segment_id != manager->segment.id;
+    return !feed_is_push(manager->conf) || session->cursor->segment_id != manager->segment.id;
 }
 
 bool publishers_work(struct manager *manager)
