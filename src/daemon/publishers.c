@@ -166,6 +166,7 @@ static bool confirm(struct session *session)
     atomic_store_explicit(&session->page->rejected, session->lost, memory_order_relaxed);
     /* Release: pairs with the publisher's look(); the records are published, rejected is known. */
     atomic_store_explicit(&session->page->published, session->told, memory_order_release);
+    STEP("publisher.published");
     /* Release: pairs with the same; that they are confirmed is known. */
     atomic_store_explicit(&session->page->position, ring_position(&session->queue),
                           memory_order_release);
@@ -176,14 +177,19 @@ static bool confirm(struct session *session)
     return true;
 }
 
-/* Is nothing left of what it has handed in, or nobody to whom it could go? */
+/*
+ * Is nothing left of what it has handed in, or nobody to whom it could go? Then that is given up:
+ * as much as a queue can hold, for who goes on to hand in does so without end.
+ */
 static bool is_done(struct manager *manager, struct session *session)
 {
+    uint64_t most = session->queue.capacity / RING_LINE;
     const char *bytes;
     size_t length, left_out;
     bool collected = intake_collects(manager);
 
-    while (queue_look(&session->queue, &bytes, &length, &left_out) == QUEUE_RECORD) {
+    for (uint64_t i = 0;
+         i < most && queue_look(&session->queue, &bytes, &length, &left_out) == QUEUE_RECORD; i++) {
         if (collected) {
             return false;
         }

@@ -27,7 +27,7 @@ void publishers_receive(struct session *session);
 /* A session is about to be freed. */
 void publishers_forget(struct manager *manager, const struct session *session);
 
-/* Adds the next records of one of them; false: there are none. */
+/* Adds the next records of one of them; false: there are none that can be published. */
 bool publishers_collect(struct manager *manager);
 
 /*

@@ -103,7 +103,7 @@ int stream_open(struct stream *stream, const struct segment *segment, struct sta
     stream_find_room(stream);
     /*
      * Who reads on in a session of the daemon before looks whether it still has it, before anything
-     * is written over that it has not acknowledged. Release: pairs with link_is_over().
+     * is written over that it has not acknowledged. Release: pairs with link_is_taken_over().
      */
     atomic_fetch_add_explicit(&stream->writer.header->generation, 1, memory_order_release);
     /* Release: pairs with a reader's acquire load; what was formatted is there. */

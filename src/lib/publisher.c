@@ -184,9 +184,11 @@ static int keep_connected(struct shmd_publisher *publisher)
     return 0;
 }
 
+/* That all is confirmed, and that there is room where it was, come one after the other. */
 static bool has_news(const struct member *member)
 {
     const struct shmd_publisher *publisher = (const struct shmd_publisher *)member;
+    const struct page *page = member->link.page;
 
     if (publisher->hung_up) {
         return true;
@@ -194,8 +196,8 @@ static bool has_news(const struct member *member)
     if (!member->connected) {
         return member_is_due(member);
     }
-    return atomic_load_explicit(&member->link.page->published, memory_order_acquire) >
-           publisher->known;
+    return atomic_load_explicit(&page->published, memory_order_acquire) > publisher->known ||
+           atomic_load_explicit(&page->position, memory_order_relaxed) > publisher->writer.tail;
 }
 
 static void hung_up(struct member *member)

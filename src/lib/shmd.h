@@ -400,7 +400,7 @@ int shmd_publisher_get_fd(const struct shmd_publisher *publisher);
 /*
  * Announces that the caller is about to sleep on shmd_publisher_get_fd(). `confirmed` is what it
  * knows to be confirmed: by shmd_publisher_confirmed(), called before the shmd_publisher_publish()
- * that had no room. Returns 0; or SHMD_NEWS if there is more by now: then don't sleep.
+ * that had no room. Returns 0; or SHMD_NEWS if there is more by now, or room: then don't sleep.
  *
  * Since 0.1.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Waiting for news: look for a moment, announce that we sleep, look once more, sleep on the
- * doorbell (proto/page.h, S1–S5). How long it pays to look is learnt from whether it did.
+ * doorbell (proto/page.h, S1–S5). How long it pays to look is learnt from how long it took.
  */
 #include "lib/member.h"
 #include "base/patience.h"
@@ -86,8 +86,10 @@ int member_wait(struct member *member, uint64_t timeout_usec)
             return -errno;
         }
         if (member->connected) {
-            member->spin_usec = patience_learn(member->spin_usec, member->link.welcome.spin_usec,
-                                               clock_usec() - began);
+            uint64_t waited = r > 0 ? clock_usec() - began : UINT64_MAX; /* r is 0: in vain */
+
+            member->spin_usec =
+                patience_learn(member->spin_usec, member->link.welcome.spin_usec, waited);
         }
         if (member->kind->has_news(member)) {
             return 0;

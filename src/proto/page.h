@@ -2,7 +2,8 @@
  *
  * The session page: 4 KiB of memory shared by the daemon and one client, a sealed memfd.
  *
- *      line 0  daemon   published record number, length and first byte (plain), state, crowded
+ *      line 0  daemon   published record number, length and first byte (plain), state, crowded;
+ *                       to a publisher its confirmed records, see below
  *      line 1  daemon   "I sleep"
  *      line 2  client   acknowledged record number, records lost up to it
  *      line 3  client   "I sleep"
@@ -24,7 +25,7 @@
  *
  *      sleeper                             waker
  *      -------                             -----
- *      S1 sleeps = 1                       K1 the news (published, acknowledged)
+ *      S1 sleeps = 1                       K1 the news (a record, acknowledged, …)
  *      S2 full fence                       K2 full fence
  *      S3 any news? then don't sleep       K3 sleeps? then ring
  *      S4 sleep on the doorbell

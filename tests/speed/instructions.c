@@ -16,8 +16,6 @@
 
 #include "../unit/daemon.h"
 
-#include <pthread.h>
-
 #define SIZE  26
 #define BATCH 64
 
@@ -32,7 +30,7 @@ struct exchange {
     struct shmd_subscriber *subscriber;
     struct shmd_publisher *publisher; /* push */
     struct pattern made, expected;
-    bool pushes, done;
+    bool pushes;
     int result;
 };
 
@@ -49,7 +47,6 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
     return 0;
 }
 
-/* The handshake waits for the daemon, which has its turns meanwhile. */
 static void *connect_clients(void *argument)
 {
     struct exchange *exchange = argument;
@@ -59,21 +56,7 @@ static void *connect_clients(void *argument)
     if (exchange->result == 0 && exchange->pushes) {
         exchange->result = shmd_publisher_open(&options, &exchange->publisher);
     }
-    __atomic_store_n(&exchange->done, true, __ATOMIC_RELEASE);
     return NULL;
-}
-
-static bool meet(struct exchange *exchange)
-{
-    pthread_t thread;
-
-    if (pthread_create(&thread, NULL, connect_clients, exchange) != 0) {
-        return false;
-    }
-    while (!__atomic_load_n(&exchange->done, __ATOMIC_ACQUIRE)) {
-        run_loop(exchange->daemon.manager->event);
-    }
-    return pthread_join(thread, NULL) == 0 && exchange->result == 0;
 }
 
 /* Takes one; false: there is none. */
@@ -142,7 +125,10 @@ int main(int argc, char **argv)
         return 77;
     }
     one.pushes = argc == 3 && strcmp(argv[1], "push") == 0;
-    if (!daemon_new(&one.daemon, hop ? HOP : one.pushes ? PUSH : STREAM) || !meet(&one)) {
+    if (!daemon_new(&one.daemon, hop          ? HOP
+                                 : one.pushes ? PUSH
+                                              : STREAM) ||
+        !daemon_serve(&one.daemon, connect_clients, &one) || one.result < 0) {
         return 1;
     }
     pattern_begin(&one.made, 1);

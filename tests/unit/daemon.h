@@ -10,6 +10,8 @@
 #include "mock.h"
 #include "peer.h"
 
+#include <pthread.h>
+
 struct daemon {
     char *directory;
     char *conf_path;
@@ -86,6 +88,20 @@ static inline int daemon_subscribe(struct daemon *daemon, struct peer *peer)
     }
     run_loop(daemon->manager->event);
     return peer_subscribe(peer, daemon->manager->event, &hello);
+}
+
+/* Runs what waits for the daemon in a thread of its own; the daemon has its turns meanwhile. */
+static inline bool daemon_serve(struct daemon *daemon, void *(*client)(void *), void *argument)
+{
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, client, argument) != 0) {
+        return false;
+    }
+    while (pthread_tryjoin_np(thread, NULL) == EBUSY) {
+        run_loop(daemon->manager->event);
+    }
+    return true;
 }
 
 /* Until all acknowledgements that were logged have arrived. */
