@@ -115,7 +115,9 @@ static uint64_t measure_push(uint64_t nsec)
     return samples.count;
 }
 
-_Noreturn static void take_all(_Atomic uint64_t *taken, struct blocks *blocks)
+/* flatten: see shmd.c. */
+__attribute__((flatten)) _Noreturn static void take_all(_Atomic uint64_t *taken,
+                                                        struct blocks *blocks)
 {
     struct shmd_subscriber *subscriber = subscribe();
     uint64_t window = RING_BYTES / (size + 64);
