@@ -67,6 +67,7 @@ static inline uint64_t stream_end(struct stream *stream)
     return stream->moment_usec;
 }
 
+/* Publishes what was added, if there is any. */
 void stream_show_added(struct stream *stream);
 
 static inline void stream_show(struct stream *stream)

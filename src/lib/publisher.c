@@ -294,8 +294,7 @@ static int wait_until(struct shmd_publisher *publisher, uint64_t deadline)
                                                                   : 0);
 }
 
-/* Where that was not possible at once. Apart from it, so that the usual saves no registers for it.
- */
+/* Where that was not possible at once; apart, so that the usual saves no registers for it. */
 __attribute__((noinline)) static int hand_in_later(struct shmd_publisher *publisher,
                                                    const void *data, size_t length,
                                                    uint64_t timeout_usec)
