@@ -2,7 +2,6 @@
 #include "daemon/stream.h"
 #include "base/clock.h"
 #include "proto/reader.h"
-#include "base/step.h"
 
 #define MOMENT_BYTES                                                                               \
     (32 * RING_LINE) /* that are written in less than the clock's microsecond or two */

@@ -43,10 +43,10 @@ int member_arm(struct member *member)
 /* Looks for as long as it has paid lately. */
 static bool spin(struct member *member, uint64_t now, uint64_t deadline)
 {
-    uint64_t limit = member->connected ? member->link.welcome.spin_usec : 0;
+    uint64_t limit = member->connected ? member->spin_usec : 0;
     bool crowded =
         limit > 0 && atomic_load_explicit(&member->link.page->crowded, memory_order_relaxed);
-    struct patience patience = patience_begin(limit ? member->spin_usec : 0, crowded, now);
+    struct patience patience = patience_begin(limit, crowded, now);
 
     do {
         for (int i = 0; i < PATIENCE_LOOKS; i++) {

@@ -99,10 +99,9 @@ static inline struct ring_writer queue_writer(void *map, size_t size, uint64_t f
 /* The publisher: hands in a record; false: there is no room for it now. */
 static inline bool queue_put(struct ring_writer *writer, const char *bytes, size_t length)
 {
-    uint64_t end;
-    uint64_t start = ring_place(writer, length, &end);
+    uint64_t start;
 
-    if (end - writer->tail > writer->capacity) {
+    if (!ring_find_room(writer, length, &start)) {
         return false;
     }
     ring_move(ring_reserve_at(writer, start), bytes, length);

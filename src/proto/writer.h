@@ -109,13 +109,21 @@ static inline uint64_t ring_place(const struct ring_writer *writer, uint64_t len
     return start;
 }
 
-/* Is there room for a record of `length` without writing over anything behind the tail? */
-static inline bool ring_has_room(const struct ring_writer *writer, uint64_t length)
+/* Is there room for a record of `length` without writing over anything behind the tail? Where? */
+static inline bool ring_find_room(const struct ring_writer *writer, uint64_t length,
+                                  uint64_t *ret_start)
 {
     uint64_t end;
 
-    (void)ring_place(writer, length, &end);
+    *ret_start = ring_place(writer, length, &end);
     return end - writer->tail <= writer->capacity;
+}
+
+static inline bool ring_has_room(const struct ring_writer *writer, uint64_t length)
+{
+    uint64_t start;
+
+    return ring_find_room(writer, length, &start);
 }
 
 /* The position behind all that is published; of a marker behind that, where it leads to. */
@@ -158,7 +166,7 @@ static inline void ring_drop_oldest(struct ring_writer *writer)
     }
 }
 
-/* Room at a place where there is some (ring_place()). */
+/* Room at a place where there is some (ring_find_room()). */
 static inline char *ring_reserve_at(struct ring_writer *writer, uint64_t start)
 {
     /*
