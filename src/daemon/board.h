@@ -43,7 +43,10 @@ int board_open(struct board *board, const struct conf *conf, struct segment *seg
 /* Its readers are told why. */
 void board_close(struct board *board, enum ring_state state);
 
-/* The longest record that fits, and how long a source should make one that fills. */
+/*
+ * The longest record that fits, and how long a source should make one that fills. Nobody keeps
+ * them: the segment may be replaced by another one at any time that the event loop runs.
+ */
 static inline size_t board_longest(const struct board *board)
 {
     return board->layout == LAYOUT_PLAIN ? board->segment->size - 1
@@ -72,16 +75,17 @@ static inline const char *board_objection(const struct board *board, const char 
 }
 
 /*
- * Where a record of up to `length` bytes is to be written; one is wanted. Of more than the longest
- * that fits, at most BOARD_EXCERPT, there is only a place to show what is rejected.
+ * Where a record of up to *length bytes is to be written; one is wanted. Of more than the longest
+ * that fits, there is only a place to show what is rejected: *length becomes how much of it.
  */
-static inline char *board_place(struct board *board, size_t length)
+static inline char *board_place(struct board *board, size_t *length)
 {
-    if (length > board_longest(board)) {
+    if (*length > board_longest(board)) {
+        *length = *length < BOARD_EXCERPT ? *length : BOARD_EXCERPT;
         return board->excerpt;
     }
-    return board->layout == LAYOUT_PLAIN ? record_place(&board->record, length)
-                                         : stream_place(&board->stream, length);
+    return board->layout == LAYOUT_PLAIN ? record_place(&board->record, *length)
+                                         : stream_place(&board->stream, *length);
 }
 
 /*

@@ -36,15 +36,38 @@ static void ask_again(struct manager *manager)
     pause_then_ask(manager, refill_failed(&manager->intake.refill));
 }
 
-static char *on_place(void *userdata, size_t length)
+static size_t on_longest(void *userdata)
+{
+    return board_longest(&((struct manager *)userdata)->board);
+}
+
+static size_t on_filling(void *userdata)
+{
+    return board_filling(&((struct manager *)userdata)->board);
+}
+
+/*
+ * A place for the source, of up to `length` bytes: as much as fits into the segment that there is
+ * now, or what is shown of a record that does not.
+ */
+static void give_place(struct manager *manager, size_t length)
+{
+    struct intake *intake = &manager->intake;
+    size_t longest = board_longest(&manager->board);
+    size_t room = longest > BOARD_EXCERPT ? longest : BOARD_EXCERPT;
+
+    intake->placed = length < room ? length : room;
+    intake->place = board_place(&manager->board, &intake->placed);
+}
+
+static char *on_place(void *userdata, size_t *length)
 {
     struct manager *manager = userdata;
-    struct intake *intake = &manager->intake;
 
-    intake_make_way(manager, length);
-    intake->placed = length;
-    intake->place = board_place(&manager->board, length);
-    return intake->place;
+    intake_make_way(manager, *length);
+    give_place(manager, *length);
+    *length = manager->intake.placed;
+    return manager->intake.place;
 }
 
 static void on_fail(void *userdata, const char *reason)
@@ -85,17 +108,24 @@ static void on_deliver(void *userdata, size_t length)
 {
     struct manager *manager = userdata;
     struct intake *intake = &manager->intake;
-    const char *record = intake->placed > 0 ? intake->place : board_place(&manager->board, 0);
-    const char *objection = board_objection(&manager->board, record, length);
+    const char *objection;
 
+    if (intake->placed == 0) {
+        give_place(manager, 0);
+    }
+    objection = board_objection(&manager->board, intake->place, length);
     if (intake->torn) {
         intake->torn = false;
         on_fail(manager, "no memory to take a record along into another segment");
         return;
     }
+    if (!objection && length > intake->placed) {
+        on_fail(manager, "the segment became a larger one while the record came");
+        return;
+    }
     if (objection) {
         manager->state->file->rejected++;
-        report_rejected(manager, NULL, objection, length, record,
+        report_rejected(manager, NULL, objection, length, intake->place,
                         length < intake->placed ? length : intake->placed);
         if (intake->feed.source->driver->is_sequence) {
             intake->placed = 0;
@@ -138,6 +168,8 @@ static void on_say(void *userdata, const char *line, size_t length)
 }
 
 static const struct source_host host = {
+    .longest = on_longest,
+    .filling = on_filling,
     .place = on_place,
     .deliver = on_deliver,
     .fail = on_fail,
@@ -149,20 +181,10 @@ static const struct source_host host = {
 
 /* --- opening --- */
 
-static void fit(struct manager *manager, struct source_context *context)
-{
-    size_t longest = board_longest(&manager->board);
-
-    context->capacity = longest;
-    context->room = longest > BOARD_EXCERPT ? longest : BOARD_EXCERPT;
-    context->filling = board_filling(&manager->board);
-}
-
 int intake_open(struct manager *manager, struct conf *conf, struct feed *ret)
 {
     struct source_context context = {.event = manager->event, .host = &host, .userdata = manager};
 
-    fit(manager, &context);
     return feed_open(ret, conf, &context);
 }
 
@@ -361,7 +383,7 @@ void intake_lift(struct manager *manager)
     if (intake->placed > 0 && !intake->moved) {
         intake->moved = malloc(intake->placed);
         if (intake->moved) {
-            memcpy(intake->moved, board_place(&manager->board, intake->placed), intake->placed);
+            memcpy(intake->moved, intake->place, intake->placed);
         }
         intake->torn = !intake->moved;
     }
@@ -371,17 +393,8 @@ void intake_put_down(struct manager *manager)
 {
     struct intake *intake = &manager->intake;
 
-    if (intake->feed.source) {
-        fit(manager, &intake->feed.source->context);
-    }
-    if (intake->next.source) {
-        fit(manager, &intake->next.source->context);
-    }
     if (intake->placed > 0) {
-        size_t room = intake->feed.source->context.room;
-
-        intake->placed = intake->placed < room ? intake->placed : room;
-        intake->place = board_place(&manager->board, intake->placed);
+        give_place(manager, intake->placed);
     }
     if (intake->moved) {
         memcpy(intake->place, intake->moved, intake->placed);

@@ -64,7 +64,6 @@ static void reject(struct manager *manager, struct session *session, const char 
 static inline bool collect(struct manager *manager, struct session *session, bool *due)
 {
     struct board *board = &manager->board;
-    size_t longest = board_longest(board);
     const char *bytes, *objection;
     size_t length, left_out, shown;
     char *place;
@@ -81,9 +80,9 @@ static inline bool collect(struct manager *manager, struct session *session, boo
     if (manager->turn.collected != session) {
         intake_show(manager); /* a note is about one publisher's records */
     }
-    shown = length <= longest || length < BOARD_EXCERPT ? length : BOARD_EXCERPT;
     intake_make_way(manager, length);
-    place = board_place(board, length);
+    shown = length;
+    place = board_place(board, &shown);
     memcpy(place, bytes, shown);
     objection = left_out > 0 ? "it does not fit any more"
                              : board_objection(board, place, length); /* of our copy */

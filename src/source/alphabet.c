@@ -17,7 +17,7 @@ static int alphabet_open(const struct source_context *context, struct source **r
 
 static size_t alphabet_measure(const struct source *source)
 {
-    return source->context.filling;
+    return source_filling(source);
 }
 
 static void alphabet_make(struct source *source, char *place, size_t length)

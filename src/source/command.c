@@ -84,7 +84,7 @@ static bool is_within_limit(struct command *command)
     uint64_t limit = command->source.context.settings.output_max;
     char text[PROGRAM_TEXT_MAX];
 
-    if (limit == 0 && frames_pending(&command->frames) > command->source.context.capacity) {
+    if (limit == 0 && frames_pending(&command->frames) > source_longest(&command->source)) {
         deliver(command); /* to be rejected, and its beginning shown */
         return false;
     }

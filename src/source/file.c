@@ -25,6 +25,8 @@
 #define UNKNOWN_MAX ((size_t)65536)   /* of one that does not say how long it is, as in /proc */
 #define REASON_MAX  ((size_t)512)
 
+static const char replaced[] = "the segment became another one while it was read";
+
 struct file {
     struct source source;
     struct watch *watch; /* NULL: each record is read anew */
@@ -105,7 +107,7 @@ static void miss(struct file *file, int error, bool heard)
 
 static int file_begin(struct file *file)
 {
-    size_t room = file->source.context.room;
+    size_t longest = source_longest(&file->source);
     size_t size;
 
     /* O_NONBLOCK: a FIFO would wait for a writer. */
@@ -118,13 +120,12 @@ static int file_begin(struct file *file)
         return S_ISDIR(file->before.st_mode) ? -EISDIR : -ENXIO;
     }
     size = (size_t)file->before.st_size;
-    if (size > file->source.context.capacity) {
+    if (size > longest) {
         size = EXCERPT_MAX;
-    } else if (size == 0) {
-        size = file->source.context.capacity; /* one byte more tells that it is too long */
-        size = size < UNKNOWN_MAX ? size : UNKNOWN_MAX;
+    } else if (size == 0) { /* one byte more than fits tells that it is too long */
+        size = longest < UNKNOWN_MAX ? longest : UNKNOWN_MAX;
     }
-    file->held = size < room ? size : room;
+    file->held = size;
     file->kept = 0;
     return 0;
 }
@@ -133,6 +134,7 @@ static int file_begin(struct file *file)
 static void finish(struct file *file, bool at_end)
 {
     size_t size = (size_t)file->before.st_size;
+    size_t longest = source_longest(&file->source);
     struct stat after;
     char next;
 
@@ -140,11 +142,13 @@ static void finish(struct file *file, bool at_end)
         fail(file, strerror(errno));
     } else if (!is_same(&file->before, &after)) {
         fail(file, "was written to while it was read");
-    } else if (size > file->source.context.capacity) {
+    } else if (size > longest) {
         deliver(file, size); /* to be rejected, and its beginning shown */
+    } else if (size > file->held) {
+        fail(file, replaced); /* that began where it did not fit */
     } else if (at_end || read(file->fd, &next, 1) == 0) {
         deliver(file, file->kept);
-    } else if (file->kept >= file->source.context.capacity) {
+    } else if (file->kept >= longest) {
         deliver(file, file->kept + 1); /* as above */
     } else {
         fail(file, "is longer than it says");
@@ -155,13 +159,15 @@ static int on_more(sd_event_source *s, void *userdata);
 
 static void read_on(struct file *file)
 {
-    size_t read_now = 0;
+    size_t read_now = 0, room = file->held;
+    char *place = source_place(&file->source, &room);
 
-    /* Another segment may have less room than when this began. */
-    if (file->held > file->source.context.room) {
-        fail(file, "the segment became another one while it was read");
+    /* Of what is too long, there need only be room for some. */
+    if (room < file->held && file->kept > 0) {
+        fail(file, replaced);
         return;
     }
+    file->held = room;
     while (file->kept < file->held) {
         size_t part = file->held - file->kept;
         ssize_t n;
@@ -172,8 +178,7 @@ static void read_on(struct file *file)
                 return;
             }
         }
-        n = read(file->fd, source_place(&file->source, file->held) + file->kept,
-                 part < PART_MAX ? part : PART_MAX);
+        n = read(file->fd, place + file->kept, part < PART_MAX ? part : PART_MAX);
         if (n < 0 && errno != EINTR) {
             fail(file, strerror(errno));
             return;

@@ -56,16 +56,17 @@ static void begin(struct frames *frames, uint64_t length)
     frames->length = length;
     frames->come = 0;
     frames->kept = 0;
-    frames->held = smaller(length, frames->source->context.room);
+    frames->held = smaller(length, SIZE_MAX);
 }
 
 /* Where it goes on. Another segment may have less room than when it began. */
 static char *place(struct frames *frames, size_t *ret_room)
 {
-    frames->held = smaller(frames->held, frames->source->context.room);
+    char *begins = source_place(frames->source, &frames->held);
+
     frames->kept = smaller(frames->kept, frames->held);
     *ret_room = frames->held - frames->kept;
-    return source_place(frames->source, frames->held) + frames->kept;
+    return begins + frames->kept;
 }
 
 /* Moves bytes from the buffer; what does not fit is left out. */
@@ -83,11 +84,11 @@ static void append(struct frames *frames, size_t length)
 /* What was cut is longer than what fits, even if more fits by now. */
 static size_t complete(struct frames *frames)
 {
-    size_t capacity = frames->source->context.capacity;
+    size_t longest = source_longest(frames->source);
     bool cut = frames->kept < frames->come;
 
     frames->begun = false;
-    return cut && frames->come <= capacity ? capacity + 1 : (size_t)frames->come;
+    return cut && frames->come <= longest ? longest + 1 : (size_t)frames->come;
 }
 
 /* --- records in the buffer --- */
@@ -95,8 +96,8 @@ static size_t complete(struct frames *frames)
 /* A whole record. */
 static void put(struct frames *frames, size_t length)
 {
-    size_t held = smaller(length, frames->source->context.room);
-    char *to = source_place(frames->source, held);
+    size_t held = length;
+    char *to = source_place(frames->source, &held);
 
     memcpy(to, frames->buffer + frames->from, held);
     skip(frames, length);

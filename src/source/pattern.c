@@ -33,7 +33,7 @@ static size_t pattern_measure(const struct source *source)
 {
     size_t size = source->context.settings.frame_size;
 
-    return size > 0 ? size : source->context.filling;
+    return size > 0 ? size : source_filling(source);
 }
 
 static void pattern_make(struct source *source, char *place, size_t length)

@@ -49,10 +49,11 @@ int source_open(const struct source_driver *driver, const struct source_context 
 static void make(struct source *source)
 {
     size_t length = source->driver->measure(source);
-    /* One that does not fit is rejected: what there is room for shows what it would have been. */
-    size_t shown = length < source->context.room ? length : source->context.room;
+    size_t shown = length;
+    char *place = source_place(source, &shown);
 
-    source->driver->make(source, source_place(source, shown), shown);
+    /* One that does not fit is rejected: what there is room for shows what it would have been. */
+    source->driver->make(source, place, shown);
     source_deliver(source, length);
 }
 

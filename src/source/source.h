@@ -48,15 +48,23 @@ struct source_settings {
 /* Who asks. Functions that answer may be called from within ask. */
 struct source_host {
     /*
-     * Room for a record of `length` bytes, at most context.room; more than context.capacity only
-     * for one that is too long. It may move: ask again, with the same length, whenever the event
-     * loop has been returned to; what was written has moved along.
+     * How long a record may be, and how long one should be that is made up to fill the segment, in
+     * bytes. They change whenever another segment takes the place of this one, so they are asked
+     * for at each use and kept nowhere.
      */
-    char *(*place)(void *userdata, size_t length);
+    size_t (*longest)(void *userdata);
+    size_t (*filling)(void *userdata);
 
     /*
-     * The record stands in the place. One of more than `capacity` bytes is rejected; the place has
-     * its beginning, as much as there was room for.
+     * Room for a record of *length bytes. *length becomes how much there is: less than that only
+     * where it is more than the longest record. It may move and shrink: ask again, with what there
+     * was, whenever the event loop has been returned to; what was written has moved along.
+     */
+    char *(*place)(void *userdata, size_t *length);
+
+    /*
+     * The record stands in the place. One that is longer than the longest is rejected; the place
+     * has its beginning, as much as there was room for.
      */
     void (*deliver)(void *userdata, size_t length);
     void (*fail)(void *userdata, const char *reason);
@@ -78,9 +86,6 @@ struct source_context {
     const struct source_host *host;
     void *userdata;
     struct source_settings settings;
-    size_t capacity; /* the longest record that fits, in bytes; a host may change it */
-    size_t room;     /* the longest place: capacity, or more to show what is rejected */
-    size_t filling;  /* how long a record should be that is made up to fill the segment */
 };
 
 struct source_driver {
@@ -149,7 +154,17 @@ DEFINE_CLEANUP(struct source, source_close)
 
 /* --- for drivers: their host --- */
 
-static inline char *source_place(const struct source *source, size_t length)
+static inline size_t source_longest(const struct source *source)
+{
+    return source->context.host->longest(source->context.userdata);
+}
+
+static inline size_t source_filling(const struct source *source)
+{
+    return source->context.host->filling(source->context.userdata);
+}
+
+static inline char *source_place(const struct source *source, size_t *length)
 {
     return source->context.host->place(source->context.userdata, length);
 }

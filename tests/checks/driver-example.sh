@@ -37,10 +37,17 @@ extern const struct source_driver source_$name;
 static char place[4096];
 static int answers;
 
-static char *on_place(void *userdata, size_t length)
+static size_t on_longest(void *userdata)
 {
     (void)userdata;
-    return length <= sizeof(place) ? place : NULL;
+    return sizeof(place);
+}
+
+static char *on_place(void *userdata, size_t *length)
+{
+    (void)userdata;
+    *length = *length < sizeof(place) ? *length : sizeof(place);
+    return place;
 }
 
 static void on_deliver(void *userdata, size_t length)
@@ -52,8 +59,9 @@ static void on_deliver(void *userdata, size_t length)
 
 int main(void)
 {
-    static const struct source_host host = {.place = on_place, .deliver = on_deliver};
-    struct source_context context = {.host = &host, .capacity = 4096, .room = 4096};
+    static const struct source_host host = {.longest = on_longest, .filling = on_longest,
+                                            .place = on_place, .deliver = on_deliver};
+    struct source_context context = {.host = &host};
     struct source *source;
 
     if (sd_event_new(&context.event) < 0 ||

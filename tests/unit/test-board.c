@@ -80,7 +80,9 @@ static void release(struct fixture *f, struct progress progress)
 
 static void publish(struct fixture *f, const char *bytes)
 {
-    memcpy(board_place(&f->board, strlen(bytes)), bytes, strlen(bytes));
+    size_t room = strlen(bytes);
+
+    memcpy(board_place(&f->board, &room), bytes, room);
     assert_true(board_add(&f->board, strlen(bytes)));
     board_show(&f->board);
 }

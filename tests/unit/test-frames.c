@@ -26,7 +26,7 @@ static struct play play_new(enum source_framing framing, uint64_t frame_size, si
 {
     struct play play = {.host = host_new()};
 
-    play.source.context = host_context(play.host, capacity, capacity > 4096 ? capacity : 4096);
+    play.source.context = host_context(play.host, capacity);
     assert_int_equal(pipe2(play.pipe, O_CLOEXEC | O_NONBLOCK), 0);
     assert_int_equal(frames_new(&play.frames, NULL, framing, frame_size), 0);
     return play;
@@ -303,7 +303,7 @@ static void a_record_that_was_cut_is_too_long_in_any_segment(void **state)
     (void)state;
     memset(bytes, 'x', sizeof(bytes));
     feed(&play, bytes, sizeof(bytes), sizeof(bytes));
-    play.source.context.capacity = play.source.context.room = HOST_ROOM;
+    play.host->longest = HOST_ROOM;
     feed(&play, "\nnext\n", 6, 6);
     assert_int_equal(play.host->delivered, 2);
     assert_true(play.host->lengths[0] > HOST_ROOM);
@@ -322,8 +322,7 @@ static void another_segment_may_have_less_room(void **state)
 
         bytes = long_bytes(framings[i], &length);
         feed(&play, bytes, 100000, 10000);
-        play.source.context.capacity = 26;
-        play.source.context.room = 4096;
+        play.host->longest = 26;
         feed(&play, bytes + 100000, length - 100000, 10000);
         assert_int_equal(play.host->delivered, 3);
         assert_int_equal(play.host->lengths[1], LONG);

@@ -20,7 +20,7 @@ static void lines_come_in_any_pieces(void **state)
     (void)state;
     for (size_t piece = 1; piece < sizeof(bytes); piece++) {
         CLEANUP(host_free_cleanup) struct host *host = host_new();
-        struct source source = {.context = host_context(host, 100, 100)};
+        struct source source = {.context = host_context(host, 100)};
         struct lines lines = {0};
 
         for (size_t at = 0; at < sizeof(bytes) - 1; at += piece) {
@@ -46,7 +46,7 @@ static void a_long_line_is_said_in_parts(void **state)
     (void)state;
     for (size_t i = 0; i < 4; i++) {
         CLEANUP(host_free_cleanup) struct host *host = host_new();
-        struct source source = {.context = host_context(host, 100, 100)};
+        struct source source = {.context = host_context(host, 100)};
         struct lines lines = {0};
 
         memset(bytes, 'x', sizeof(bytes));
@@ -61,7 +61,7 @@ static void a_long_line_is_said_in_parts(void **state)
 static void any_bytes_may_be_said(void **state)
 {
     CLEANUP(host_free_cleanup) struct host *host = host_new();
-    struct source source = {.context = host_context(host, 100, 100)};
+    struct source source = {.context = host_context(host, 100)};
     struct lines lines = {0};
 
     (void)state;

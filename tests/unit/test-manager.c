@@ -48,7 +48,8 @@ static void script_ask(struct source *source)
 {
     struct script *script = (struct script *)source;
     const struct answer *answer;
-    size_t room = source->context.room;
+    size_t room;
+    char *place;
 
     if (script->asked++ >= script->count) {
         return;
@@ -58,8 +59,9 @@ static void script_ask(struct source *source)
         source_fail(source, strerror(-answer->error));
         return;
     }
-    room = room < answer->length ? room : answer->length;
-    memcpy(source_place(source, room), answer->record, room);
+    room = answer->length;
+    place = source_place(source, &room);
+    memcpy(place, answer->record, room);
     source_deliver(source, answer->length);
 }
 
@@ -365,6 +367,7 @@ static void a_source_may_answer_later(void **state)
 {
     struct fixture *f = *state;
     struct source *source = &f->script.source;
+    size_t room = 4;
 
     play(f, NULL, 0);
     manager_refill(f->manager);
@@ -372,7 +375,7 @@ static void a_source_may_answer_later(void **state)
     look(f->manager);
     assert_int_equal(f->script.asked, 1);
     assert_int_equal(number(f), 0);
-    memcpy(source_place(source, 4), "late", 4);
+    memcpy(source_place(source, &room), "late", 4);
     source_deliver(source, 4);
     assert_int_equal(number(f), 1);
     assert_string_equal(f->manager->segment.map, "late");

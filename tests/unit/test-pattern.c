@@ -19,15 +19,25 @@
 struct answers {
     unsigned count;
     char record[LENGTH_MAX];
-    size_t placed, length;
+    size_t filling, room, placed, length;
 };
 
-static char *place(void *userdata, size_t length)
+static size_t longest(void *userdata)
+{
+    return ((struct answers *)userdata)->room;
+}
+
+static size_t filling(void *userdata)
+{
+    return ((struct answers *)userdata)->filling;
+}
+
+static char *place(void *userdata, size_t *length)
 {
     struct answers *answers = userdata;
 
-    assert_in_range(length, 1, sizeof(answers->record));
-    answers->placed = length;
+    *length = *length < answers->room ? *length : answers->room;
+    answers->placed = *length;
     return answers->record;
 }
 
@@ -39,20 +49,19 @@ static void deliver(void *userdata, size_t length)
     answers->length = length;
 }
 
-static struct source *open_pattern(size_t size, size_t filling, size_t room,
-                                   struct answers *answers)
+static struct source *open_pattern(size_t size, size_t length, size_t room, struct answers *answers)
 {
-    static const struct source_host host = {.place = place, .deliver = deliver};
+    static const struct source_host host = {
+        .longest = longest, .filling = filling, .place = place, .deliver = deliver};
     struct source_context context = {
         .settings.frame_size = size,
-        .filling = filling,
-        .capacity = room,
-        .room = room,
         .host = &host,
         .userdata = answers,
     };
     struct source *source = NULL;
 
+    answers->filling = length;
+    answers->room = room;
     assert_non_null(source_find("pattern"));
     assert_int_equal(source_open(source_find("pattern"), &context, &source), 0);
     return source;

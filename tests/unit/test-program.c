@@ -32,7 +32,7 @@ static void on_exit_of(void *userdata)
 static int start(struct run *run, char *const *command, char *const *environment)
 {
     *run = (struct run){.host = host_new(), .output = -1};
-    run->source.context = host_context(run->host, 100, 100);
+    run->source.context = host_context(run->host, 100);
     run->source.context.settings.command = command;
     run->source.context.settings.environment = environment;
     return program_start(&run->source, on_exit_of, run, &run->program, &run->output, run->text);
@@ -109,7 +109,7 @@ static void it_runs_in_the_configured_directory(void **state)
     CLEANUP(run_free) struct run run = {.host = host_new(), .output = -1};
 
     (void)state;
-    run.source.context = host_context(run.host, 100, 100);
+    run.source.context = host_context(run.host, 100);
     run.source.context.settings.command = SHELL("pwd -P");
     run.source.context.settings.directory = directory;
     assert_int_equal(
@@ -158,7 +158,7 @@ static void what_cannot_be_run_is_named(void **state)
     assert_int_equal(start(&second, (char *const[]){word("/etc/passwd"), NULL}, NULL), -EACCES);
     assert_string_equal(second.text, "/etc/passwd: Permission denied");
     third = (struct run){.host = host_new(), .output = -1};
-    third.source.context = host_context(third.host, 100, 100);
+    third.source.context = host_context(third.host, 100);
     third.source.context.settings.command = SHELL("true");
     third.source.context.settings.directory = "/no/directory";
     assert_int_equal(

@@ -125,6 +125,50 @@ static void a_large_file_is_whole(void **state)
     host_asserts_record(scene->host, text, HOST_ROOM);
 }
 
+/* Opened for a small segment, or for a large one, it is read for the one that there is. */
+static void it_is_read_for_the_segment_that_there_is(void **state)
+{
+    CLEANUP(scene_free_cleanup) struct scene *scene = scene_new();
+    static char text[10000];
+
+    (void)state;
+    memset(text, 'x', sizeof(text));
+    assert_true(file_write(scene->path, text, sizeof(text)));
+    open_file(scene, false, 26);
+    scene->host->longest = sizeof(text);
+    host_ask(scene->host);
+    host_asserts_record(scene->host, text, sizeof(text));
+    scene->host->longest = 26;
+    host_ask(scene->host);
+    assert_int_equal(scene->host->lengths[1], sizeof(text)); /* to be rejected */
+    assert_int_equal(scene->host->failed, 0);
+}
+
+/* In the midst of reading, what has been read of it is no record of the other segment. */
+static void another_segment_begins_it_anew(void **state)
+{
+    static const size_t sizes[][2] = {{HOST_ROOM, 100}, {HOST_ROOM, HOST_ROOM - 1}};
+    CLEANUP(free_cleanup) char *text = malloc(HOST_ROOM);
+
+    (void)state;
+    assert_non_null(text);
+    memset(text, 'x', HOST_ROOM);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        CLEANUP(scene_free_cleanup) struct scene *scene = scene_new();
+
+        assert_true(file_write(scene->path, text, HOST_ROOM));
+        open_file(scene, false, sizes[i][0]);
+        source_ask(scene->host->source); /* a part of it */
+        assert_int_equal(scene->host->answers, 0);
+        scene->host->longest = sizes[i][1];
+        host_wait(scene->host, scene->host->answers > 0);
+        assert_int_equal(scene->host->failed, 1);
+        assert_non_null(strstr(scene->host->reason, "the segment became another one"));
+        host_ask(scene->host);
+        assert_int_equal(scene->host->lengths[0], HOST_ROOM); /* to be rejected */
+    }
+}
+
 /* They say that they are empty. */
 static void files_of_the_kernel_are_read(void **state)
 {
@@ -324,6 +368,8 @@ int main(void)
         cmocka_unit_test(each_record_is_the_content_now),
         cmocka_unit_test(what_is_too_long_keeps_its_length),
         cmocka_unit_test(a_large_file_is_whole),
+        cmocka_unit_test(it_is_read_for_the_segment_that_there_is),
+        cmocka_unit_test(another_segment_begins_it_anew),
         cmocka_unit_test(files_of_the_kernel_are_read),
         cmocka_unit_test(what_is_no_file_fails),
         cmocka_unit_test(what_may_not_be_read_fails),

@@ -17,15 +17,21 @@
 
 struct answers {
     unsigned count;
+    size_t filling;
     char record[2048];
     size_t length;
 };
 
-static char *place(void *userdata, size_t length)
+static size_t filling(void *userdata)
+{
+    return ((struct answers *)userdata)->filling;
+}
+
+static char *place(void *userdata, size_t *length)
 {
     struct answers *answers = userdata;
 
-    assert_in_range(length, 1, sizeof(answers->record));
+    assert_in_range(*length, 1, sizeof(answers->record));
     return answers->record;
 }
 
@@ -37,15 +43,16 @@ static void deliver(void *userdata, size_t length)
     answers->length = length;
 }
 
-static const struct source_host host = {.place = place, .deliver = deliver};
+static const struct source_host host = {
+    .longest = filling, .filling = filling, .place = place, .deliver = deliver};
 
-static struct source *open_alphabet(size_t filling, struct answers *answers)
+static struct source *open_alphabet(size_t length, struct answers *answers)
 {
-    struct source_context context = {
-        .filling = filling, .room = filling, .host = &host, .userdata = answers};
+    struct source_context context = {.host = &host, .userdata = answers};
     const struct source_driver *driver = source_find("alphabet");
     struct source *source = NULL;
 
+    answers->filling = length;
     assert_non_null(driver);
     assert_int_equal(source_open(driver, &context, &source), 0);
     assert_non_null(source);
@@ -130,7 +137,7 @@ static int refuse_to_open(const struct source_context *context, struct source **
 static void a_source_that_does_not_open_says_why(void **state)
 {
     static const struct source_driver driver = {.name = "closed", .open = refuse_to_open};
-    struct source_context context = {.capacity = 26};
+    struct source_context context = {0};
     struct source *source = NULL;
 
     (void)state;
