@@ -5,11 +5,14 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#define NAME_SIZE 128 /* longer names are nobody's */
-#define BLANKS    " \t"
+#define NAME_SIZE  128   /* longer names are nobody's */
+#define GROUPS_MAX 65536 /* of a process: the kernel's limit */
+#define BLANKS     " \t"
 
 /* The next word of the list, NULL at its end. */
 static const char *next_word(const char *list, char word[NAME_SIZE], size_t *ret_length)
@@ -58,6 +61,23 @@ static bool is_member(gid_t gid, const gid_t *groups, size_t count)
         }
     }
     return false;
+}
+
+int access_groups(int socket, gid_t primary, gid_t **ret, size_t *ret_count)
+{
+    gid_t *groups = malloc(sizeof(gid_t) * (GROUPS_MAX + 1));
+    socklen_t length = sizeof(gid_t) * GROUPS_MAX;
+
+    if (!groups) {
+        return -ENOMEM;
+    }
+    groups[0] = primary; /* it is not among the others */
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups + 1, &length) < 0) {
+        length = 0;
+    }
+    *ret = groups;
+    *ret_count = 1 + length / sizeof(gid_t);
+    return 0;
 }
 
 int access_allowed(const char *list, uid_t uid, const gid_t *groups, size_t count)

@@ -20,5 +20,11 @@
  */
 int access_check(const char *list, const char **ret_name, size_t *ret_length);
 
+/*
+ * The groups of the process at the other end of a connection, `primary` first, the caller's to
+ * free; only that one where the kernel does not tell.
+ */
+int access_groups(int socket, gid_t primary, gid_t **ret, size_t *ret_count);
+
 /* 0: it may. -EPERM: it may not. Others: a name could not be looked up. */
 int access_allowed(const char *list, uid_t uid, const gid_t *groups, size_t count);

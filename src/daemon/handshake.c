@@ -10,14 +10,16 @@
 #include <sys/socket.h>
 #include <systemd/sd-event.h>
 
-#define GROUPS_MAX 65536 /* of a client: the kernel's limit */
-
 const char *handshake_objection(const struct session *session, int error)
 {
     switch (error) {
     case -EPERM:
         return session->role == MESSAGE_PUBLISHER ? "this user may not publish"
                                                   : "this user may not subscribe";
+    case -EACCES:
+        return "the mode of the segment does not let this user read it";
+    case -EAGAIN:
+        return "the segment was removed, and is made anew: try again";
     case -EUSERS:
         return "too many sessions";
     case -EOPNOTSUPP:
@@ -80,19 +82,14 @@ static void claim_name(struct session *session, const char name[MESSAGE_NAME_SIZ
 static int may(const struct session *session)
 {
     const struct sessions_limits *limits = &session->sessions->limits;
-    CLEANUP(free_cleanup) gid_t *groups = malloc(sizeof(gid_t) * (GROUPS_MAX + 1));
-    socklen_t length = sizeof(gid_t) * GROUPS_MAX;
+    CLEANUP(free_cleanup) gid_t *groups = NULL;
+    size_t count;
+    int r = access_groups(session->socket, session->identity.gid, &groups, &count);
 
-    if (!groups) {
-        return -ENOMEM;
-    }
-    groups[0] = session->identity.gid; /* the primary one is not among the others */
-    if (getsockopt(session->socket, SOL_SOCKET, SO_PEERGROUPS, groups + 1, &length) < 0) {
-        length = 0;
-    }
-    return access_allowed(session->role == MESSAGE_PUBLISHER ? limits->publishers
-                                                             : limits->subscribers,
-                          session->identity.uid, groups, 1 + length / sizeof(gid_t));
+    return r < 0 ? r
+                 : access_allowed(session->role == MESSAGE_PUBLISHER ? limits->publishers
+                                                                     : limits->subscribers,
+                                  session->identity.uid, groups, count);
 }
 
 static int on_doorbell(sd_event_source *s, int fd, uint32_t events, void *userdata)

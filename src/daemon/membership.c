@@ -2,6 +2,7 @@
 #include "daemon/membership.h"
 #include "base/clock.h"
 #include "base/step.h"
+#include "daemon/access.h"
 #include "daemon/lease.h"
 #include "daemon/listen.h"
 #include "daemon/report.h"
@@ -14,6 +15,27 @@
 #include <unistd.h>
 
 /* --- coming --- */
+
+/*
+ * May it read the segment? Who may not is told nothing of its records in a session either. Root may
+ * in any case; others as the kernel lets them attach it. -EACCES: it may not; -EAGAIN: there is no
+ * segment at the moment.
+ */
+static int may_read(const struct manager *manager, const struct session *session)
+{
+    CLEANUP(free_cleanup) gid_t *groups = NULL;
+    struct segment_stat stat;
+    size_t count;
+    int r = access_groups(session->socket, session->identity.gid, &groups, &count);
+
+    if (r < 0) {
+        return r;
+    }
+    if (segment_query(manager->segment.id, &stat) < 0) {
+        return -EAGAIN;
+    }
+    return segment_may_read(&stat, session->identity.uid, groups, count) ? 0 : -EACCES;
+}
 
 /*
  * An earlier session of the same client: of the same process, for the kernel's word on that is
@@ -83,16 +105,20 @@ static int make_cursor(struct manager *manager, struct session *session, uint32_
 }
 
 /* Where it begins, and what it has acknowledged meanwhile. */
-static void subscriber_hello(struct manager *manager, struct session *session, struct session *old,
-                             const struct message_hello *hello)
+static int subscriber_hello(struct manager *manager, struct session *session, struct session *old,
+                            const struct message_hello *hello)
 {
     struct board *board = &manager->board;
     uint64_t oldest = board_oldest(board);
+    int r = may_read(manager, session);
 
+    if (r < 0) {
+        return r;
+    }
     session->first = hello->start == MESSAGE_START_OLDEST ? oldest : board_newest(board) + 1;
     if (memcmp(hello->epoch, &manager->state->file->epoch, sizeof(hello->epoch)) != 0 ||
         hello->after > board_newest(board)) {
-        return;
+        return 0;
     }
     session->first = hello->after + 1;
     /* What is not there any more is lost to it; where records are written over, it tells. */
@@ -105,6 +131,7 @@ static void subscriber_hello(struct manager *manager, struct session *session, s
         subscribers_hand_over(manager, old);
         STEP("session.heard");
     }
+    return 0;
 }
 
 static void subscriber_welcome(struct manager *manager, struct session *session,
@@ -126,13 +153,9 @@ static int on_hello(void *userdata, struct session *session, const struct messag
     struct manager *manager = userdata;
     struct session *old = find_earlier(manager, session, hello->client);
     bool publishes = session_publishes(session);
-    int r = 0;
+    int r = publishes ? publishers_hello(manager, session, old, hello)
+                      : subscriber_hello(manager, session, old, hello);
 
-    if (publishes) {
-        r = publishers_hello(manager, session, old, hello);
-    } else {
-        subscriber_hello(manager, session, old, hello);
-    }
     if (r == 0) {
         r = make_cursor(manager, session, hello->client);
     }
@@ -221,7 +244,7 @@ static void on_ended(void *userdata, struct session *session, enum session_reaso
     struct manager *manager = userdata;
 
     settle(manager, session, reason != SESSION_LIED);
-    if (session_is_owed(session)) {
+    if (session_is_owed(session) && session->cursor->welcomed) { /* else it got nothing */
         release_after(manager, session);
     }
     publishers_forget(manager, session);
@@ -266,8 +289,9 @@ static void receive(struct manager *manager, struct session *session)
         sessions_drop(session, SESSION_LEFT);
     } else if (session_subscribes(session) && cursor->segment_id != manager->segment.id) {
         sessions_send_away(session, PAGE_SUPERSEDED);
-    } else if (!cursor->welcomed || session->doorbell < 0) {
-        /* It may not know of its session, or could not wake us. */
+    } else if (!cursor->welcomed || session->doorbell < 0 ||
+               (session_subscribes(session) && may_read(manager, session) < 0)) {
+        /* It may not know of its session, could not wake us, or will learn why it may not read. */
         sessions_send_away(session, PAGE_CLOSING);
     } else if (session_publishes(session)) {
         publishers_receive(session);

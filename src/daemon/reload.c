@@ -21,9 +21,9 @@ static bool needs_replacement(const struct manager *manager, const struct conf *
         conf->layout != manager->conf->layout || conf->when_full != manager->conf->when_full) {
         return true;
     }
-    /* Whoever is attached would keep the rights that are to be taken away. */
-    return segment_query(manager->segment.id, &stat) == 0 && stat.attached > 1 &&
-           segment_narrows(spec, &stat);
+    /* Whoever is attached, or subscribes, would keep the rights that are to be taken away. */
+    return segment_query(manager->segment.id, &stat) == 0 && segment_narrows(spec, &stat) &&
+           (stat.attached > 1 || sessions_count(manager->sessions, MESSAGE_SUBSCRIBER) > 0);
 }
 
 /* Under another key, the new segment can be made while the old one still stands. */

@@ -7,6 +7,7 @@
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define ACQUIRE_TRIES 16 /* the key may be taken and freed under our eyes; not for ever */
@@ -20,6 +21,7 @@ static struct segment_stat stat_from(int id, const struct shmid_ds *ds)
         .uid = ds->shm_perm.uid,
         .creator_uid = ds->shm_perm.cuid,
         .gid = ds->shm_perm.gid,
+        .creator_gid = ds->shm_perm.cgid,
         .creator_pid = ds->shm_cpid,
         .last_pid = ds->shm_lpid,
         .attached = ds->shm_nattch,
@@ -111,6 +113,23 @@ bool segment_narrows(const struct segment_spec *spec, const struct segment_stat 
 {
     return (stat->mode & ~spec->mode) != 0 || wanted_uid(spec) != stat->uid ||
            wanted_gid(spec) != stat->gid;
+}
+
+/* ipcperms() of the kernel: the first of owner, group and others that it is one of counts. */
+bool segment_may_read(const struct segment_stat *stat, uid_t uid, const gid_t *groups, size_t count)
+{
+    if (uid == 0) {
+        return true;
+    }
+    if (uid == stat->uid || uid == stat->creator_uid) {
+        return stat->mode & S_IRUSR;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (groups[i] == stat->gid || groups[i] == stat->creator_gid) {
+            return stat->mode & S_IRGRP;
+        }
+    }
+    return stat->mode & S_IROTH;
 }
 
 int segment_permit(const struct segment *segment, const struct segment_spec *spec)

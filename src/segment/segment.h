@@ -42,7 +42,7 @@ struct segment_stat {
     size_t size;
     mode_t mode;
     uid_t uid, creator_uid;
-    gid_t gid;
+    gid_t gid, creator_gid;
     pid_t creator_pid, last_pid;
     size_t attached;
     bool removed; /* marked for destruction: it ends with its last attachment */
@@ -91,6 +91,10 @@ int segment_permit(const struct segment *segment, const struct segment_spec *spe
 
 /* Would the permissions of `spec` take rights from anybody who may have attached under `stat`? */
 bool segment_narrows(const struct segment_spec *spec, const struct segment_stat *stat);
+
+/* May this user, who is in these groups, attach it to read it? As the kernel decides. */
+bool segment_may_read(const struct segment_stat *stat, uid_t uid, const gid_t *groups,
+                      size_t count);
 
 /* Locks or unlocks its pages in memory. */
 int segment_lock(const struct segment *segment, bool lock);

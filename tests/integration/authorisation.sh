@@ -140,12 +140,72 @@ test_the_ring_is_read_only() {
     wait_until '(($(segment_field 5678 nattch) == 1))'
 }
 
-# The segment's mode counts for subscribers, too: it is the kernel that attaches them.
+# assert_unreadable COMMAND…: refused, before it has seen anything of a record
+assert_unreadable() {
+    assert_eq "$("$@" peer hello=me)" \
+        'refused EACCES: the mode of the segment does not let this user read it'
+}
+
+# The segment's mode counts for subscribers, too, in both layouts: its owner, else its group, else
+# the others, as the kernel decides.
 test_a_mode_that_excludes() {
     need_other_users
-    start_daemon "$ring" 'mode = "0600";'
-    assert_contains "$(as_alice peer hello=me 2>&1)" 'Permission denied'
-    assert_admitted as_root
+    local layout
+    for layout in "$ring" ''; do
+        start_daemon "$layout" 'mode = "0600";'
+        assert_unreadable as_alice
+        wait_log 'session [0-9]+ \(uid 1000, pid [0-9]+.*\) refused: the mode of the segment'
+        assert_admitted as_root
+        stop_daemon
+        start_daemon "$layout" 'mode = "0640"; group = "2000";'
+        assert_unreadable as_alice
+        assert_admitted as_member 7,2000
+        stop_daemon
+        start_daemon "$layout" 'mode = "0604"; group = "2000";'
+        assert_admitted as_alice
+        assert_unreadable as_member 2000
+        stop_daemon
+    done
+}
+
+# … also when a reload takes the permission away: who has a session loses it, even if it has let go
+# of the segment.
+test_a_mode_that_comes_to_exclude() {
+    need_other_users
+    local layout unmap
+    for layout in "$ring" ''; do
+        for unmap in '' unmap; do
+            start_daemon "$layout" 'mode = "0644";'
+            as_alice spawn_peer hers hello=hers ${unmap:+unmap} ended
+            wait_said hers "${unmap:-welcome}"
+            configure "$layout" 'mode = "0600";'
+            reload_daemon
+            wait_said hers 'ended:'
+            assert_unreadable as_alice
+            stop_daemon
+        done
+    done
+}
+
+# A publisher reads nothing, and needs no permission for it.
+test_publishing_needs_no_mode() {
+    need_other_users
+    start_daemon "$ring" 'mode = "0600"; allow = { publish = "1000"; };' "$push"
+    echo record | "${alice[@]}" "$shm_client" --socket "$RUNTIME_DIRECTORY/shmd.sock" publish
+    assert_eq "$("$shm_client" --socket "$RUNTIME_DIRECTORY/shmd.sock" --from oldest)" record
+}
+
+# An attempt that comes to nothing changes nothing: what nobody has acknowledged stays.
+test_refused_is_as_if_never_there() {
+    need_other_users
+    start_daemon "$ring" 'mode = "0600"; allow = { subscribe = "1000"; };' "$push"
+    local client=("$shm_client" --socket "$RUNTIME_DIRECTORY/shmd.sock")
+    seq 10 | "${client[@]}" publish
+    assert_exit 1 "${alice[@]}" "${client[@]}" --timeout 5 follow
+    assert_contains "$output" 'segment' 'mode'
+    assert_exit 1 "${bob[@]}" "${client[@]}" --timeout 5 follow
+    assert_contains "$output" allow.subscribe
+    assert_eq "$("${client[@]}" read --from oldest --count 10)" "$(seq 10)" 'what is still there'
 }
 
 # Nobody gets at the page of somebody else's session, neither at its client nor at the daemon.

@@ -12,11 +12,14 @@ set -euo pipefail
 
 LONG=10000 # bytes of a record that only the large segment holds
 
-# The configurations: SMALL_LAYOUT, with LAYOUT plain or ring, and so on.
-small_plain='size = 64; mode = "0644";'
-small_ring='layout = "ring"; size = 16384; mode = "0644";'
-large_plain='size = 20000; mode = "0644";'
-large_ring='layout = "ring"; size = 262144; mode = "0644";'
+# The segments, by names that the cases make up of size and layout.
+# shellcheck disable=SC2034
+{
+    small_plain='size = 64; mode = "0644";'
+    small_ring='layout = "ring"; size = 16384; mode = "0644";'
+    large_plain='size = 20000; mode = "0644";'
+    large_ring='layout = "ring"; size = 262144; mode = "0644";'
+}
 lease='lease_ms = 60000;'
 types=(alphabet file command stream push pattern)
 
