@@ -800,7 +800,7 @@ static void a_reload_that_loses_the_segment_ends_the_daemon(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+TEST_GROUP("test-manager")
 {
     const struct CMUnitTest tests[] = {
         TEST(a_start_publishes_and_each_acknowledgement_refills),
@@ -831,7 +831,6 @@ int main(void)
         TEST(a_reload_that_loses_the_segment_ends_the_daemon),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     private_ipc_or_skip();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1034,7 +1034,7 @@ static void killed_at_any_moment_nothing_is_lost_or_logged_twice(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+TEST_GROUP("test-membership")
 {
     const struct CMUnitTest tests[] = {
         TEST(a_session_goes_on),
@@ -1075,7 +1075,6 @@ int main(void)
     };
 
     private_ipc_or_skip();
-    (void)alarm(PRIVATE_SECONDS);
     store_reserve();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -600,7 +600,7 @@ static void another_size_has_publishers_connect_again(void **state)
     assert_true(peer_is_dropped(&f->a.peer));
 }
 
-int main(void)
+TEST_GROUP("test-publishers")
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -629,7 +629,6 @@ int main(void)
 #undef TEST
 
     private_ipc_or_skip();
-    (void)alarm(PRIVATE_SECONDS);
     store_reserve();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -184,7 +184,7 @@ static void a_stop_is_told(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+TEST_GROUP("test-quiet")
 {
     const struct CMUnitTest tests[] = {
         TEST(who_says_nothing_beside_a_busy_one_becomes_quiet),
@@ -198,6 +198,5 @@ int main(void)
     };
 
     private_ipc_or_skip();
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

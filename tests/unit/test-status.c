@@ -169,7 +169,7 @@ static void a_crowd_fits_into_the_answer(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+TEST_GROUP("test-status")
 {
     const struct CMUnitTest tests[] = {
         TEST(it_says_how_the_daemon_is),
@@ -181,6 +181,5 @@ int main(void)
     };
 
     private_ipc_or_skip();
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

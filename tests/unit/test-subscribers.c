@@ -627,7 +627,7 @@ static void a_crowd_is_told(void **state)
     assert_int_equal(f->a.page->crowded, 0);
 }
 
-int main(void)
+TEST_GROUP("test-subscribers")
 {
     const struct CMUnitTest tests[] = {
         TEST(a_subscriber_gets_what_is_held),
@@ -662,6 +662,5 @@ int main(void)
     };
 
     private_ipc_or_skip();
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
