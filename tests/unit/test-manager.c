@@ -7,9 +7,8 @@
 #include "daemon/manager.h"
 
 #include "base/clock.h"
+#include "daemon.h"
 #include "daemon/reload.h"
-#include "mock.h"
-#include "private.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -116,8 +115,6 @@ static void stop(struct fixture *f)
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
-    char stream[64];
-    struct stat st;
 
     if (!f) {
         return -1;
@@ -126,13 +123,8 @@ static int set_up(void **state)
     mock_journal_reset();
     mock_shmget = NULL;
     f->directory = private_directory_new();
-    /* Our standard error is the journal. */
-    (void)fstat(STDERR_FILENO, &st);
-    (void)snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
-                   (unsigned long long)st.st_ino);
     if (!f->directory || asprintf(&f->path, "%s/shmd.conf", f->directory) < 0 ||
-        setenv("RUNTIME_DIRECTORY", f->directory, 1) < 0 ||
-        setenv("JOURNAL_STREAM", stream, 1) < 0) {
+        !daemon_set_environment(f->directory)) {
         return -1;
     }
     configure(f, "");
@@ -185,12 +177,9 @@ static void run_until_asked(struct fixture *f, size_t times)
 /* Waits for an entry of an event, and returns its index. */
 static size_t logged(const char *event)
 {
-    size_t count = 0;
-    int i;
+    int i = daemon_logged(event);
 
-    while ((i = mock_journal_find(event)) < 0) {
-        assert_true(mock_journal_wait(++count));
-    }
+    assert_true(i >= 0);
     return (size_t)i;
 }
 
