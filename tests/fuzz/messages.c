@@ -110,7 +110,7 @@ static void set_up(struct scene *scene)
     struct sessions_limits limits = {SESSIONS, SESSIONS, "*", ""};
 
     for (size_t i = 0; i < PEERS; i++) {
-        scene->peers[i] = (struct peer){.socket = -1, .fds = {-1, -1, -1, -1}};
+        scene->peers[i] = PEER_NONE;
     }
     assert(sd_event_new(&scene->event) == 0);
     assert(sessions_new(scene->event, listen_anywhere(scene), &hooks, &scene->last_id,

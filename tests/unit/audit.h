@@ -6,6 +6,8 @@
 
 #include "client/judge.h"
 
+#include "group.h"
+
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -29,23 +29,29 @@ static inline bool daemon_start(struct daemon *daemon)
            manager_new(conf, "unit", daemon->socket_path, &daemon->manager, &status) == 0;
 }
 
-/* With this configuration. Its standard error is the journal, which the test can look at. */
-static inline bool daemon_new(struct daemon *daemon, const char *conf)
+/* For a daemon in this process. Its standard error is the journal, which the test can look at. */
+static inline bool daemon_set_environment(const char *directory)
 {
     char stream[64];
     struct stat st;
 
-    *daemon = (struct daemon){.directory = private_directory_new()};
-    mock_journal_reset();
     (void)fstat(STDERR_FILENO, &st);
     (void)snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
                    (unsigned long long)st.st_ino);
+    return setenv("RUNTIME_DIRECTORY", directory, 1) == 0 &&
+           setenv("JOURNAL_STREAM", stream, 1) == 0;
+}
+
+/* With this configuration. */
+static inline bool daemon_new(struct daemon *daemon, const char *conf)
+{
+    *daemon = (struct daemon){.directory = private_directory_new()};
+    mock_journal_reset();
     return daemon->directory && chmod(daemon->directory, 0755) == 0 &&
            asprintf(&daemon->conf_path, "%s/shmd.conf", daemon->directory) > 0 &&
            asprintf(&daemon->socket_path, "%s/socket", daemon->directory) > 0 &&
            file_write(daemon->conf_path, conf, strlen(conf)) &&
-           setenv("RUNTIME_DIRECTORY", daemon->directory, 1) == 0 &&
-           setenv("JOURNAL_STREAM", stream, 1) == 0 && daemon_start(daemon);
+           daemon_set_environment(daemon->directory) && daemon_start(daemon);
 }
 
 /* What comes of what there is to do now. */
@@ -121,8 +127,7 @@ static inline int daemon_logged(const char *event)
 {
     int i = mock_journal_find(event);
 
-    for (int tries = 0; i < 0 && tries < 10000; tries++) {
-        (void)usleep(1000);
+    for (size_t count = 1; i < 0 && mock_journal_wait(count); count++) {
         i = mock_journal_find(event);
     }
     return i;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * The border to the system, where tests take its place: some calls of the tested code come here
- * (see --wrap in Makefile.am), and go on to the system unless a test has switched them.
+ * (see --wrap in tests.am), and go on to the system unless a test has switched them.
  *
- *   - sd_journal_sendv() and journal_send(): always caught. What they are given is kept, to be
- *     looked at; they can be made to block, as they do while journald is stopped, and to fail, as
- *     they do while its socket is gone.
+ *   - journal_send(): caught from the first mock_journal_reset() on. What it is given is kept, to
+ *     be looked at; it can be made to block, as it does while journald is stopped, and to fail, as
+ *     it does while its socket is gone.
  *   - shmget(), shmctl(): a test may set a function that is called instead.
  */
 #pragma once
@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <sys/shm.h>
 
-/* Forgets all entries; nothing blocks or fails any more. */
+/* Catches entries; forgets those that came so far; nothing blocks or fails any more. */
 void mock_journal_reset(void);
 
 /* From now on (false: no more), whoever sends waits; what waits has not arrived yet. */

@@ -8,6 +8,7 @@
 #include "private.h"
 #include "proto/message.h"
 #include "proto/page.h"
+#include "proto/queue.h"
 
 #include <grp.h>
 #include <poll.h>
@@ -21,7 +22,11 @@ struct peer {
     struct message_welcome welcome;
     struct page *page;
     uint64_t lost; /* what it says it has lost */
+    void *queue;   /* a publisher's, with who writes there */
+    struct ring_writer writer;
 };
+
+#define PEER_NONE ((struct peer){.socket = -1, .fds = {-1, -1, -1, -1}})
 
 /* Lets the loop do all that it has to do now. */
 static inline void run_loop(sd_event *event)
@@ -34,7 +39,7 @@ static inline bool peer_connect(struct peer *peer, const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-    *peer = (struct peer){.socket = -1, .fds = {-1, -1, -1, -1}};
+    *peer = PEER_NONE;
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
     peer->socket = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     return connect(peer->socket, (struct sockaddr *)&address, sizeof(address)) == 0;
@@ -155,6 +160,9 @@ static inline bool peer_ring(const struct peer *peer)
 
 static inline void peer_leave(struct peer *peer)
 {
+    if (peer->queue) {
+        (void)munmap(peer->queue, peer->welcome.segment_size);
+    }
     if (peer->page) {
         (void)munmap(peer->page, PAGE_SIZE);
     }
@@ -162,5 +170,5 @@ static inline void peer_leave(struct peer *peer)
         (void)fd_close(peer->fds[i]);
     }
     (void)fd_close(peer->socket);
-    *peer = (struct peer){.socket = -1, .fds = {-1, -1, -1, -1}};
+    *peer = PEER_NONE;
 }

@@ -3,11 +3,12 @@
  * What a test must have for itself, so that it can run anywhere and leaves nothing behind: an IPC
  * namespace, a directory, a child process.
  *
- * A program that makes segments calls private_ipc_or_skip() before its first test.
+ * A group that makes segments calls private_ipc_or_skip() before its first test.
  */
 #pragma once
 
 #include "base/cleanup.h"
+#include "group.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PRIVATE_SECONDS 300   /* that a program of tests may take */
+#define PRIVATE_SECONDS 300   /* that a group, or a child, may take */
 #define PRIVATE_NOBODY  65534 /* a uid and gid that is not ours */
 
 /* Ends a test that cannot run here, and says why. */
@@ -72,7 +73,7 @@ static inline bool private_user(void)
 
 /*
  * Moves this process into an IPC namespace of its own: no segment of the machine is seen, and those
- * that are made end with it. Where that is not allowed, the program ends, and says so in TAP.
+ * that are made end with it. Where that is not allowed, the group ends, and says so in TAP.
  */
 static inline void private_ipc_or_skip(void)
 {

@@ -80,13 +80,12 @@ static void threads_lose_nothing_unnoticed_where_it_does_not(void **state)
     exchange_among_threads(RING_OVERWRITE);
 }
 
-int main(void)
+TEST_GROUP("ring-threads")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_lose_nothing_where_the_writer_waits),
         cmocka_unit_test(threads_lose_nothing_unnoticed_where_it_does_not),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,7 +122,7 @@ static void a_list_names_who_is_known(void **state)
     assert_invalid(longest, longest);
 }
 
-int main(void)
+TEST_GROUP("test-access")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everybody),
@@ -134,6 +134,5 @@ int main(void)
         cmocka_unit_test(a_list_names_who_is_known),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

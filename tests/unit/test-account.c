@@ -82,7 +82,7 @@ static void shortages_pass_and_refusals_do_not(void **state)
     }
 }
 
-int main(void)
+TEST_GROUP("test-account")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(that_a_name_cannot_be_looked_up_does_not_mean_that_there_is_none),
@@ -91,6 +91,5 @@ int main(void)
         cmocka_unit_test(shortages_pass_and_refusals_do_not),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

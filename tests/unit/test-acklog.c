@@ -556,7 +556,7 @@ static void positions_that_make_no_sense_are_refused(void **state)
     assert_false(acklog_valid(&acklog));
 }
 
-int main(void)
+TEST_GROUP("test-acklog")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(an_empty_queue_is_valid_and_yields_nothing, set_up),
@@ -583,6 +583,5 @@ int main(void)
         cmocka_unit_test_setup(positions_that_make_no_sense_are_refused, set_up),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "proto/plain.h"
+#include "group.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -486,7 +487,7 @@ static void test_info_last_pid(void **state)
     assert_int_equal(info.last_pid, pid);
 }
 
-int main(void)
+TEST_GROUP("test-anonymous")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_open_refuses, set_up, tear_down),

@@ -5,6 +5,8 @@
  */
 #include "lib/backlog.h"
 
+#include "group.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -155,7 +157,7 @@ static void what_is_known_to_be_published_is_dropped(void **state)
     assert_true(backlog_is_empty(&f->backlog));
 }
 
-int main(void)
+TEST_GROUP("test-backlog")
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {

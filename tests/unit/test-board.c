@@ -242,7 +242,7 @@ static void a_ring_that_is_written_over_follows_the_fastest(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+TEST_GROUP("test-board")
 {
     const struct CMUnitTest tests[] = {
         TEST(the_state_says_which_segment_it_is),
@@ -256,6 +256,5 @@ int main(void)
         TEST(a_ring_that_is_written_over_follows_the_fastest),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

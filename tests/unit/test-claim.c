@@ -4,6 +4,8 @@
  */
 #include "client/claim.h"
 
+#include "group.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -75,7 +77,7 @@ static void test_hostile_values(void **state)
     assert_false(claim_number(&claim, CLAIM_SEQUENCE, &number));
 }
 
-int main(void)
+TEST_GROUP("test-claim")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_fields, set_up),

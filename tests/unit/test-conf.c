@@ -636,7 +636,7 @@ static void an_instance_has_a_file_of_its_name(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+TEST_GROUP("test-conf")
 {
     const struct CMUnitTest tests[] = {
         TEST(an_empty_file_is_the_default_configuration),
@@ -668,6 +668,5 @@ int main(void)
         TEST(an_instance_has_a_file_of_its_name),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

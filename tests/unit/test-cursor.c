@@ -198,7 +198,7 @@ static void a_full_queue_is_settled_likewise(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
 
-int main(void)
+TEST_GROUP("test-cursor")
 {
     const struct CMUnitTest tests[] = {
         TEST(a_cursor_is_free_until_it_is_claimed),
@@ -214,6 +214,5 @@ int main(void)
         TEST(a_full_queue_is_settled_likewise),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -213,7 +213,7 @@ static void the_journal_is_used_where_standard_error_is_the_journal(void **state
 
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
 
-int main(void)
+TEST_GROUP("test-entry")
 {
     const struct CMUnitTest tests[] = {
         TEST(every_event_has_a_name_and_an_id_of_its_own),
@@ -229,6 +229,5 @@ int main(void)
         TEST(the_journal_is_used_where_standard_error_is_the_journal),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

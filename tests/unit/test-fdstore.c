@@ -313,7 +313,7 @@ static void the_socket_that_listens_is_found_wherever_it_is(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+TEST_GROUP("test-fdstore")
 {
     const struct CMUnitTest tests[] = {
         TEST(a_session_is_kept_under_its_name_until_it_is_forgotten),
@@ -328,7 +328,6 @@ int main(void)
         TEST(the_socket_that_listens_is_found_wherever_it_is),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     store_reserve();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

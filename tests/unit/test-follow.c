@@ -6,6 +6,7 @@
  */
 #include "lib/follow.h"
 #include "proto/writer.h"
+#include "group.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -269,7 +270,7 @@ static void test_stranger_numbers(void **state)
     assert_true(take(f) < 0);
 }
 
-int main(void)
+TEST_GROUP("test-follow")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_start, set_up, tear_down),

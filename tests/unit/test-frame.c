@@ -4,6 +4,8 @@
  */
 #include "client/frame.h"
 
+#include "group.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -91,7 +93,7 @@ static void the_whole_input_is_one(void **state)
     assert_int_equal(find(FRAMING_WHOLE, "123456789", 9, false), FRAME_TOO_LONG);
 }
 
-int main(void)
+TEST_GROUP("test-frame")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_ends_with_its_newline),

@@ -373,7 +373,7 @@ static void the_end_is_told(void **state)
     assert_int_equal(frames_read(&play.frames, play.pipe[0], false), 0);
 }
 
-int main(void)
+TEST_GROUP("test-frames")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_are_records_without_their_newline),
@@ -391,6 +391,5 @@ int main(void)
         cmocka_unit_test(the_end_is_told),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,8 @@
  */
 #include "lib/gaps.h"
 
+#include "group.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -103,7 +105,7 @@ static void whatever_comes_each_loss_counts_once(void **state)
     assert_true(told > RECORDS / 4);
 }
 
-int main(void)
+TEST_GROUP("test-gaps")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_acknowledgement_has_what_was_lost_up_to_it),

@@ -4,6 +4,8 @@
  */
 #include "client/intervals.h"
 
+#include "group.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -109,7 +111,7 @@ static void test_as_flags(void **state)
     }
 }
 
-int main(void)
+TEST_GROUP("test-intervals")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_neighbours_become_one),

@@ -144,7 +144,7 @@ static void a_journal_that_is_full_is_waited_for(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+TEST_GROUP("test-journal")
 {
     const struct CMUnitTest tests[] = {
         TEST(a_field_is_a_line),
@@ -155,7 +155,6 @@ int main(void)
         TEST(a_journal_that_is_full_is_waited_for),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     if (!own_run()) {
         (void)printf("1..0 # SKIP no mount namespace of its own: %s\n", strerror(errno));
         return EXIT_SUCCESS;

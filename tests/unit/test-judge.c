@@ -284,7 +284,7 @@ static void test_nothing_grows(void **state)
     assert_int_equal(judge->users->next->sessions, 20000);
 }
 
-int main(void)
+TEST_GROUP("test-judge")
 {
     const struct CMUnitTest tests[] = {
         TEST(test_empty),

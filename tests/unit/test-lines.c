@@ -70,7 +70,7 @@ static void any_bytes_may_be_said(void **state)
     assert_memory_equal(host->words, "a\0b\x1b\xff\n", 6);
 }
 
-int main(void)
+TEST_GROUP("test-lines")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_come_in_any_pieces),
@@ -78,6 +78,5 @@ int main(void)
         cmocka_unit_test(any_bytes_may_be_said),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -462,7 +462,7 @@ static void numbers_go_on_with_the_next_daemon(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+TEST_GROUP("test-log")
 {
     const struct CMUnitTest tests[] = {
         TEST(an_event_has_what_every_entry_has),
@@ -483,6 +483,5 @@ int main(void)
         TEST(numbers_go_on_with_the_next_daemon),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,9 +7,8 @@
 #include "daemon/manager.h"
 
 #include "base/clock.h"
+#include "daemon.h"
 #include "daemon/reload.h"
-#include "mock.h"
-#include "private.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -118,8 +117,6 @@ static void stop(struct fixture *f)
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
-    char stream[64];
-    struct stat st;
 
     if (!f) {
         return -1;
@@ -128,13 +125,8 @@ static int set_up(void **state)
     mock_journal_reset();
     mock_shmget = NULL;
     f->directory = private_directory_new();
-    /* Our standard error is the journal. */
-    (void)fstat(STDERR_FILENO, &st);
-    (void)snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
-                   (unsigned long long)st.st_ino);
     if (!f->directory || asprintf(&f->path, "%s/shmd.conf", f->directory) < 0 ||
-        setenv("RUNTIME_DIRECTORY", f->directory, 1) < 0 ||
-        setenv("JOURNAL_STREAM", stream, 1) < 0) {
+        !daemon_set_environment(f->directory)) {
         return -1;
     }
     configure(f, "");
@@ -187,12 +179,9 @@ static void run_until_asked(struct fixture *f, size_t times)
 /* Waits for an entry of an event, and returns its index. */
 static size_t logged(const char *event)
 {
-    size_t count = 0;
-    int i;
+    int i = daemon_logged(event);
 
-    while ((i = mock_journal_find(event)) < 0) {
-        assert_true(mock_journal_wait(++count));
-    }
+    assert_true(i >= 0);
     return (size_t)i;
 }
 
@@ -803,7 +792,7 @@ static void a_reload_that_loses_the_segment_ends_the_daemon(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+TEST_GROUP("test-manager")
 {
     const struct CMUnitTest tests[] = {
         TEST(a_start_publishes_and_each_acknowledgement_refills),
@@ -834,7 +823,6 @@ int main(void)
         TEST(a_reload_that_loses_the_segment_ends_the_daemon),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     private_ipc_or_skip();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,9 +4,8 @@
  * happens, each record is acknowledged in the journal once, and nobody takes what is another's.
  */
 #include "base/clock.h"
-#include "daemon.h"
+#include "fixture.h"
 #include "proto/reader.h"
-#include "store.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,62 +22,6 @@
 #define DEATHS    30
 #define NUMBER    77 /* which a subscriber calls itself */
 #define ALICE     ((uid_t)4000000001)
-
-struct fixture {
-    struct daemon daemon;
-    struct store store;
-    struct peer a, b;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof(*f));
-
-    f->a = f->b = (struct peer){.socket = -1, .fds = {-1, -1, -1, -1}};
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-
-    mock_journal_reset();
-    peer_leave(&f->a);
-    peer_leave(&f->b);
-    daemon_free(&f->daemon);
-    store_close(&f->store);
-    free(f);
-    return 0;
-}
-
-static void turn(struct fixture *f)
-{
-    daemon_turn(&f->daemon);
-    store_work(&f->store);
-}
-
-static void start(struct fixture *f, const char *conf)
-{
-    assert_true(daemon_new(&f->daemon, conf));
-    assert_true(store_open(&f->store, f->daemon.directory));
-    turn(f);
-}
-
-/* The daemon goes, as if it were killed with nothing left to do. */
-static void stop(struct fixture *f)
-{
-    daemon_stop(&f->daemon, true);
-    store_work(&f->store);
-}
-
-/* The next daemon comes, and gets what was kept. */
-static void go_on(struct fixture *f)
-{
-    store_pass(&f->store);
-    assert_true(daemon_start(&f->daemon));
-    turn(f);
-}
 
 /* The next daemon comes, and gets nothing. */
 static void go_on_alone(struct fixture *f)
@@ -109,22 +52,6 @@ static void subscribe(struct fixture *f, struct peer *peer)
     struct message_hello hello = first_hello(f, peer);
 
     say_hello(f, peer, &hello);
-}
-
-static void acknowledge(struct fixture *f, const struct peer *peer, uint64_t number)
-{
-    peer_acknowledge(peer, number);
-    turn(f);
-}
-
-static uint64_t newest(const struct fixture *f)
-{
-    return board_newest(&f->daemon.manager->board);
-}
-
-static uint64_t oldest(const struct fixture *f)
-{
-    return board_oldest(&f->daemon.manager->board);
 }
 
 static struct session *find(const struct fixture *f, uint32_t id)
@@ -243,7 +170,7 @@ static void a_session_goes_on(void **state)
 {
     struct fixture *f = *state;
 
-    start(f, RING);
+    (void)start(f, RING);
     subscribe(f, &f->a);
     acknowledge(f, &f->a, 5);
     for (uint64_t number = 9; number < 60; number += 10) {
@@ -264,7 +191,7 @@ static void a_plain_session_goes_on(void **state)
 {
     struct fixture *f = *state;
 
-    start(f, PLAIN);
+    (void)start(f, PLAIN);
     subscribe(f, &f->a);
     for (uint64_t number = 1; number < 5; number++) {
         assert_int_equal(f->a.page->published, number);
@@ -280,7 +207,7 @@ static void its_bells_ring_on(void **state)
 {
     struct fixture *f = *state;
 
-    start(f, RING);
+    (void)start(f, RING);
     subscribe(f, &f->a);
     stop(f);
     go_on(f);
@@ -296,7 +223,7 @@ static void its_connection_is_heard_on(void **state)
 {
     struct fixture *f = *state;
 
-    start(f, RING);
+    (void)start(f, RING);
     subscribe(f, &f->a);
     stop(f);
     go_on(f);
@@ -313,7 +240,7 @@ static void numbers_of_sessions_go_on(void **state)
 {
     struct fixture *f = *state;
 
-    start(f, RING);
+    (void)start(f, RING);
     subscribe(f, &f->a);
     stop(f);
     go_on(f);
@@ -325,7 +252,7 @@ static void who_lied_meanwhile_is_dropped(void **state)
 {
     struct fixture *f = *state;
 
-    start(f, RING);
+    (void)start(f, RING);
     subscribe(f, &f->a);
     acknowledge(f, &f->a, 5);
     stop(f);
@@ -344,7 +271,7 @@ static void who_died_meanwhile_has_its_last_word(void **state)
     struct fixture *f = *state;
     uint32_t session;
 
-    start(f, RING);
+    (void)start(f, RING);
     subscribe(f, &f->a);
     session = f->a.welcome.session;
     acknowledge(f, &f->a, 5);
@@ -366,7 +293,7 @@ static void who_may_not_know_of_its_session_is_sent_away(void **state)
     struct fixture *f = *state;
     struct message_hello hello;
 
-    start(f, RING);
+    (void)start(f, RING);
     subscribe(f, &f->a);
     acknowledge(f, &f->a, 5);
     find(f, f->a.welcome.session)->cursor->welcomed = false;
@@ -390,7 +317,7 @@ static void a_segment_that_was_replaced_meanwhile_is_superseded(void **state)
     uint64_t before;
     int id;
 
-    start(f, RING);
+    (void)start(f, RING);
     subscribe(f, &f->a);
     acknowledge(f, &f->a, 5);
     before = newest(f);
@@ -417,7 +344,7 @@ static void where_records_are_written_over_nobody_is_evicted(void **state)
     struct fixture *f = *state;
     uint64_t end;
 
-    start(f, OVERWRITE BRIEF);
+    (void)start(f, OVERWRITE BRIEF);
     subscribe(f, &f->a);
     subscribe(f, &f->b);
     stop(f);
@@ -437,7 +364,7 @@ static void where_records_are_written_over_a_slow_reader_stays(void **state)
     struct fixture *f = *state;
     uint64_t end;
 
-    start(f, OVERWRITE BRIEF);
+    (void)start(f, OVERWRITE BRIEF);
     subscribe(f, &f->b);
     stop(f);
     go_on_alone(f);
@@ -457,7 +384,7 @@ static void who_goes_on_and_stops_is_evicted(void **state)
 {
     struct fixture *f = *state;
 
-    start(f, RING BRIEF);
+    (void)start(f, RING BRIEF);
     subscribe(f, &f->a);
     stop(f);
     peer_acknowledge(&f->a, 9);
@@ -499,7 +426,7 @@ static void without_its_page_it_is_told_to_come_again(void **state)
 {
     struct fixture *f = *state;
 
-    start(f, RING);
+    (void)start(f, RING);
     subscribe(f, &f->a);
     acknowledge(f, &f->a, 5);
     stop(f);
@@ -513,7 +440,7 @@ static void with_a_page_that_is_none_it_is_told_to_come_again(void **state)
 {
     struct fixture *f = *state;
 
-    start(f, RING);
+    (void)start(f, RING);
     subscribe(f, &f->a);
     acknowledge(f, &f->a, 5);
     stop(f);
@@ -532,7 +459,7 @@ static void without_our_bell_it_is_told_to_come_again(void **state)
     struct fixture *f = *state;
     struct message_hello hello;
 
-    start(f, RING);
+    (void)start(f, RING);
     subscribe(f, &f->a);
     acknowledge(f, &f->a, 5);
     stop(f);
@@ -551,7 +478,7 @@ static void without_its_own_bell_it_goes_on(void **state)
 {
     struct fixture *f = *state;
 
-    start(f, RING);
+    (void)start(f, RING);
     subscribe(f, &f->a);
     acknowledge(f, &f->a, 5);
     stop(f);
@@ -567,7 +494,7 @@ static void without_its_own_bell_it_goes_on(void **state)
  */
 static void lose_all(struct fixture *f, const char *conf)
 {
-    start(f, conf);
+    (void)start(f, conf);
     subscribe(f, &f->a);
     acknowledge(f, &f->a, 5);
     stop(f);
@@ -596,7 +523,7 @@ static void a_plain_record_is_held(void **state)
     struct fixture *f = *state;
     struct message_hello hello;
 
-    start(f, PLAIN);
+    (void)start(f, PLAIN);
     subscribe(f, &f->a);
     acknowledge(f, &f->a, 1);
     stop(f);
@@ -660,7 +587,7 @@ static void who_comes_back_before_it_went_is_heard_once_more(void **state)
     struct fixture *f = *state;
     struct message_hello hello;
 
-    start(f, RING);
+    (void)start(f, RING);
     subscribe(f, &f->a);
     acknowledge(f, &f->a, 5);
     peer_acknowledge(&f->a, 9);
@@ -794,9 +721,9 @@ static void what_it_lost_meanwhile_is_believed_as_far_as_it_can_be(void **state)
         (void)come_back(f, &hello);
         assert_logged_with(f, f->a.welcome.session, 1, 9, losses[i].believed);
         (void)tear_down(state);
-        (void)set_up(state);
+        (void)set_up_with_store(state);
     }
-    start(*state, RING);
+    (void)start(*state, RING);
 }
 
 static void where_nothing_is_written_over_nothing_is_lost(void **state)
@@ -821,7 +748,7 @@ static void what_it_lost_counts_under_another_configuration(void **state)
         struct fixture *f = fresh;
         int entry;
 
-        start(f, OVERWRITE);
+        (void)start(f, OVERWRITE);
         subscribe(f, &f->a);
         stop(f);
         f->a.lost = 3;
@@ -834,9 +761,9 @@ static void what_it_lost_counts_under_another_configuration(void **state)
         assert_int_equal(mock_journal_number((size_t)entry, "SHMD_RECORD_LAST"), 9);
         assert_int_equal(mock_journal_number((size_t)entry, "SHMD_RECORDS"), 6);
         (void)tear_down(state);
-        (void)set_up(state);
+        (void)set_up_with_store(state);
     }
-    start(*state, RING);
+    (void)start(*state, RING);
 }
 
 static void who_does_not_come_back_is_evicted(void **state)
@@ -860,9 +787,9 @@ static void who_does_not_come_back_is_evicted(void **state)
         hello = hello_again(&f->a, 9); /* too late, but welcome */
         assert_int_equal(come_back(f, &hello), 10);
         (void)tear_down(state);
-        (void)set_up(state);
+        (void)set_up_with_store(state);
     }
-    start(*state, RING);
+    (void)start(*state, RING);
 }
 
 /* Those who are away do not keep out those who come. */
@@ -897,7 +824,7 @@ static void a_cursor_that_cannot_be_is_given_up(void **state)
     CLEANUP(free_cleanup) char *path = NULL;
     CLEANUP(fd_close_cleanup) int fd = -1;
 
-    start(f, RING);
+    (void)start(f, RING);
     subscribe(f, &f->a);
     acknowledge(f, &f->a, 5);
     path = strdup(f->daemon.manager->state->path);
@@ -921,7 +848,7 @@ static void without_the_state_everybody_begins_anew(void **state)
     CLEANUP(free_cleanup) char *path = NULL;
     struct message_hello hello;
 
-    start(f, RING);
+    (void)start(f, RING);
     subscribe(f, &f->a);
     path = strdup(f->daemon.manager->state->path);
     stop(f);
@@ -1007,7 +934,7 @@ static void killed_at_any_moment_nothing_is_lost_or_logged_twice(void **state)
     unsigned seed = 1;
     char *map;
 
-    start(f, RING);
+    (void)start(f, RING);
     stop(f);
     mock_journal_block(true);
     for (int i = 0; i < DEATHS; i++) {
@@ -1032,9 +959,9 @@ static void killed_at_any_moment_nothing_is_lost_or_logged_twice(void **state)
     (void)shmdt(map);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_with_store, tear_down)
 
-int main(void)
+TEST_GROUP("test-membership")
 {
     const struct CMUnitTest tests[] = {
         TEST(a_session_goes_on),
@@ -1075,7 +1002,6 @@ int main(void)
     };
 
     private_ipc_or_skip();
-    (void)alarm(PRIVATE_SECONDS);
     store_reserve();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,7 +71,7 @@ static void another_magic_version_or_type_is_none(void **state)
     assert_false(is_hello(&message, sizeof(message)));
 }
 
-int main(void)
+TEST_GROUP("test-message")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_is_one),
@@ -80,6 +80,5 @@ int main(void)
         cmocka_unit_test(another_magic_version_or_type_is_none),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

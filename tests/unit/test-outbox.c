@@ -422,7 +422,7 @@ static void killed_at_any_moment_each_line_is_written_once(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+TEST_GROUP("test-outbox")
 {
     const struct CMUnitTest tests[] = {
         TEST(what_was_never_sent_stays),
@@ -441,6 +441,5 @@ int main(void)
         TEST(killed_at_any_moment_each_entry_arrives_once),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -184,7 +184,7 @@ static void no_wake_up_is_lost(void **state)
     (void)close(bells[1]);
 }
 
-int main(void)
+TEST_GROUP("test-page")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_sleeps_must_be_rung),
@@ -195,6 +195,5 @@ int main(void)
         cmocka_unit_test(no_wake_up_is_lost),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -208,7 +208,7 @@ static void seconds_that_are_none_are_refused(void **state)
     }
 }
 
-int main(void)
+TEST_GROUP("test-parse")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_decimal_or_hexadecimal),
@@ -221,6 +221,5 @@ int main(void)
         cmocka_unit_test(seconds_that_are_none_are_refused),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

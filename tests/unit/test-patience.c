@@ -48,7 +48,7 @@ static void who_is_not_to_look_does_not(void **state)
     assert_false(patience_lasts(&patience, &now));
 }
 
-int main(void)
+TEST_GROUP("test-patience")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(news_that_comes_soon_is_looked_for_again),
@@ -56,6 +56,5 @@ int main(void)
         cmocka_unit_test(who_is_not_to_look_does_not),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -172,7 +172,7 @@ static void one_that_does_not_fit_is_left_to_be_rejected(void **state)
     assert_int_equal(answers.length, 5000);
 }
 
-int main(void)
+TEST_GROUP("test-pattern")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_is_its_number_and_letters),
@@ -183,6 +183,5 @@ int main(void)
         cmocka_unit_test(one_that_does_not_fit_is_left_to_be_rejected),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -365,7 +365,7 @@ static void a_reader_never_sees_a_mixture_of_two_records(void **state)
     assert_int_equal(race.mixtures, 0);
 }
 
-int main(void)
+TEST_GROUP("test-plain")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_that_fits_has_no_fault),
@@ -385,6 +385,5 @@ int main(void)
         cmocka_unit_test(a_reader_never_sees_a_mixture_of_two_records),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -263,7 +263,7 @@ static void settings_are_checked(void **state)
     }
 }
 
-int main(void)
+TEST_GROUP("test-program")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_it_writes_and_says_comes),
@@ -277,6 +277,5 @@ int main(void)
         cmocka_unit_test(settings_are_checked),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,10 +4,8 @@
  * daemon; they have their turns; and nobody who hands in nonsense harms the others. Their side is
  * played by peer.h and queue.h, the loop by daemon.h.
  */
-#include "daemon.h"
 #include "daemon/reload.h"
-#include "proto/queue.h"
-#include "store.h"
+#include "fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,72 +19,11 @@
 #define NUMBER 77 /* which a publisher calls itself */
 #define DEATHS 30
 
-struct publisher {
-    struct peer peer;
-    void *queue;
-    struct ring_writer writer;
-};
-
-struct fixture {
-    struct daemon daemon;
-    struct store store;
-    struct publisher a, b;
-    struct peer reader;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof(*f));
-
-    f->reader = f->a.peer = f->b.peer = (struct peer){.socket = -1, .fds = {-1, -1, -1, -1}};
-    *state = f;
-    return 0;
-}
-
-static void leave(struct publisher *publisher)
-{
-    if (publisher->queue) {
-        (void)munmap(publisher->queue, publisher->peer.welcome.segment_size);
-        publisher->queue = NULL;
-    }
-    peer_leave(&publisher->peer);
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-
-    mock_journal_reset();
-    leave(&f->a);
-    leave(&f->b);
-    peer_leave(&f->reader);
-    daemon_free(&f->daemon);
-    store_close(&f->store);
-    free(f);
-    return 0;
-}
-
-static void turn(struct fixture *f)
-{
-    daemon_turn(&f->daemon);
-    store_work(&f->store);
-}
-
-static void start(struct fixture *f, const char *conf)
-{
-    assert_true(daemon_new(&f->daemon, conf));
-    assert_true(store_open(&f->store, f->daemon.directory));
-    turn(f);
-}
-
 /* The daemon ends, and the next one gets what was kept. */
 static void start_again(struct fixture *f)
 {
-    daemon_stop(&f->daemon, true);
-    store_work(&f->store);
-    store_pass(&f->store);
-    assert_true(daemon_start(&f->daemon));
-    turn(f);
+    stop(f);
+    go_on(f);
 }
 
 static struct message_hello hello_of(uint64_t after)
@@ -101,20 +38,19 @@ static struct message_hello hello_of(uint64_t after)
 }
 
 /* Its error, or 0. */
-static int say_hello(struct fixture *f, struct publisher *publisher,
-                     const struct message_hello *hello)
+static int say_hello(struct fixture *f, struct peer *publisher, const struct message_hello *hello)
 {
-    struct message_welcome *welcome = &publisher->peer.welcome;
+    struct message_welcome *welcome = &publisher->welcome;
     int r;
 
-    assert_true(peer_connect(&publisher->peer, f->daemon.socket_path));
+    assert_true(peer_connect(publisher, f->daemon.socket_path));
     run_loop(f->daemon.manager->event);
-    r = peer_subscribe(&publisher->peer, f->daemon.manager->event, hello);
+    r = peer_subscribe(publisher, f->daemon.manager->event, hello);
     if (r < 0) {
         return r;
     }
-    publisher->queue = mmap(NULL, welcome->segment_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-                            publisher->peer.fds[3], 0);
+    publisher->queue =
+        mmap(NULL, welcome->segment_size, PROT_READ | PROT_WRITE, MAP_SHARED, publisher->fds[3], 0);
     assert_ptr_not_equal(publisher->queue, MAP_FAILED);
     publisher->writer = queue_writer(publisher->queue, welcome->segment_size, welcome->first);
     turn(f);
@@ -122,7 +58,7 @@ static int say_hello(struct fixture *f, struct publisher *publisher,
 }
 
 /* One that is another one than all before. */
-static void publishes(struct fixture *f, struct publisher *publisher)
+static void publishes(struct fixture *f, struct peer *publisher)
 {
     struct message_hello hello = hello_of(0);
 
@@ -130,21 +66,16 @@ static void publishes(struct fixture *f, struct publisher *publisher)
     assert_int_equal(say_hello(f, publisher, &hello), 0);
 }
 
-static void hand_in(struct publisher *publisher, const char *record)
+static void hand_in(struct peer *publisher, const char *record)
 {
     assert_true(ring_has_room(&publisher->writer, strlen(record)));
     memcpy(ring_reserve(&publisher->writer, strlen(record)), record, strlen(record));
     (void)ring_commit(&publisher->writer, strlen(record));
 }
 
-static uint64_t confirmed(const struct publisher *publisher)
+static uint64_t confirmed(const struct peer *publisher)
 {
-    return publisher->peer.page->published;
-}
-
-static uint64_t newest(const struct fixture *f)
-{
-    return board_newest(&f->daemon.manager->board);
+    return publisher->page->published;
 }
 
 /* A record of the ring, with a NUL. */
@@ -172,12 +103,12 @@ static void who_may_not_publish_is_refused(void **state)
     struct message_hello hello = hello_of(0);
     struct fixture *f = *state;
 
-    start(f, RING);
+    (void)start(f, RING);
     assert_int_equal(say_hello(f, &f->a, &hello), -EOPNOTSUPP);
-    peer_leave(&f->a.peer);
+    peer_leave(&f->a);
     hello.start = MESSAGE_START_NEXT;
     assert_int_equal(say_hello(f, &f->a, &hello), -EPROTO);
-    peer_leave(&f->a.peer);
+    peer_leave(&f->a);
     hello = hello_of(UINT64_MAX);
     assert_int_equal(say_hello(f, &f->a, &hello), -EPROTO);
 }
@@ -190,14 +121,14 @@ static void another_user_is_refused_unless_it_is_allowed(void **state)
     if (geteuid() != 0) {
         skip();
     }
-    start(f, RING PUSH "allow = { publish = \"4000000001\"; };");
-    assert_true(peer_connect_as(&f->a.peer, f->daemon.socket_path, 4000000002, 1, NULL, 0));
+    (void)start(f, RING PUSH "allow = { publish = \"4000000001\"; };");
+    assert_true(peer_connect_as(&f->a, f->daemon.socket_path, 4000000002, 1, NULL, 0));
     run_loop(f->daemon.manager->event);
-    assert_int_equal(peer_subscribe(&f->a.peer, f->daemon.manager->event, &hello), -EPERM);
-    peer_leave(&f->a.peer);
-    assert_true(peer_connect_as(&f->a.peer, f->daemon.socket_path, 4000000001, 1, NULL, 0));
+    assert_int_equal(peer_subscribe(&f->a, f->daemon.manager->event, &hello), -EPERM);
+    peer_leave(&f->a);
+    assert_true(peer_connect_as(&f->a, f->daemon.socket_path, 4000000001, 1, NULL, 0));
     run_loop(f->daemon.manager->event);
-    assert_int_equal(peer_subscribe(&f->a.peer, f->daemon.manager->event, &hello), 0);
+    assert_int_equal(peer_subscribe(&f->a, f->daemon.manager->event, &hello), 0);
 }
 
 static void the_welcome_says_what_fits(void **state)
@@ -205,11 +136,11 @@ static void the_welcome_says_what_fits(void **state)
     struct message_hello hello = hello_of(41);
     struct fixture *f = *state;
 
-    start(f, RING PUSH);
+    (void)start(f, RING PUSH);
     assert_int_equal(say_hello(f, &f->a, &hello), 0);
-    assert_int_equal(f->a.peer.welcome.first, 42);
-    assert_int_equal(f->a.peer.welcome.position, board_longest(&f->daemon.manager->board));
-    assert_int_equal(f->a.peer.welcome.segment_size, queue_size(f->a.peer.welcome.position));
+    assert_int_equal(f->a.welcome.first, 42);
+    assert_int_equal(f->a.welcome.position, board_longest(&f->daemon.manager->board));
+    assert_int_equal(f->a.welcome.segment_size, queue_size(f->a.welcome.position));
     assert_int_equal(confirmed(&f->a), 41);
 }
 
@@ -217,7 +148,7 @@ static void what_is_handed_in_is_published_and_confirmed(void **state)
 {
     struct fixture *f = *state;
 
-    start(f, RING PUSH);
+    (void)start(f, RING PUSH);
     publishes(f, &f->a);
     assert_int_equal(newest(f), 0);
     hand_in(&f->a, "one");
@@ -229,18 +160,18 @@ static void what_is_handed_in_is_published_and_confirmed(void **state)
     assert_string_equal(published(f, 2), "");
     assert_string_equal(published(f, 3), "three");
     assert_int_equal(confirmed(&f->a), 3);
-    assert_int_equal(f->a.peer.page->position, 3 * RING_LINE);
-    assert_int_equal(f->a.peer.page->rejected, 0);
+    assert_int_equal(f->a.page->position, 3 * RING_LINE);
+    assert_int_equal(f->a.page->rejected, 0);
 }
 
 static void what_one_that_goes_has_handed_in_is_published(void **state)
 {
     struct fixture *f = *state;
 
-    start(f, RING PUSH);
+    (void)start(f, RING PUSH);
     publishes(f, &f->a);
     hand_in(&f->a, "last");
-    leave(&f->a);
+    peer_leave(&f->a);
     turn(f);
     assert_int_equal(newest(f), 1);
     assert_int_equal(sessions(f), 0);
@@ -254,7 +185,7 @@ static void publishers_have_their_turns(void **state)
     struct fixture *f = *state;
     size_t of_a = 0;
 
-    start(f, RING PUSH);
+    (void)start(f, RING PUSH);
     publishes(f, &f->a);
     publishes(f, &f->b);
     for (int i = 0; i < 100; i++) {
@@ -277,7 +208,7 @@ static void nothing_is_taken_for_which_there_is_no_room(void **state)
     struct fixture *f = *state;
     uint64_t full, taken;
 
-    start(f, SMALL PUSH);
+    (void)start(f, SMALL PUSH);
     assert_int_equal(daemon_subscribe(&f->daemon, &f->reader), 0);
     publishes(f, &f->a);
     while (ring_has_room(&f->a.writer, 5)) {
@@ -288,7 +219,7 @@ static void nothing_is_taken_for_which_there_is_no_room(void **state)
     taken = confirmed(&f->a);
     assert_int_equal(taken, full);
     assert_true(taken < f->a.writer.number - 1);
-    assert_int_equal(f->a.peer.page->daemon_sleeps, 0); /* of no news to it */
+    assert_int_equal(f->a.page->daemon_sleeps, 0); /* of no news to it */
     peer_acknowledge(&f->reader, full);
     turn(f);
     assert_true(newest(f) > full);
@@ -302,7 +233,7 @@ static void what_cannot_lie_there_is_rejected_and_the_rest_goes_on(void **state)
     struct fixture *f = *state;
     int i;
 
-    start(f, PLAIN PUSH);
+    (void)start(f, PLAIN PUSH);
     publishes(f, &f->a);
     hand_in(&f->a, "");
     hand_in(&f->a, "*");
@@ -311,7 +242,7 @@ static void what_cannot_lie_there_is_rejected_and_the_rest_goes_on(void **state)
     turn(f);
     assert_int_equal(newest(f), 1);
     assert_int_equal(confirmed(&f->a), 4);
-    assert_int_equal(f->a.peer.page->rejected, 3);
+    assert_int_equal(f->a.page->rejected, 3);
     assert_int_equal(f->daemon.manager->state->file->rejected, 3);
     i = daemon_logged("record-rejected");
     assert_true(i >= 0);
@@ -323,7 +254,7 @@ static void what_does_not_fit_any_more_is_rejected(void **state)
     struct fixture *f = *state;
     int i;
 
-    start(f, RING PUSH);
+    (void)start(f, RING PUSH);
     publishes(f, &f->a);
     queue_leave_out(&f->a.writer, 70000);
     hand_in(&f->a, "good");
@@ -331,7 +262,7 @@ static void what_does_not_fit_any_more_is_rejected(void **state)
     assert_int_equal(newest(f), 1);
     assert_string_equal(published(f, 1), "good");
     assert_int_equal(confirmed(&f->a), 2);
-    assert_int_equal(f->a.peer.page->rejected, 1);
+    assert_int_equal(f->a.page->rejected, 1);
     i = daemon_logged("record-rejected");
     assert_true(i >= 0);
     assert_int_equal(mock_journal_number((size_t)i, "SHMD_BYTES"), 70000);
@@ -347,7 +278,7 @@ static void who_breaks_its_queue_is_thrown_out(void **state)
     };
     struct fixture *f = *state;
 
-    start(f, RING PUSH);
+    (void)start(f, RING PUSH);
     publishes(f, &f->b);
     for (size_t i = 0; i < sizeof(nonsense) / sizeof(nonsense[0]); i++) {
         struct ring_record *record;
@@ -357,9 +288,9 @@ static void who_breaks_its_queue_is_thrown_out(void **state)
         record->length = nonsense[i].length;
         atomic_store(&record->number, nonsense[i].number);
         turn(f);
-        assert_int_equal(f->a.peer.page->state, PAGE_EVICTED);
-        assert_true(peer_is_dropped(&f->a.peer));
-        leave(&f->a);
+        assert_int_equal(f->a.page->state, PAGE_EVICTED);
+        assert_true(peer_is_dropped(&f->a));
+        peer_leave(&f->a);
         hand_in(&f->b, "goes on");
         turn(f);
         assert_int_equal(confirmed(&f->b), i + 1);
@@ -372,11 +303,11 @@ static void who_only_wraps_is_thrown_out(void **state)
 {
     struct fixture *f = *state;
 
-    start(f, RING PUSH);
+    (void)start(f, RING PUSH);
     publishes(f, &f->a);
     atomic_store(&ring_writer_at(&f->a.writer, 0)->number, RING_WRAP);
     turn(f);
-    assert_int_equal(f->a.peer.page->state, PAGE_EVICTED);
+    assert_int_equal(f->a.page->state, PAGE_EVICTED);
     assert_int_equal(sessions(f), 0);
 }
 
@@ -387,18 +318,18 @@ static void live_and_die(struct fixture *f, const char *conf, bool kept)
 {
     uint64_t number = 0;
 
-    start(f, conf);
+    (void)start(f, conf);
     for (int i = 0; i < DEATHS; i++) {
         struct message_hello hello = hello_of(f->a.queue ? confirmed(&f->a) : 0);
         char record[16];
 
         if (f->a.queue && !kept) {
             memcpy(hello.epoch, &f->daemon.manager->state->file->epoch, sizeof(hello.epoch));
-            leave(&f->a);
+            peer_leave(&f->a);
         }
         if (!f->a.queue) {
             assert_int_equal(say_hello(f, &f->a, &hello), 0);
-            assert_int_equal(f->a.peer.welcome.first, number + 1);
+            assert_int_equal(f->a.welcome.first, number + 1);
         }
         (void)snprintf(record, sizeof(record), "%d", i);
         hand_in(&f->a, record);
@@ -418,7 +349,7 @@ static void live_and_die(struct fixture *f, const char *conf, bool kept)
         assert_int_equal(newest(f), number);
         assert_int_equal(sessions(f), 1);
         if (kept) {
-            queue_release(&f->a.writer, f->a.peer.page->position);
+            queue_release(&f->a.writer, f->a.page->position);
         }
     }
 }
@@ -438,7 +369,7 @@ static void what_is_handed_in_meanwhile_is_published(void **state)
 {
     struct fixture *f = *state;
 
-    start(f, RING PUSH);
+    (void)start(f, RING PUSH);
     publishes(f, &f->a);
     hand_in(&f->a, "before");
     turn(f);
@@ -458,12 +389,12 @@ static void what_the_dead_leave_to_the_next_daemon_is_published(void **state)
 {
     struct fixture *f = *state;
 
-    start(f, RING PUSH);
+    (void)start(f, RING PUSH);
     publishes(f, &f->a);
     daemon_stop(&f->daemon, true);
     store_work(&f->store);
     hand_in(&f->a, "will");
-    leave(&f->a);
+    peer_leave(&f->a);
     store_work(&f->store);
     store_pass(&f->store);
     assert_true(daemon_start(&f->daemon));
@@ -480,7 +411,7 @@ static void records_that_were_published_are_not_published_again(void **state)
     struct fixture *f = *state;
     struct cursor *cursor;
 
-    start(f, RING PUSH);
+    (void)start(f, RING PUSH);
     assert_int_equal(say_hello(f, &f->a, &hello), 0);
     hand_in(&f->a, "one");
     queue_leave_out(&f->a.writer, 70000);
@@ -495,7 +426,7 @@ static void records_that_were_published_are_not_published_again(void **state)
     start_again(f);
     assert_int_equal(newest(f), 3);
     assert_int_equal(confirmed(&f->a), 4);
-    assert_int_equal(f->a.peer.page->rejected, 1);
+    assert_int_equal(f->a.page->rejected, 1);
     assert_int_equal(f->daemon.manager->state->file->rejected, 1);
     hand_in(&f->a, "four");
     turn(f);
@@ -508,7 +439,7 @@ static void what_several_hand_in_at_once_is_each_ones_own(void **state)
 {
     struct fixture *f = *state;
 
-    start(f, RING PUSH);
+    (void)start(f, RING PUSH);
     publishes(f, &f->a);
     publishes(f, &f->b);
     for (int i = 0; i < 20; i++) {
@@ -537,14 +468,14 @@ static void another_source_comes_behind_what_was_handed_in(void **state)
 {
     struct fixture *f = *state;
 
-    start(f, RING PUSH);
+    (void)start(f, RING PUSH);
     publishes(f, &f->a);
     hand_in(&f->a, "first");
     reload(f, RING);
     turn(f);
     assert_string_equal(published(f, 1), "first");
     assert_string_equal(published(f, 2), "abcdefghijklmnopqrstuvwxyz");
-    assert_int_equal(f->a.peer.page->state, PAGE_CLOSING);
+    assert_int_equal(f->a.page->state, PAGE_CLOSING);
     assert_int_equal(confirmed(&f->a), 1);
     assert_int_equal(sessions(f), 0);
 }
@@ -555,13 +486,13 @@ static void what_the_next_daemon_has_no_source_for_is_counted(void **state)
     struct fixture *f = *state;
     int i;
 
-    start(f, RING PUSH);
+    (void)start(f, RING PUSH);
     publishes(f, &f->a);
     daemon_stop(&f->daemon, true);
     store_work(&f->store);
     hand_in(&f->a, "one");
     hand_in(&f->a, "two");
-    leave(&f->a);
+    peer_leave(&f->a);
     store_work(&f->store);
     store_pass(&f->store);
     assert_true(file_write(f->daemon.conf_path, RING, strlen(RING)));
@@ -577,32 +508,32 @@ static void another_key_has_publishers_connect_again(void **state)
 {
     struct fixture *f = *state;
 
-    start(f, RING PUSH);
+    (void)start(f, RING PUSH);
     publishes(f, &f->a);
     reload(f, RING PUSH "key = 77; ");
     turn(f);
-    assert_int_equal(f->a.peer.page->state, PAGE_CLOSING);
-    assert_true(peer_is_dropped(&f->a.peer));
+    assert_int_equal(f->a.page->state, PAGE_CLOSING);
+    assert_true(peer_is_dropped(&f->a));
 }
 
 static void another_size_has_publishers_connect_again(void **state)
 {
     struct fixture *f = *state;
 
-    start(f, RING PUSH);
+    (void)start(f, RING PUSH);
     publishes(f, &f->a);
     hand_in(&f->a, "first");
     reload(f, SMALL PUSH);
     turn(f);
     assert_int_equal(newest(f), 1);
-    assert_int_equal(f->a.peer.page->state, PAGE_CLOSING);
+    assert_int_equal(f->a.page->state, PAGE_CLOSING);
     assert_int_equal(confirmed(&f->a), 1);
-    assert_true(peer_is_dropped(&f->a.peer));
+    assert_true(peer_is_dropped(&f->a));
 }
 
-int main(void)
+TEST_GROUP("test-publishers")
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_with_store, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(who_may_not_publish_is_refused),
         TEST(another_user_is_refused_unless_it_is_allowed),
@@ -629,7 +560,6 @@ int main(void)
 #undef TEST
 
     private_ipc_or_skip();
-    (void)alarm(PRIVATE_SECONDS);
     store_reserve();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

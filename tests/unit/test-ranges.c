@@ -260,7 +260,7 @@ static void test_entries_without_sessions(void **state)
     assert_int_equal(judge->users->sessions, 1);
 }
 
-int main(void)
+TEST_GROUP("test-ranges")
 {
     const struct CMUnitTest tests[] = {
         TEST(test_one_session),

@@ -622,7 +622,7 @@ static void killed_at_any_instruction_the_next_daemon_goes_on(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+TEST_GROUP("test-record")
 {
     const struct CMUnitTest tests[] = {
         TEST(there_is_no_record_at_first),
@@ -652,6 +652,5 @@ int main(void)
         TEST(killed_at_any_instruction_the_next_daemon_goes_on),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

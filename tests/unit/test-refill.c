@@ -75,7 +75,7 @@ static void a_delivery_forgets_the_failures(void **state)
     assert_int_equal(refill_failed(&refill), REFILL_PAUSE_MIN);
 }
 
-int main(void)
+TEST_GROUP("test-refill")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_source_is_asked_once_at_a_time),
@@ -85,6 +85,5 @@ int main(void)
         cmocka_unit_test(a_delivery_forgets_the_failures),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

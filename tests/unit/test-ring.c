@@ -512,7 +512,7 @@ static void what_is_copied_while_it_is_written_over_is_whole_or_nothing(void **s
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+TEST_GROUP("test-ring")
 {
     const struct CMUnitTest tests[] = {
         TEST(a_formatted_ring_says_what_it_is),
@@ -536,6 +536,5 @@ int main(void)
         TEST(what_is_copied_while_it_is_written_over_is_whole_or_nothing),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -216,7 +216,7 @@ static void a_text_may_end_anywhere(void **state)
     assert_becomes("key = 1; #", "key = 1; #\n");
 }
 
-int main(void)
+TEST_GROUP("test-scan")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_libconfig_understands_is_left_alone),
@@ -231,6 +231,5 @@ int main(void)
         cmocka_unit_test(a_text_may_end_anywhere),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

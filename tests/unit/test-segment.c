@@ -689,7 +689,7 @@ static void what_was_removed_is_known_to_be(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+TEST_GROUP("test-segment")
 {
     const struct CMUnitTest tests[] = {
         TEST(a_key_that_nobody_holds_is_absent),
@@ -723,7 +723,6 @@ int main(void)
         TEST(what_was_removed_is_known_to_be),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     private_ipc_or_skip();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

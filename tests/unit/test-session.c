@@ -284,7 +284,7 @@ static void our_bell_can_be_filled_and_still_be_watched(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+TEST_GROUP("test-session")
 {
     const struct CMUnitTest tests[] = {
         TEST(a_fresh_page_is_all_zeros),
@@ -307,7 +307,6 @@ int main(void)
         TEST(our_bell_can_be_filled_and_still_be_watched),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     (void)signal(SIGPIPE, SIG_IGN); /* as the daemon does */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -633,7 +633,7 @@ static void a_path_that_is_too_long_is_refused(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+TEST_GROUP("test-sessions")
 {
     const struct CMUnitTest tests[] = {
         TEST(a_subscriber_is_welcome),
@@ -663,7 +663,6 @@ int main(void)
         TEST(a_path_that_is_too_long_is_refused),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     (void)signal(SIGPIPE, SIG_IGN); /* as the daemon does */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -180,7 +180,7 @@ static void a_program_that_is_not_there_fails(void **state)
     assert_fails(host, "/no/such/program: No such file or directory");
 }
 
-int main(void)
+TEST_GROUP("test-source-command")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_record_is_the_output_of_one_run),
@@ -194,6 +194,5 @@ int main(void)
         cmocka_unit_test(a_program_that_is_not_there_fails),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

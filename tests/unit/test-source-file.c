@@ -362,7 +362,7 @@ static void settings_are_checked(void **state)
     assert_null(source_check(&source_file, &settings, &setting));
 }
 
-int main(void)
+TEST_GROUP("test-source-file")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_record_is_the_content_now),
@@ -381,6 +381,5 @@ int main(void)
         cmocka_unit_test(settings_are_checked),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

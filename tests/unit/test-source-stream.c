@@ -569,7 +569,7 @@ static void settings_are_checked(void **state)
     }
 }
 
-int main(void)
+TEST_GROUP("test-source-stream")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_record_is_the_next_line),
@@ -598,6 +598,5 @@ int main(void)
         cmocka_unit_test(settings_are_checked),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -145,7 +145,7 @@ static void a_source_that_does_not_open_says_why(void **state)
     assert_null(source);
 }
 
-int main(void)
+TEST_GROUP("test-source")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_source_is_found_by_its_name),
@@ -156,6 +156,5 @@ int main(void)
         cmocka_unit_test(a_source_that_does_not_open_says_why),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -709,7 +709,7 @@ static void the_directory_of_a_user_is_its_own(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+TEST_GROUP("test-state")
 {
     const struct CMUnitTest tests[] = {
         TEST(without_a_file_an_epoch_begins),
@@ -738,7 +738,6 @@ int main(void)
         TEST(the_directory_of_a_user_is_its_own),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     private_ipc_or_skip();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

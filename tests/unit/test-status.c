@@ -4,7 +4,7 @@
  */
 #include "daemon/status.h"
 
-#include "daemon.h"
+#include "fixture.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -15,32 +15,12 @@
 #define RING  "layout = \"ring\"; mode = \"0644\"; size = 4096; spin_us = 0; "
 #define ALICE ((uid_t)4000000001)
 
-struct fixture {
-    struct daemon daemon;
-    struct peer peer;
-};
-
-static int set_up(void **state)
+static int set_up_daemon(void **state)
 {
-    struct fixture *f = calloc(1, sizeof(*f));
+    int r = set_up(state);
 
-    f->peer = (struct peer){.socket = -1, .fds = {-1, -1, -1, -1}};
-    *state = f;
-    if (!daemon_new(&f->daemon, RING)) {
-        return -1;
-    }
-    daemon_turn(&f->daemon);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-
-    peer_leave(&f->peer);
-    daemon_free(&f->daemon);
-    free(f);
-    return 0;
+    (void)start(*state, RING);
+    return r;
 }
 
 /* As this user is told; freed by the caller. */
@@ -81,12 +61,12 @@ static void it_says_how_a_subscriber_is(void **state)
 {
     struct fixture *f = *state;
     CLEANUP(free_cleanup) char *expected = NULL;
-    uint64_t newest;
+    uint64_t last;
 
-    assert_int_equal(daemon_subscribe(&f->daemon, &f->peer), 0);
-    peer_acknowledge(&f->peer, 5);
+    assert_int_equal(daemon_subscribe(&f->daemon, &f->a), 0);
+    peer_acknowledge(&f->a, 5);
     daemon_turn(&f->daemon);
-    newest = board_newest(&f->daemon.manager->board);
+    last = newest(f);
     assert_true(
         asprintf(
             &expected,
@@ -94,7 +74,7 @@ static void it_says_how_a_subscriber_is(void **state)
             "\"role\":\"subscriber\",\"pid\":%d,\"uid\":%u,\"gid\":%u,\"name\":\"peer\","
             "\"acknowledged\":5,"
             "\"behind\":%" PRIu64 ",\"lost\":0,\"lease_left_ms\":",
-            (int)getpid(), (unsigned)geteuid(), (unsigned)getegid(), newest - 5) > 0);
+            (int)getpid(), (unsigned)geteuid(), (unsigned)getegid(), last - 5) > 0);
     daemon_flush(&f->daemon);
     assert_true(says(f, 0, expected));
 }
@@ -108,9 +88,9 @@ static void others_are_shown_to_root_only(void **state)
     if (geteuid() != 0) {
         skip();
     }
-    assert_true(peer_connect_as(&f->peer, f->daemon.socket_path, ALICE, ALICE, NULL, 0));
+    assert_true(peer_connect_as(&f->a, f->daemon.socket_path, ALICE, ALICE, NULL, 0));
     run_loop(f->daemon.manager->event);
-    assert_int_equal(peer_subscribe(&f->peer, f->daemon.manager->event, &hello), 0);
+    assert_int_equal(peer_subscribe(&f->a, f->daemon.manager->event, &hello), 0);
     assert_true(says(f, 0, "\"name\":\"peer\""));
     assert_true(says(f, geteuid(), "\"name\":\"peer\""));
     assert_true(says(f, ALICE, "\"name\":\"peer\""));
@@ -122,7 +102,7 @@ static void who_only_asks_is_no_subscriber(void **state)
 {
     struct fixture *f = *state;
 
-    assert_true(peer_connect(&f->peer, f->daemon.socket_path));
+    assert_true(peer_connect(&f->a, f->daemon.socket_path));
     run_loop(f->daemon.manager->event);
     assert_true(says(f, 0, "\"subscribers\":0,\"publishers\":0,\"sessions\":[]"));
 }
@@ -134,9 +114,9 @@ static void names_are_escaped(void **state)
     struct fixture *f = *state;
 
     memcpy(hello.name, "\"}],\\\n\x01\xc3\xa9", 10);
-    assert_true(peer_connect(&f->peer, f->daemon.socket_path));
+    assert_true(peer_connect(&f->a, f->daemon.socket_path));
     run_loop(f->daemon.manager->event);
-    assert_int_equal(peer_subscribe(&f->peer, f->daemon.manager->event, &hello), 0);
+    assert_int_equal(peer_subscribe(&f->a, f->daemon.manager->event, &hello), 0);
     assert_true(says(f, 0, "\"name\":\"\\\"}],\\\\____\""));
 }
 
@@ -167,9 +147,9 @@ static void a_crowd_fits_into_the_answer(void **state)
     assert_string_equal(json + strlen(json) - 3, "}]}");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_daemon, tear_down)
 
-int main(void)
+TEST_GROUP("test-status")
 {
     const struct CMUnitTest tests[] = {
         TEST(it_says_how_the_daemon_is),
@@ -181,6 +161,5 @@ int main(void)
     };
 
     private_ipc_or_skip();
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

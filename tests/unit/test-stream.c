@@ -832,7 +832,7 @@ static void killed_anywhere_a_ring_that_is_written_over_goes_on(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+TEST_GROUP("test-stream")
 {
     const struct CMUnitTest tests[] = {
         TEST(an_empty_ring_is_made),
@@ -874,6 +874,5 @@ int main(void)
         TEST(killed_anywhere_a_ring_that_is_written_over_goes_on),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,8 +4,8 @@
  * journal says of it. Their side is played by peer.h, the loop by daemon.h.
  */
 #include "base/clock.h"
-#include "daemon.h"
 #include "daemon/reload.h"
+#include "fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,54 +21,10 @@
 #define SOON      (20 * USEC_PER_SEC) /* says "broken", never "slow" */
 #define EPOCH     sizeof(sd_id128_t)
 
-struct fixture {
-    struct daemon daemon;
-    struct peer a, b;
-};
-
-static struct manager *start(struct fixture *f, const char *conf)
-{
-    assert_true(daemon_new(&f->daemon, conf));
-    daemon_turn(&f->daemon);
-    return f->daemon.manager;
-}
-
-static int set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof(*f));
-
-    f->a = f->b = (struct peer){.socket = -1, .fds = {-1, -1, -1, -1}};
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-
-    mock_journal_reset();
-    peer_leave(&f->a);
-    peer_leave(&f->b);
-    daemon_free(&f->daemon);
-    free(f);
-    return 0;
-}
-
 static void subscribe(struct fixture *f, struct peer *peer)
 {
     assert_int_equal(daemon_subscribe(&f->daemon, peer), 0);
     daemon_turn(&f->daemon);
-}
-
-static void acknowledge(struct fixture *f, const struct peer *peer, uint64_t number)
-{
-    peer_acknowledge(peer, number);
-    daemon_turn(&f->daemon);
-}
-
-static uint64_t newest(const struct fixture *f)
-{
-    return board_newest(&f->daemon.manager->board);
 }
 
 /* What the journal says of acknowledgements: how many records, how many bytes, verified or not. */
@@ -627,7 +583,7 @@ static void a_crowd_is_told(void **state)
     assert_int_equal(f->a.page->crowded, 0);
 }
 
-int main(void)
+TEST_GROUP("test-subscribers")
 {
     const struct CMUnitTest tests[] = {
         TEST(a_subscriber_gets_what_is_held),
@@ -662,6 +618,5 @@ int main(void)
     };
 
     private_ipc_or_skip();
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include "base/text.h"
 
 #include "base/cleanup.h"
+#include "group.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -148,7 +149,7 @@ static void test_visible_without_utf8(void **state)
     ASSERT_WRITTEN(write_visible_ascii, "\x1b", "\\x1b");
 }
 
-int main(void)
+TEST_GROUP("test-text")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_utf8_valid),

@@ -151,7 +151,7 @@ static void nobody_elses_cursor_moves(void **state)
     assert_int_equal(scene->cursors.all[4].published, 1);
 }
 
-int main(void)
+TEST_GROUP("test-transfer")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_anywhere_it_counts_what_is_published),
@@ -161,6 +161,5 @@ int main(void)
         cmocka_unit_test(nobody_elses_cursor_moves),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

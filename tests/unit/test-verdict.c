@@ -105,7 +105,7 @@ static void test_hostile_values(void **state)
     assert_non_null(strstr(text, "\"?[2J\\ufffd\\\\\""));
 }
 
-int main(void)
+TEST_GROUP("test-verdict")
 {
     const struct CMUnitTest tests[] = {
         TEST(test_text), TEST(test_text_of_faults), TEST(test_many_faults),

@@ -101,7 +101,7 @@ static void waiting_in_vain_teaches_not_to_look(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+TEST_GROUP("test-waiting")
 {
     const struct CMUnitTest tests[] = {
         TEST(room_is_news_by_itself),
@@ -109,6 +109,5 @@ int main(void)
     };
 
     private_ipc_or_skip();
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

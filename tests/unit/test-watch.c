@@ -178,7 +178,7 @@ static void without_a_directory_nothing_can_be_watched(void **state)
     assert_int_equal(watch_begin(scene->watch), -ENOENT);
 }
 
-int main(void)
+TEST_GROUP("test-watch")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(changes_of_every_kind_are_told),
@@ -188,6 +188,5 @@ int main(void)
         cmocka_unit_test(without_a_directory_nothing_can_be_watched),
     };
 
-    (void)alarm(PRIVATE_SECONDS);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,8 @@
  */
 #include "client/when.h"
 
+#include "group.h"
+
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -103,7 +105,7 @@ static void test_refused(void **state)
     assert_int_equal(usec, 42);
 }
 
-int main(void)
+TEST_GROUP("test-when")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_taken),
