@@ -514,5 +514,6 @@ TEST_GROUP("test-anonymous")
         cmocka_unit_test_setup_teardown(test_info_last_pid, set_up, tear_down),
     };
 
+    private_ipc_or_skip();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
