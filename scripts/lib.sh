@@ -12,32 +12,34 @@ make_scratch() {
     chmod 0755 "$scratch"
 }
 
-# Copies what belongs to the source to $scratch/source: what git tracks and what is new, but not what
-# it ignores; all of it where there is no git.
+# copy_source DIRECTORY: what belongs to the source, which is what git tracks and what is new, but not
+# what it ignores; all of it where there is no git. What is there already, and as new, stays.
 copy_source() {
-    mkdir "$scratch/source"
+    mkdir -p "$1"
     if git -C "$source_dir" rev-parse --is-inside-work-tree >/dev/null 2>&1; then
         comm -z -23 \
             <(git -C "$source_dir" ls-files -z --cached --others --exclude-standard | sort -z) \
             <(git -C "$source_dir" ls-files -z --deleted | sort -z) |
-            tar -C "$source_dir" --null --files-from=- -cf - | tar -C "$scratch/source" -xf -
+            tar -C "$source_dir" --null --files-from=- -cf - | tar -C "$1" -xf -
     else
-        cp -R "$source_dir/." "$scratch/source"
+        cp -R --preserve=timestamps "$source_dir/." "$1"
         # What was built there is nothing to build upon.
-        [[ ! -e $scratch/source/Makefile ]] || make -C "$scratch/source" distclean
+        [[ ! -e $1/Makefile ]] || make -C "$1" distclean
     fi
 }
 
+# prepare_source DIRECTORY: a copy that can be configured
 prepare_source() {
-    copy_source && { [[ -x $scratch/source/configure ]] || "$scratch/source/bootstrap"; }
+    copy_source "$1" && { [[ -x $1/configure ]] || "$1/bootstrap"; }
 }
 
-# configure_and_make BUILD-DIRECTORY CONFIGURE-ARGUMENT…: with the directories of an installed system
+# configure_and_make SOURCE BUILD-DIRECTORY CONFIGURE-ARGUMENT…: with the directories of an installed
+# system
 configure_and_make() (
-    mkdir "$1" && cd "$1" &&
-        ../source/configure --prefix=/usr --sysconfdir=/etc --libdir=/usr/lib \
+    mkdir -p "$2" && cd "$2" && { [[ -e Makefile ]] ||
+        "$1/configure" --prefix=/usr --sysconfdir=/etc --libdir=/usr/lib \
             --with-systemdsystemunitdir=/usr/lib/systemd/system \
             --with-sysusersdir=/usr/lib/sysusers.d \
-            --with-catalogdir=/usr/lib/systemd/catalog "${@:2}" &&
+            --with-catalogdir=/usr/lib/systemd/catalog "${@:3}"; } &&
         make -j"$(nproc)"
 )

@@ -1,0 +1,271 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+#
+# What runs the tiers of scripts/test: programs that speak TAP, several at a time, each through
+# Automake's driver, as `make check` would run it. Each case is counted, and each takes its time.
+#
+# Whatever is started is a process group of its own, and is waited for by `wait`, which a signal
+# interrupts: so all of it can be ended at any time (interrupted()).
+#
+# Much here is for scripts/test only:
+# shellcheck disable=SC2034,SC2154
+
+SPACE_MB=2000        # that the builds and logs take
+SLOWEST=10           # cases that are listed at the end
+STOP_SECONDS=30      # for what is told to end, before it is killed
+jobs=$((2 * $(nproc))) # tests at a time: they wait more than they compute
+
+strength=short
+fail_fast=false
+builds=''      # a directory that stays; else one is made
+chosen=()
+passed=0 failed=0 skipped=0
+timings=()     # of the tiers
+declare -A built=() # in this run
+made=false         # the directory of the builds, by this run
+
+say() {
+    printf '\n==> %s\n' "$*"
+}
+
+die() {
+    printf 'scripts/test: %s\n' "$*" >&2
+    exit "${status:-1}"
+}
+
+names() {
+    printf '%s\n' "$@" | cut -d ' ' -f 1
+}
+
+parse_arguments() {
+    local known
+    mapfile -t known < <(names "${tiers[@]}" "${more_tiers[@]}")
+    while (($# > 0)); do
+        case $1 in
+        --all) strength=full ;;
+        --fail-fast) fail_fast=true ;;
+        --builds)
+            [[ -n ${2:-} ]] || status=2 die '--builds needs a directory'
+            builds=$2
+            shift
+            ;;
+        --help | --tiers)
+            if [[ $1 == --help ]]; then usage; else printf '%s\n' "${known[@]}"; fi
+            exit 0
+            ;;
+        -*) status=2 die "unknown option $1: see scripts/test --help" ;;
+        *)
+            [[ " ${known[*]} " == *" $1 "* ]] ||
+                status=2 die "unknown tier «$1»; the tiers are: ${known[*]}"
+            chosen+=("$1")
+            ;;
+        esac
+        shift
+    done
+    if ((${#chosen[@]} == 0)); then
+        mapfile -t chosen < <(names "${tiers[@]}")
+        [[ $strength == short ]] || chosen=("${known[@]}")
+    fi
+}
+
+# What cannot work is said before anything is done.
+check_surroundings() {
+    local directory=${builds:-${TMPDIR:-/tmp}} free
+    [[ -z $builds ]] || mkdir -p "$builds" || exit
+    [[ -d $directory && -w $directory ]] ||
+        die "cannot write to $directory: set TMPDIR to a directory for the builds"
+    free=$(df --output=avail --block-size=1M "$directory" | tail -n 1)
+    ((free >= SPACE_MB)) || [[ -e $builds/source ]] || die \
+        "$directory has $free MB free, the builds need $SPACE_MB: make room, or set TMPDIR to another directory"
+    ((EUID == 0)) || echo 'Not root: cases that play several users, or boot a system, are skipped.'
+}
+
+begin() {
+    if [[ -n $builds ]]; then
+        builds=$(cd "$builds" && pwd)
+    else
+        make_scratch
+        builds=$scratch
+        made=true
+    fi
+    results=$builds/results
+    trap 'interrupted 130' INT
+    trap 'interrupted 143' TERM HUP
+    rm -rf "$results"
+    mkdir "$results"
+}
+
+# --- running ---
+
+# spawn COMMAND…: in the background, in a process group of its own
+spawn() {
+    set -m
+    "$@" </dev/null &
+    set +m
+}
+
+# quietly NAME COMMAND…: its output goes to a log, of which the end is shown if it fails
+quietly() {
+    local log=$results/$1.log status=0
+    spawn "${@:2}" >"$log" 2>&1
+    wait "$!" || status=$?
+    ((status == 0)) || tail -n 60 "$log"
+    return "$status"
+}
+
+# A tier, or a part of it, that has no cases to count.
+count_failure() {
+    printf 'FAILED: %s\n' "$*"
+    failed=$((failed + 1))
+}
+
+# With --fail-fast: has anything failed?
+is_enough() {
+    $fail_fast && { ((failed > 0)) ||
+        grep -qrE '^:test-result: (FAIL|XPASS|ERROR)' "$results" --include='*.trs'; }
+}
+
+run_tier() {
+    local started=$SECONDS
+    tier=$1
+    as=()
+    ! is_enough || return 0
+    say "$tier"
+    mkdir "$results/$tier"
+    "tier_$tier" || count_failure "$tier could not be run"
+    count_results
+    timings+=("$(printf '%6d s  %s' $((SECONDS - started)) "$tier")")
+    echo "$passed passed, $failed failed, $skipped skipped so far; $((SECONDS - started)) s"
+}
+
+# run_one NAME COMMAND…: as soon as there is room. "${as[@]}" may name another user.
+run_one() {
+    wait_for_room
+    is_enough || spawn drive "$@"
+}
+
+# Through the driver, in the build $in, with what it was made $from.
+drive() {
+    local log=$results/$tier/$1
+    export top_srcdir=$from top_builddir=$in CC=gcc
+    mkdir -p "${log%/*}"
+    cd "$in" || exit
+    exec bash "$builds/source/build-aux/tap-driver.sh" --test-name "$1" --log-file "$log.log" \
+        --trs-file "$log.trs" --color-tests no -- "${as[@]}" "${@:2}" >"$log.out" 2>&1
+}
+
+# Those whose names in the build come on standard input, one in a line.
+run_all() {
+    local name
+    while IFS= read -r name <&3; do
+        case $name in
+        *.sh) run_one "${name%.sh}" "$from/$name" ;;
+        *) run_one "$name" bash "$from/tests/unit/run.sh" "$in/$name" ;;
+        esac
+    done 3<&0
+    wait_for_all
+}
+
+wait_for_room() {
+    while (($(jobs -pr | wc -l) >= jobs)); do
+        wait -n || true
+        ! is_enough || end_all
+    done
+}
+
+wait_for_all() {
+    while [[ -n $(jobs -pr) ]]; do
+        wait -n || true
+        ! is_enough || end_all
+    done
+}
+
+# Ends what is running: it is told to, and cleans up.
+end_all() {
+    local pids pid deadline=$((SECONDS + STOP_SECONDS))
+    mapfile -t pids < <(jobs -pr)
+    for pid in "${pids[@]}"; do
+        kill -TERM -- "-$pid" 2>/dev/null || true
+    done
+    while [[ -n $(jobs -pr) ]] && ((SECONDS < deadline)); do
+        sleep 0.1
+    done
+    for pid in "${pids[@]}"; do
+        kill -KILL -- "-$pid" 2>/dev/null || true
+    done
+    wait
+}
+
+# --- results ---
+
+# Of the tier: adds up what the driver found, case by case; says why cases were skipped, which failed,
+# and what those said.
+count_results() {
+    local file log results_of bad
+    while IFS= read -r file; do
+        log=${file%.trs}.log
+        results_of=$(sed -n 's/^:test-result: //p' "$file")
+        passed=$((passed + $(count 'PASS|XFAIL')))
+        skipped=$((skipped + $(count SKIP)))
+        grep '^ok .*# SKIP' "$log" | sed 's/.*- /  skipped: /' || true
+        # A script with failed cases ends with a status for that: no further failure.
+        bad=$(count 'FAIL|XPASS')
+        if ((bad > 0)); then
+            name_failed '^(FAIL|XPASS): '
+        else
+            bad=$(count ERROR)
+            ((bad == 0)) || name_failed '^ERROR: '
+        fi
+        failed=$((failed + bad))
+        ((bad == 0)) || grep -vE '^(PASS|ok)[: ]' "$log" | tail -n 200 || true
+    done < <(find "$results/$tier" -name '*.trs' | sort)
+}
+
+# In the caller's $log.
+name_failed() {
+    grep -E "$1" "$log" | sed "s/^[A-Z]*: /FAILED: $tier /"
+}
+
+# How many of the caller's $results_of are of a kind.
+count() {
+    grep -cE "^($1)" <<<"$results_of" || true
+}
+
+# show NAME PATTERN: what it has said that is worth reading even when all is well
+show() {
+    grep -hE "$2" "$results/$tier/$1.log" | sed 's/^ok [0-9]* - /  /' || true
+}
+
+# The cases that took longest; each has said so in its log.
+slowest() {
+    find "$results" -name '*.log' -exec awk -v results="$results/" '
+        FNR == 1 { name = FILENAME; sub(results, "", name); sub(/\.log$/, "", name) }
+        match($0, /^# .*: [0-9]+\.[0-9] s$/) {
+            seconds = $(NF - 1)
+            sub(/^# /, ""); sub(/: [0-9.]+ s$/, "")
+            printf "%8.1f s  %s: %s\n", seconds, name, $0
+        }' {} + | sort -rn | head -n "$SLOWEST"
+}
+
+finish() {
+    say 'How long each tier took, with what it had built'
+    printf '%s\n' "${timings[@]}"
+    say "The $SLOWEST cases, or groups of unit tests, that took longest"
+    slowest
+    echo
+    if $made && ((failed == 0)); then
+        rm -rf "$builds"
+    else
+        printf 'The builds and logs are in %s\n' "$builds"
+    fi
+    printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+    ((failed == 0 && passed > 0))
+}
+
+interrupted() {
+    trap '' INT TERM HUP
+    printf '\nscripts/test: interrupted; ending what is running\n' >&2
+    end_all
+    ! $made || rm -rf "$builds"
+    exit "$1"
+}
