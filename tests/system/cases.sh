@@ -333,7 +333,7 @@ test_source_of_programs() {
     add_drop_in
     assert_eq "$(as alice shm-client)" 'from a program'
     systemd-analyze security shmd.service --no-pager --threshold=5 >"$TEST_DIR/security" ||
-        fail "$(grep '✗' "$TEST_DIR/security")"
+        fail "$(grep -E ' 0\.[0-9]+ *$' "$TEST_DIR/security")"
     diagnose "$(systemd-analyze security shmd.service --no-pager | tail -n 1)"
 }
 
@@ -392,7 +392,7 @@ test_exposure() {
     for unit in shmd.service shmd@second.service; do
         diagnose "$(systemd-analyze security "$unit" --no-pager | tail -n 1)"
         systemd-analyze security "$unit" --no-pager --threshold=5 >"$TEST_DIR/security" ||
-            fail "$(grep '✗' "$TEST_DIR/security")"
+            fail "$(grep -E ' 0\.[0-9]+ *$' "$TEST_DIR/security")"
     done
 }
 

@@ -469,7 +469,7 @@ test_exposure() {
     for unit in shmd.service shmd@second.service; do
         diagnose "$(systemd-analyze security "$unit" --no-pager | tail -n 1)"
         systemd-analyze security "$unit" --no-pager --threshold=5 >"$TEST_DIR/security" ||
-            fail "$(grep '✗' "$TEST_DIR/security")"
+            fail "$(grep -E ' 0\.[0-9]+ *$' "$TEST_DIR/security")"
     done
 }
 
