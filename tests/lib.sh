@@ -100,6 +100,19 @@ daemon_runs() {
     grep -q '^State:.*[^Z] (' "/proc/$daemon/status" 2>/dev/null
 }
 
+# processes_with TEXT: the ids of all processes that have it in their command line. (Not every machine
+# has procps.)
+processes_with() {
+    local file words
+    for file in /proc/[0-9]*/cmdline; do
+        words=()
+        { mapfile -d '' -t words <"$file"; } 2>/dev/null || true # it has ended meanwhile
+        if [[ ${words[*]} == *"$1"* ]]; then
+            cut -d / -f 3 <<<"$file"
+        fi
+    done
+}
+
 # configure LINE…: the daemon's configuration, as a whole at once; no line means all defaults
 configure() {
     printf '%s\n' "$@" >"$conf.new"

@@ -18,6 +18,9 @@
 # passed one, only lines that begin with "# ". By hand:
 #   top_builddir=BUILD tests/integration/lifecycle.sh [test_NAME…]
 
+# Tests say what order, messages and characters they mean, wherever they run.
+export LC_ALL=C
+
 isolation=()
 cannot_isolate=''
 

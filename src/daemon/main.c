@@ -4,11 +4,13 @@
  */
 #include "base/shortage.h"
 #include "conf/conf.h"
+#include "daemon/hangup.h"
 #include "daemon/manager.h"
 #include "daemon/options.h"
 #include "daemon/report.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -51,6 +53,24 @@ static int rest(int status)
     return status;
 }
 
+/* Its configuration can be used: it shall. Returns the exit status. */
+static int reload(pid_t pid)
+{
+    int r = hangup_send(pid);
+
+    if (r == -ESRCH) {
+        (void)fprintf(stderr, "shmd: process %d is no shmd: --reload expects the one to tell\n",
+                      (int)pid);
+        return EXIT_USAGE;
+    }
+    if (r < 0) {
+        (void)fprintf(stderr, "shmd: process %d cannot be told to reload: %s\n", (int)pid,
+                      strerror(-r));
+        return EX_NOPERM;
+    }
+    return EXIT_SUCCESS;
+}
+
 static int serve(struct conf *conf, const struct options *options)
 {
     CLEANUP(free_cleanup)
@@ -79,11 +99,14 @@ int main(int argc, char **argv)
     }
     status = load(&options, &conf);
     if (status != EXIT_SUCCESS) {
-        return options.check_config ? status : rest(status);
+        return options.check_config || options.reload ? status : rest(status);
     }
     if (options.dump_config) {
         conf_dump(conf, stdout);
         return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
+    if (options.reload) {
+        return reload(options.reload);
     }
     return options.check_config ? EXIT_SUCCESS : serve(take(conf), &options);
 }

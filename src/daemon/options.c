@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/options.h"
+#include "base/parse.h"
 #include "conf/conf.h"
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 
 static const char help[] =
@@ -14,6 +16,7 @@ static const char help[] =
     "  -i, --instance=NAME  be the instance NAME: read " SYSCONFDIR "/shmd/NAME.conf\n"
     "  -s, --socket=PATH    listen on PATH instead of /run/shmd/NAME.sock\n"
     "      --check-config   check the configuration, and exit\n"
+    "      --reload=PID     the same, and have the shmd with this process id reload it\n"
     "      --dump-config    print the configuration with all defaults, and exit\n"
     "  -h, --help           print this, and exit\n"
     "  -V, --version        print the version, and exit\n"
@@ -25,6 +28,7 @@ static const char help[] =
 enum {
     OPTION_CHECK = 256,
     OPTION_DUMP,
+    OPTION_RELOAD,
 };
 
 static const struct option long_options[] = {
@@ -33,6 +37,7 @@ static const struct option long_options[] = {
     {"socket", required_argument, NULL, 's'},
     {"check-config", no_argument, NULL, OPTION_CHECK},
     {"dump-config", no_argument, NULL, OPTION_DUMP},
+    {"reload", required_argument, NULL, OPTION_RELOAD},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {0},
@@ -43,6 +48,26 @@ static bool is_instance(const char *name)
     CLEANUP(free_cleanup) char *path = NULL;
 
     return conf_path(name, &path) != -EINVAL;
+}
+
+static int take_pid(const char *text, pid_t *ret)
+{
+    uint64_t pid;
+    int r = parse_u64_range(text, 1, INT_MAX, &pid);
+
+    if (r == 0) {
+        *ret = (pid_t)pid;
+    }
+    return r;
+}
+
+static int complain(const char *argument)
+{
+    (void)fprintf(stderr,
+                  "shmd: option '%s' is unknown, or its argument is not as it should be\n"
+                  "Try 'shmd --help'.\n",
+                  argument);
+    return -EINVAL;
 }
 
 int options_parse(int argc, char **argv, struct options *ret)
@@ -68,6 +93,11 @@ int options_parse(int argc, char **argv, struct options *ret)
         case OPTION_DUMP:
             options.dump_config = true;
             break;
+        case OPTION_RELOAD:
+            if (take_pid(optarg, &options.reload) < 0) {
+                return complain(argv[optind - 1]);
+            }
+            break;
         case 'h':
             (void)fputs(help, stdout);
             return 0;
@@ -75,11 +105,7 @@ int options_parse(int argc, char **argv, struct options *ret)
             (void)puts(PACKAGE_STRING);
             return 0;
         default:
-            (void)fprintf(stderr,
-                          "shmd: option '%s' is unknown, or its argument is not as it should be\n"
-                          "Try 'shmd --help'.\n",
-                          argv[optind - 1]);
-            return -EINVAL;
+            return complain(argv[optind - 1]);
         }
     }
     if (optind < argc) {

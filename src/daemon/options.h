@@ -5,11 +5,13 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct options {
     const char *config;   /* NULL: the instance's own */
     const char *instance; /* NULL: the main one */
     const char *socket;   /* NULL: in the runtime directory */
+    pid_t reload;         /* tell this one; 0: nobody */
     bool check_config;
     bool dump_config;
 };

@@ -22,7 +22,7 @@ test_install_is_complete() {
     local file
     run_make install
     for file in sbin/shmd bin/shm-client etc/shmd.conf system/shmd.service system/shmd@.service \
-        system/shmd.socket system/shmd@.socket completions/shm-client lib/libshmd.so include/shmd.h \
+        system/shmd.socket system/shmd@.socket system/shmd-failed@.target completions/shm-client lib/libshmd.so include/shmd.h \
         share/shmd/shmd-commands.conf doc/shmd/examples/clock.conf pkgconfig/shmd.pc man3/libshmd.3 \
         sysusers.d/shmd.conf catalog/shmd.catalog man8/shmd.8 man5/shmd.conf.5 man1/shm-client.1 \
         man7/shmd-protocol.7; do

@@ -94,7 +94,7 @@ test_queue_of_the_dead() {
 # the report, and in what shm-client makes of it for people and for programs.
 test_names() {
     local i=0 name names=($'a\nb' $'\e]0;title\a' $'\xff\xfe\xc3' $'\xc2\x9b31m' $'\x9b2J' $'\x7f\b\r'
-        '"\"},{"pid":0,"' $'\xf0\x9f\x92\xa9' '%s%n%n' $'\u202egnp' '<0>PANIC' '*')
+        '"\"},{"pid":0,"' $'\xf0\x9f\x92\xa9' '%s%n%n' $'\xe2\x80\xaegnp' '<0>PANIC' '*')
     need_other_users
     start_daemon "$ring" 'lease_ms = 86400000;'
     for name in "${names[@]}"; do

@@ -744,7 +744,7 @@ test_formats() {
 }
 
 test_json_escapes() {
-    make_record $'say "\\" \t\n\e[1m \u00ef \u20ac' 40
+    make_record $'say "\\" \t\n\e[1m \xc3\xaf \xe2\x82\xac' 40
     assert_output "{\"key\":\"0x0000162e\",\"segment\":$(segment_id),\"length\":21,$(
         )\"text\":\"say \\\\\"\\\\\\\\\\\\\" \\\\t\\\\n\\\\u001b[1m \\xc3\\xaf \\xe2\\x82\\xac\"}\\n" \
         "$shm_client" peek --output json

@@ -263,6 +263,7 @@ test_command_line() {
     configure ''
     for arguments in '--no-such-option' '-x' '--config' 'operand' "--config $conf operand" \
         '--instance' '--instance ../x' '--instance /etc/passwd' "--config $conf --check-config=1" \
+        '--reload' '--reload 0' '--reload -1' '--reload 99999999999' '--reload 1x' \
         '--instance .' "--instance $(printf 'x%.0s' {1..5000})"; do
         # shellcheck disable=SC2086
         assert_exit 2 timeout 20 "$shmd" $arguments
@@ -274,7 +275,8 @@ test_command_line() {
 
 test_help_and_version() {
     assert_exit 0 "$shmd" --help
-    assert_contains "$output" '--config' '--instance' '--check-config' '--dump-config' '--version'
+    assert_contains "$output" '--config' '--instance' '--check-config' '--dump-config' '--reload' \
+        '--version'
     assert_exit 0 "$shmd" --version
     assert_contains "$output" 'shmd '
     assert_exit 0 "$shmd" -h

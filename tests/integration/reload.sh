@@ -53,6 +53,59 @@ test_notifications() {
     assert_eq "$(grep -cE '^(RELOADING|READY)=1$' "$notify")" 5
 }
 
+# As "systemctl reload" does it: another shmd checks the file, and tells the daemon.
+test_told_by_another() {
+    start_daemon
+    configure 'size = 60;'
+    assert_exit 0 env -u NOTIFY_SOCKET "$shmd" --config "$conf" --reload "$daemon"
+    assert_eq "$output" ''
+    wait_until '(($(count_ready) == 2))'
+    assert_eq "$(segment_field "$key" size)" 60
+
+    # What is refused, it is not even told.
+    configure 'size = 61;' 'kee = true;'
+    assert_exit 78 "$shmd" --reload="$daemon" --config "$conf"
+    assert_contains "$output" "$conf:2: "
+    assert_eq "$(count_log 'reload')" 1 'reloads'
+    assert_eq "$(segment_field "$key" size)" 60
+}
+
+# systemd learns that it has begun from the one who tells, too: a busy daemon comes later.
+test_told_while_busy() {
+    start_daemon
+    kill -STOP "$daemon"
+    assert_exit 0 "$shmd" --config "$conf" --reload "$daemon"
+    wait_until '[[ $(grep -E "^(RELOADING|READY)=1$" "$notify" | tr "\n" " ") == "READY=1 RELOADING=1 " ]]'
+    kill -CONT "$daemon"
+    wait_until '(($(count_ready) == 2))'
+}
+
+# SIGHUP ends what does not expect it.
+test_told_is_only_an_shmd() {
+    local other
+    configure ''
+    sleep 60 &
+    other=$!
+    assert_exit 2 "$shmd" --config "$conf" --reload "$other"
+    assert_contains "$output" "process $other is no shmd"
+    kill -KILL "$other"
+    wait "$other" 2>/dev/null || true
+    assert_exit 2 "$shmd" --config "$conf" --reload "$other"
+    assert_contains "$output" "process $other is no shmd"
+    assert_eq "$(grep -c RELOADING "$notify")" 0
+}
+
+test_told_by_another_user() {
+    need_other_users
+    chmod 0755 "$TEST_DIR/bin/shmd"
+    start_daemon
+    chmod 0644 "$conf"
+    assert_exit 77 "${alice[@]}" "$shmd" --config "$conf" --reload "$daemon"
+    assert_contains "$output" "process $daemon cannot be told to reload: Operation not permitted"
+    # What was begun in the daemon's name is taken back in it.
+    wait_until '[[ $(grep -E "^(RELOADING|READY)=1$" "$notify" | tr "\n" " ") == "READY=1 RELOADING=1 READY=1 " ]]'
+}
+
 test_poll_interval() {
     start_daemon 'poll_interval_ms = 60000;'
     acknowledge

@@ -18,7 +18,7 @@ start() {
 
 # Processes that run the script, or what it has started with the case's directory as an argument.
 left() {
-    pgrep -f -- "$TEST_DIR/script" || true
+    processes_with "$TEST_DIR/script"
 }
 
 # "one run for each refill", when it is asked for

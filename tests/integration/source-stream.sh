@@ -33,7 +33,7 @@ start_fifo() {
 }
 
 left() {
-    pgrep -f -- "$TEST_DIR/script" || true
+    processes_with "$TEST_DIR/script"
 }
 
 # seq is a real program: fast, and then it ends.

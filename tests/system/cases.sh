@@ -267,7 +267,7 @@ test_journald_stopped() {
     local started i
     systemctl start shmd
     acknowledge_as alice
-    pkill -STOP -x systemd-journal
+    kill -STOP "$(processes systemd-journal)"
     started=$SECONDS
     for i in {1..30}; do
         acknowledge_as bob --timeout 5
@@ -275,7 +275,7 @@ test_journald_stopped() {
     diagnose "30 refills while journald stood still took $((SECONDS - started)) s"
     sleep 3
     acknowledge_as alice --timeout 5
-    pkill -CONT -x systemd-journal
+    kill -CONT "$(processes systemd-journal)"
     acknowledge_as bob
     wait_until '(($(count_records) == 33))'
     assert_all_logged 33
@@ -333,7 +333,7 @@ test_source_of_programs() {
     add_drop_in
     assert_eq "$(as alice shm-client)" 'from a program'
     systemd-analyze security shmd.service --no-pager --threshold=5 >"$TEST_DIR/security" ||
-        fail "$(grep '✗' "$TEST_DIR/security")"
+        fail "$(grep -E ' 0\.[0-9]+ *$' "$TEST_DIR/security")"
     diagnose "$(systemd-analyze security shmd.service --no-pager | tail -n 1)"
 }
 
@@ -352,20 +352,20 @@ test_log_fan_out() {
     sed 's/^mode.*/mode = "0644";/' /usr/share/doc/shmd/examples/log-fan-out.conf >/etc/shmd.conf
     systemctl start shmd
     add_drop_in 'SupplementaryGroups=systemd-journal'
-    wait_until '[[ -n $(pgrep -x journalctl) ]]'
+    wait_until '[[ -n $(processes journalctl) ]]'
     runuser -u alice -- timeout 50 shm-client follow >"$TEST_DIR/followed" &
     follower=$!
     wait_until "logger 'for the fan-out'; grep -q 'for the fan-out' '$TEST_DIR/followed'"
     # It is run again when it was killed, and ends with the service.
-    pid=$(pgrep -x journalctl)
+    pid=$(processes journalctl)
     kill -KILL "$pid"
-    wait_until "pgrep -x journalctl | grep -qvx $pid"
+    wait_until "processes journalctl | grep -qvx $pid"
     wait_until '[[ $(values MESSAGE SHMD_EVENT=source-ended) == *SIGKILL* ]]'
     systemctl stop shmd.socket shmd
-    wait_until '[[ -z $(pgrep -x journalctl) ]]'
+    wait_until '[[ -z $(processes journalctl) ]]'
     kill "$follower"
     wait "$follower" || true
-    assert_eq "$(pgrep -x shm-client)" ''
+    assert_eq "$(processes shm-client)" ''
 }
 
 # Files: what the service may see, and that a watched one is published when it is replaced.
@@ -392,7 +392,7 @@ test_exposure() {
     for unit in shmd.service shmd@second.service; do
         diagnose "$(systemd-analyze security "$unit" --no-pager | tail -n 1)"
         systemd-analyze security "$unit" --no-pager --threshold=5 >"$TEST_DIR/security" ||
-            fail "$(grep '✗' "$TEST_DIR/security")"
+            fail "$(grep -E ' 0\.[0-9]+ *$' "$TEST_DIR/security")"
     done
 }
 

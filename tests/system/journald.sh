@@ -118,7 +118,9 @@ journald_pid() {
 
 # However a case ends, the next one finds a journal that works.
 restore_journal() {
-    pkill -CONT -x systemd-journal || true
+    local stopped
+    mapfile -t stopped < <(processes systemd-journal)
+    signal_all CONT "${stopped[@]}"
     if [[ -e $journal_socket.aside ]]; then
         mv "$journal_socket.aside" "$journal_socket"
     fi

@@ -27,10 +27,36 @@ prepare_machine() {
     cp /etc/shmd.conf /etc/shmd.conf.installed
 }
 
+# processes NAME: the ids of those that have it, of which the kernel keeps 15 characters. (This is a
+# machine without procps: so are others that shmd is installed on.)
+processes() {
+    grep -lx -- "$1" /proc/[0-9]*/comm 2>/dev/null | cut -d / -f 3 || true
+}
+
+# processes_of UID…
+processes_of() {
+    local uid
+    for uid; do
+        grep -lE "^Uid:[[:space:]]+${uid}[[:space:]]" /proc/[0-9]*/status 2>/dev/null |
+            cut -d / -f 3 || true
+    done
+}
+
+# signal_all SIGNAL PROCESS…: some may have ended
+signal_all() {
+    local process
+    for process in "${@:2}"; do
+        kill "-$1" "$process" 2>/dev/null || true
+    done
+}
+
 set_up() {
-    pkill -CONT -x systemd-journal || true
+    local others
+    mapfile -t others < <(processes systemd-journal)
+    signal_all CONT "${others[@]}"
     # A client that outlived its case would subscribe again, to this case's daemon.
-    pkill -KILL --uid alice,bob || true
+    mapfile -t others < <(processes_of 1000 1001)
+    signal_all KILL "${others[@]}"
     systemctl stop "${units[@]}"
     rm -rf /etc/systemd/system/shmd*.service.d /etc/shmd /run/shmd
     systemctl daemon-reload
