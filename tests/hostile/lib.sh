@@ -24,7 +24,7 @@ attacker() {
     local prefix=("${peer_prefix[@]}")
     ((${#prefix[@]} > 0)) || prefix=("${alice[@]}")
     install_attacker
-    "${prefix[@]}" timeout --foreground "${SHMD_TEST_TIMEOUT:-180}" "$TEST_DIR/bin/attacker" "$RUNTIME_DIRECTORY/shmd.sock" "$@"
+    "${prefix[@]}" timeout --foreground "$SHMD_TEST_TIMEOUT" "$TEST_DIR/bin/attacker" "$RUNTIME_DIRECTORY/shmd.sock" "$@"
 }
 
 # A copy that other users may reach, under its name at once.
