@@ -425,7 +425,7 @@ test_bad_configuration() {
     local tries
     configure 'size = 1;'
     systemctl start shmd.socket
-    assert_contains "$(timeout 20 /shmd/programs/peer "$socket" hello=me 2>&1 || true)" closed
+    assert_contains "$(timeout "$PATIENCE_S" /shmd/programs/peer "$socket" hello=me 2>&1 || true)" closed
     wait_until '[[ $(systemctl is-active shmd.socket) == failed ]]'
     tries=$(count_entries SHMD_EVENT=configuration-refused)
     sleep 2
