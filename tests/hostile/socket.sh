@@ -80,7 +80,9 @@ test_queue_of_the_dead() {
     kill -STOP "$daemon"
     attacker half=500 &
     crowd=$!
-    sleep 0.5
+    # Until nobody has room in the queue any more.
+    wait_until 'pgrep -f "^$TEST_DIR/bin/attacker " >/dev/null'
+    wait_asleep "$(pgrep -f "^$TEST_DIR/bin/attacker ")"
     as_carol spawn_peer visitor next hello=visitor
     visitor=$peer_pid
     kill -CONT "$daemon"
