@@ -111,7 +111,8 @@ static inline void daemon_flush(struct daemon *daemon)
 
     subscribers_flush(daemon->manager);
     log_wake(daemon->manager->log);
-    for (int i = 0; i < 2000 && acklog_waiting(acklog) > 0; i++) {
+    for (uint64_t end = clock_usec() + PATIENCE_USEC;
+         acklog_waiting(acklog) > 0 && clock_usec() < end;) {
         (void)usleep(1000);
     }
 }
@@ -119,9 +120,10 @@ static inline void daemon_flush(struct daemon *daemon)
 /* Waits for the first entry of this event: its index, or -1. */
 static inline int daemon_logged(const char *event)
 {
+    uint64_t end = clock_usec() + PATIENCE_USEC;
     int i = mock_journal_find(event);
 
-    for (int tries = 0; i < 0 && tries < 10000; tries++) {
+    while (i < 0 && clock_usec() < end) {
         (void)usleep(1000);
         i = mock_journal_find(event);
     }
