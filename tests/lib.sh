@@ -36,6 +36,11 @@ bob=(setpriv --reuid=1001 --regid=1001 --clear-groups)
 # together, and attackers of other scripts take alice's part at the same time.
 dave=(setpriv --reuid=1004 --regid=1004 --clear-groups)
 
+# For settings. A lease that somebody lets run out while an honest subscriber is there: she keeps it
+# where she is not given a processor for a long moment, too. And one that is longer than any case.
+short_lease='lease_ms = 3000;'
+long_lease='lease_ms = 86400000;'
+
 # A failed case shows the daemon's log.
 show_log_if_failed() {
     local status=$?
@@ -149,6 +154,23 @@ stop_daemon() {
     # The shell would tell about the killed job.
     wait "$pid" 2>/dev/null || status=$?
     assert_eq "$status" "$expected" "exit status after SIG$signal"
+}
+
+# Until each thread of a process waits for something, and is not only about to.
+wait_asleep() {
+    wait_until "! grep -L '^State:.*S (' /proc/$1/task/*/status | grep -q ."
+}
+
+# Until a process has stopped itself.
+wait_stopped() {
+    wait_until "grep -q '^State:.*T (' /proc/$1/status"
+}
+
+# Milliseconds, of a clock that nobody sets.
+now_msec() {
+    local up
+    read -r up _ </proc/uptime
+    echo "${up/./}0"
 }
 
 # Sends SIGHUP and waits until the daemon has answered it, either way.

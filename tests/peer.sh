@@ -14,7 +14,7 @@
 peer_prefix=()
 peer() {
     install_program peer
-    "${peer_prefix[@]}" timeout "${SHMD_TEST_TIMEOUT:-180}" "$TEST_DIR/bin/peer" "$RUNTIME_DIRECTORY/shmd.sock" "$@"
+    "${peer_prefix[@]}" timeout "$SHMD_TEST_TIMEOUT" "$TEST_DIR/bin/peer" "$RUNTIME_DIRECTORY/shmd.sock" "$@"
 }
 
 # A copy that other users may reach.
@@ -39,9 +39,9 @@ said() {
     cat "$TEST_DIR/$1.out"
 }
 
-# wait_said NAME TEXT [SECONDS]
+# wait_said NAME TEXT
 wait_said() {
-    wait_until "grep -qF -- '$2' '$TEST_DIR/$1.out'" "${3:-20}"
+    wait_until "grep -qF -- '$2' '$TEST_DIR/$1.out'"
 }
 
 # as_alice COMMAND…, as_bob COMMAND…: with peers of that user

@@ -87,7 +87,7 @@ static const struct source_driver *const drivers[] = {NULL};' \
         "$top_srcdir/src/source/source.c" >"$TEST_DIR/source.c"
     "${compiler[@]}" "${cflags[@]}" "$TEST_DIR"/{example,main,source}.c -o "$TEST_DIR/try" \
         "${libraries[@]}"
-    timeout 30 "$TEST_DIR/try" >"$TEST_DIR/records"
+    timeout "$PATIENCE_S" "$TEST_DIR/try" >"$TEST_DIR/records"
     assert_eq "$(wc -l <"$TEST_DIR/records")" 2 'records'
     [[ $(sort -nu "$TEST_DIR/records" | wc -l) == 2 ]] || fail "$(cat "$TEST_DIR/records")"
 }

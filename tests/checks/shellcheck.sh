@@ -3,7 +3,6 @@
 #
 # The scripts are clean in the eyes of shellcheck.
 set -euo pipefail
-export SHMD_TEST_TIMEOUT=${SHMD_TEST_TIMEOUT:-300} # it reads them all, and slowly
 top_srcdir=${top_srcdir:-$(dirname "$0")/../..}
 . "$top_srcdir/tests/tap.sh"
 

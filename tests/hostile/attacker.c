@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "proto/message.h"
 #include "proto/page.h"
+#include "../patience.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,8 +32,6 @@
 #include <unistd.h>
 
 #define SUBSCRIBER_FDS (MESSAGE_WELCOME_FDS - 1)
-#define ANSWER_MSEC    10000
-#define CONNECT_MSEC   5000
 #define STAY_MSEC      2000
 #define MESSAGE_MAX    65536
 #define BOMB_FDS       253 /* the most that one message carries */
@@ -60,7 +59,7 @@ static unsigned long below(unsigned long limit)
 static int open_socket(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct timeval patience = {.tv_sec = CONNECT_MSEC / 1000};
+    struct timeval patience = {.tv_sec = PATIENCE_SEC};
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
@@ -291,7 +290,7 @@ static bool welcomed(struct session *session)
                              .msg_controllen = sizeof(control)};
     struct pollfd ready = {.fd = session->socket, .events = POLLIN};
 
-    if (poll(&ready, 1, ANSWER_MSEC) <= 0 ||
+    if (poll(&ready, 1, PATIENCE_MSEC) <= 0 ||
         recvmsg(session->socket, &message, MSG_CMSG_CLOEXEC) != sizeof(session->welcome) ||
         session->welcome.head.type != MESSAGE_WELCOME) {
         return false;
@@ -422,7 +421,7 @@ static void vanish(const char *path, unsigned long rounds)
         printf(" discard %s,", outcome(madvise(session.page, PAGE_SIZE, MADV_DONTNEED)));
         printf(" protect %s\n", outcome(mprotect(session.page, PAGE_SIZE, PROT_NONE)));
         gone.fd = session.socket;
-        (void)poll(&gone, 1, ANSWER_MSEC);
+        (void)poll(&gone, 1, PATIENCE_MSEC);
         leave(&session);
     }
 }
@@ -440,7 +439,7 @@ static void sloth(const char *path, unsigned long rounds)
         if (subscribe(path, &session)) {
             sessions++;
             gone.fd = session.socket;
-            (void)poll(&gone, 1, ANSWER_MSEC);
+            (void)poll(&gone, 1, PATIENCE_MSEC);
             leave(&session);
         }
     }

@@ -4,7 +4,6 @@
 # One user must not fill the journal, however fast it acknowledges, comes and goes: the entries about
 # it are few, while the records that they cover are all that there were.
 set -euo pipefail
-export SHMD_TEST_TIMEOUT=${SHMD_TEST_TIMEOUT:-400} # an attack that is tried again takes long
 . "$(dirname "$0")/lib.sh"
 
 ENTRIES_AT_ONCE=5000   # one user may have in a second, and who is faster ...

@@ -30,7 +30,7 @@ squatted_with_a_copy() {
     chmod 0644 "$TEST_DIR/copy"
     make_lookalike "$TEST_DIR/copy"
     before=$(cat /proc/sysvipc/shm)
-    assert_exit 69 timeout 20 "$shmd" --config "$conf"
+    assert_exit 69 timeout "$PATIENCE_S" "$shmd" --config "$conf"
     assert_contains "$output" 'uid 1000' "pid $(segment_field 5678 cpid)" "ipcrm -m $(segment_id)"
     assert_eq "$(cat /proc/sysvipc/shm)" "$before" 'the table of segments'
     segment_copy "$TEST_DIR/after"

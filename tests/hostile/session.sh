@@ -53,7 +53,7 @@ test_bell() {
 test_vanished_page() {
     local evicted
     need_other_users
-    start_daemon "$ring" 'lease_ms = 1000;'
+    start_daemon "$ring" "$short_lease"
     start_carol
     attacker vanish=3 >"$TEST_DIR/vanish"
     assert_eq "$(sort -u "$TEST_DIR/vanish")" \
@@ -65,9 +65,14 @@ test_vanished_page() {
 }
 
 # It acknowledges nothing, and comes again each time that its lease has ended it: that holds the
-# others up once, and not for ever.
+# others up once, for a lease and a bit, and not for ever.
 test_coming_again_after_each_eviction() {
-    in_a_session "$plain"'lease_ms = 500;' attacker sloth=1000
+    need_other_users
+    start_daemon "$plain" "$short_lease"
+    start_carol
+    attacker sloth=8
+    beside_carol attacker sloth=1000
+    end_carol
 }
 
 # --- process ids ---

@@ -4,7 +4,6 @@
 # The daemon's socket under attack by other users: by what they send, by how much, and by how many
 # come. The daemon loses no descriptor and no memory to it, and whoever is honest is served.
 set -euo pipefail
-export SHMD_TEST_TIMEOUT=${SHMD_TEST_TIMEOUT:-400} # floods of ten thousands, on two processors
 . "$(dirname "$0")/lib.sh"
 
 # under_attack COMMAND…: afterwards the daemon has as many descriptors as before
@@ -81,7 +80,9 @@ test_queue_of_the_dead() {
     kill -STOP "$daemon"
     attacker half=500 &
     crowd=$!
-    sleep 0.5
+    # Until nobody has room in the queue any more.
+    wait_until 'pgrep -f "^$TEST_DIR/bin/attacker " >/dev/null'
+    wait_asleep "$(pgrep -f "^$TEST_DIR/bin/attacker ")"
     as_carol spawn_peer visitor next hello=visitor
     visitor=$peer_pid
     kill -CONT "$daemon"
@@ -96,7 +97,7 @@ test_names() {
     local i=0 name names=($'a\nb' $'\e]0;title\a' $'\xff\xfe\xc3' $'\xc2\x9b31m' $'\x9b2J' $'\x7f\b\r'
         '"\"},{"pid":0,"' $'\xf0\x9f\x92\xa9' '%s%n%n' $'\xe2\x80\xaegnp' '<0>PANIC' '*')
     need_other_users
-    start_daemon "$ring" 'lease_ms = 86400000;'
+    start_daemon "$ring" "$long_lease"
     for name in "${names[@]}"; do
         i=$((i + 1))
         as_alice spawn_peer "named$i" next hello="$name" await="$TEST_DIR/enough"

@@ -66,7 +66,7 @@ audit() {
 
 # Of the journal that is there.
 audit_again() {
-    assert_exit "$1" timeout 20 "$top_builddir/shm-client" audit --directory "$TEST_DIR/journal" \
+    assert_exit "$1" timeout "$PATIENCE_S" "$top_builddir/shm-client" audit --directory "$TEST_DIR/journal" \
         --user "$daemon_uid" "${@:2}"
 }
 

@@ -79,14 +79,14 @@ test_directory_of_a_stranger() {
     prepare_places
     configure
     install -d -m 0777 -o 1001 -g 1001 /tmp/shmd-1004
-    assert_exit 77 timeout 20 "${dave[@]}" "$shmd" --config "$conf"
+    assert_exit 77 timeout "$PATIENCE_S" "${dave[@]}" "$shmd" --config "$conf"
     assert_contains "$output" 'belongs to another user'
     assert_eq "$(ls -A /tmp/shmd-1004)$(count_segments)" 0 'files and segments'
 
     rmdir /tmp/shmd-1004
     install -d -m 0700 -o 1004 -g 1004 /tmp/elsewhere
     "${bob[@]}" ln -s /tmp/elsewhere /tmp/shmd-1004
-    assert_exit 77 timeout 20 "${dave[@]}" "$shmd" --config "$conf"
+    assert_exit 77 timeout "$PATIENCE_S" "${dave[@]}" "$shmd" --config "$conf"
     assert_eq "$(ls -A /tmp/elsewhere)$(count_segments)" 0 'files and segments'
 }
 
@@ -95,7 +95,7 @@ test_no_such_place() {
     need_other_users
     prepare_places
     configure
-    XDG_RUNTIME_DIR=/run/nowhere assert_exit 71 timeout 20 "${dave[@]}" "$shmd" --config "$conf"
+    XDG_RUNTIME_DIR=/run/nowhere assert_exit 71 timeout "$PATIENCE_S" "${dave[@]}" "$shmd" --config "$conf"
     assert_contains "$output" 'runtime directory: No such file'
     assert_eq "$(count_segments)" 0
 }

@@ -207,17 +207,25 @@ test_key_from_configuration() {
     assert_error 3 'no segment with key 0x00000001:*' "$shm_client" -c "$conf" -k 1
 }
 
-# The wait goes on while systemd would restart the daemon.
+# The wait goes on while systemd would restart the daemon, for a second.
 test_daemon_killed_while_waiting() {
+    local from away status=0
     start_daemon
     wait_until '[[ $(segment_read) == "$letters." ]]'
     stop_daemon KILL
     acknowledge
+    from=$(now_msec)
     "$shm_client" >"$TEST_DIR/stdout" &
     client=$!
     wait_until '(($(segment_field "$key" nattch) == 1))'
     start_daemon_again
-    wait "$client"
+    away=$(($(now_msec) - from))
+    wait "$client" || status=$?
+    if ((status == 3 && away >= 1000)); then
+        inconclusive "the daemon was away for $away ms"
+        return
+    fi
+    assert_eq "$status" 0 "exit status, with the daemon away for $away ms"
     assert_eq "$(cat "$TEST_DIR/stdout")" "$letters"
 }
 
@@ -406,7 +414,7 @@ test_from() {
 }
 
 test_session_timeout() {
-    start_daemon
+    start_daemon "$long_lease"
     stop_daemon USR1
     # A record that is never acknowledged by the other session: nothing new comes for us.
     start_daemon_again
@@ -429,7 +437,6 @@ start_holder() {
     client follow --from oldest >"$TEST_DIR/full" &
     holder=$!
     wait_until "((\$(count_log subscribed) > $before))"
-    sleep 0.1
 }
 
 # --- follow ---
@@ -537,7 +544,7 @@ test_daemon_goes_away() {
 test_evicted() {
     local settings
     for settings in '' "$ring"; do
-        start_daemon "$settings lease_ms = 1000;"
+        start_daemon "$settings $short_lease"
         spawn_client follow --output json
         wait_records 10
         kill -STOP "$client"
@@ -577,11 +584,11 @@ test_progress_on_a_terminal() {
     command -v script >/dev/null || skip 'needs script(1) for a terminal'
     start_daemon
     start_holder
-    text=$(script -qec "$shm_client follow --no-ack --key $key --from oldest --timeout 0.5 >/dev/null" \
+    text=$(script -qec "$shm_client follow --no-ack --key $key --from oldest --timeout 2 >/dev/null" \
         /dev/null </dev/null) || true
     assert_contains "$text" $'\r\e[K1 records, 26 B, ' ' records/s'
     # It is gone before anything else is said.
-    assert_contains "$text" $'records/s\r\e[Kshm-client: no new record within 0.5 s'
+    assert_contains "$text" $'records/s\r\e[Kshm-client: no new record within 2 s'
     # Not for somebody who reads the errors from a file, nor for a single record.
     spawn_client follow --count 100000
     sleep 0.5
@@ -658,7 +665,7 @@ test_peek_and_no_ack_change_nothing() {
 # A refill that is under way: byte 0 is still `*`, and what stands behind it is nobody's business.
 test_waits_for_a_refill_under_way() {
     make_served_record "*$letters" 99
-    "$shm_client" --timeout 20 >"$TEST_DIR/stdout" &
+    "$shm_client" --timeout "$PATIENCE_S" >"$TEST_DIR/stdout" &
     client=$!
     wait_until '(($(segment_field "$key" nattch) == 2))'
     segment_write "$key" 1 'ecor'
@@ -673,7 +680,7 @@ test_waits_for_a_refill_under_way() {
 # Without an acknowledgement, the next record is one that differs.
 test_peek_waits_for_another_record() {
     make_served_record 'first'
-    "$shm_client" peek --count 2 --timeout 20 >"$TEST_DIR/stdout" &
+    "$shm_client" peek --count 2 --timeout "$PATIENCE_S" >"$TEST_DIR/stdout" &
     client=$!
     wait_until '[[ $(cat "$TEST_DIR/stdout") == first ]]'
     segment_write "$key" 0 'other'
@@ -716,13 +723,13 @@ test_no_segment() {
 test_nobody_serves_the_segment() {
     make_record '*'
     assert_error 3 'nobody any more serves the segment with key 0x0000162e: is shmd running?*' \
-        "$shm_client" --timeout 30
+        "$shm_client" --timeout "$PATIENCE_S"
 }
 
 test_segment_removed_while_waiting() {
     local status=0
     make_served_record '*'
-    "$shm_client" --timeout 30 2>"$TEST_DIR/stderr" &
+    "$shm_client" --timeout "$PATIENCE_S" 2>"$TEST_DIR/stderr" &
     client=$!
     wait_until '(($(segment_field "$key" nattch) == 2))'
     ipcrm -M "$key"

@@ -3,7 +3,6 @@
 #
 # Bash completion of shm-client: it offers what the program takes, and all of it.
 set -euo pipefail
-export SHMD_TEST_TIMEOUT=${SHMD_TEST_TIMEOUT:-200}
 top_srcdir=${top_srcdir:-$(dirname "$0")/../..}
 top_builddir=${top_builddir:-$top_srcdir}
 . "$top_srcdir/tests/tap.sh"
@@ -65,7 +64,7 @@ takes() {
     --directory) value=/dev/null/none ;;
     --user) value=0 ;;
     esac
-    output=$(timeout 5 unshare --ipc "$top_builddir/shm-client" "$verb" "$option" ${value:+"$value"} \
+    output=$(timeout "$PATIENCE_S" unshare --ipc "$top_builddir/shm-client" "$verb" "$option" ${value:+"$value"} \
         "${where[@]}" 2>&1 </dev/null) || true
     [[ $output != *"$verb takes no $option"* ]]
 }

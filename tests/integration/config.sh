@@ -8,10 +8,10 @@ set -euo pipefail
 
 # assert_refused MESSAGE-PART…: by --check-config and at start, with the parts in the message
 assert_refused() {
-    assert_exit 78 timeout 20 "$shmd" --config "$conf" --check-config
+    assert_exit 78 timeout "$PATIENCE_S" "$shmd" --config "$conf" --check-config
     assert_contains "$output" "$@"
     assert_eq "$(wc -l <<<"$output")" 1 "lines of the message «$output»"
-    assert_exit 78 timeout 20 "$shmd" --config "$conf"
+    assert_exit 78 timeout "$PATIENCE_S" "$shmd" --config "$conf"
     assert_contains "$output" "$@"
     assert_eq "$(count_segments)" 0 'segments created'
     assert_eq "$(ls -A "$RUNTIME_DIRECTORY")" '' 'files created'
@@ -25,7 +25,7 @@ refuse() {
 
 accept() {
     configure "$@"
-    assert_exit 0 timeout 20 "$shmd" --config "$conf" --check-config
+    assert_exit 0 timeout "$PATIENCE_S" "$shmd" --config "$conf" --check-config
     assert_eq "$output" '' 'output of --check-config'
 }
 
@@ -46,17 +46,16 @@ test_file_without_read_permission() {
     configure 'key = 5678;'
     chmod 0600 "$conf"
     chmod 0777 "$RUNTIME_DIRECTORY"
-    assert_exit 78 "${alice[@]}" timeout 20 "$shmd" --config "$conf"
+    assert_exit 78 "${alice[@]}" timeout "$PATIENCE_S" "$shmd" --config "$conf"
     assert_contains "$output" "$conf: " 'Permission denied'
     assert_eq "$(count_segments)" 0
 }
 
-# 10 MB cost libconfig 41 s of processor time.
+# 10 MB cost libconfig 41 s of processor time. (Of that, others take none.)
 test_huge_file() {
-    local started=$SECONDS
     head -c 10000000 /dev/zero | tr '\0' ' ' >"$conf"
+    ulimit -t 10
     assert_refused "$conf: " '64 KiB'
-    ((SECONDS - started < 10)) || fail "took $((SECONDS - started)) s"
 }
 
 test_file_of_just_the_limit() {
@@ -266,10 +265,10 @@ test_command_line() {
         '--reload' '--reload 0' '--reload -1' '--reload 99999999999' '--reload 1x' \
         '--instance .' "--instance $(printf 'x%.0s' {1..5000})"; do
         # shellcheck disable=SC2086
-        assert_exit 2 timeout 20 "$shmd" $arguments
+        assert_exit 2 timeout "$PATIENCE_S" "$shmd" $arguments
         [[ -n $output ]] || fail "no message for «$arguments»"
     done
-    assert_exit 2 timeout 20 "$shmd" --instance ''
+    assert_exit 2 timeout "$PATIENCE_S" "$shmd" --instance ''
     assert_eq "$(count_segments)" 0
 }
 

@@ -16,7 +16,7 @@ start() {
 }
 
 client() {
-    timeout 50 "$shm_client" "$@" --socket "$RUNTIME_DIRECTORY/shmd.sock"
+    timeout "$PATIENCE_S" "$shm_client" "$@" --socket "$RUNTIME_DIRECTORY/shmd.sock"
 }
 
 # As they are, without any change.
@@ -70,7 +70,7 @@ test_log_fan_out() {
 # The real one, where there is a journal.
 test_log_fan_out_of_the_journal() {
     command -v journalctl >/dev/null || skip 'journalctl is not installed'
-    timeout 10 journalctl --lines=1 --output=json 2>/dev/null | grep -q MESSAGE ||
+    timeout "$PATIENCE_S" journalctl --lines=1 --output=json 2>/dev/null | grep -q MESSAGE ||
         skip 'there is no journal that this user may read'
     start log-fan-out
     client follow --from oldest --count 1 | grep -q MESSAGE

@@ -18,7 +18,7 @@ assert_refused() {
     configure
     chmod 0777 "$RUNTIME_DIRECTORY"
 
-    assert_exit 69 "$@" timeout 20 "$shmd" --config "$conf"
+    assert_exit 69 "$@" timeout "$PATIENCE_S" "$shmd" --config "$conf"
     assert_contains "$output" "1000" "$(segment_field 5678 cpid)" 99 'ipcrm' "$id"
     [[ $output =~ (nattch|attached) ]] || fail "no number of attached clients in «$output»"
     assert_eq "$(cat /proc/sysvipc/shm)" "$before" 'the table of segments'
@@ -55,7 +55,7 @@ test_segment_of_root_seen_by_another_daemon() {
     make_segment 5678 27 0600
     configure
     chmod 0777 "$RUNTIME_DIRECTORY"
-    assert_exit 69 "${bob[@]}" timeout 20 "$shmd" --config "$conf"
+    assert_exit 69 "${bob[@]}" timeout "$PATIENCE_S" "$shmd" --config "$conf"
     assert_contains "$output" 'ipcrm'
     assert_eq "$(count_segments)" 1
 }
@@ -129,7 +129,7 @@ test_giving_away_without_the_right_to() {
     need_other_users
     chmod 0777 "$RUNTIME_DIRECTORY"
     configure 'owner = "1001"; lock_memory = true;'
-    assert_exit 77 "${alice[@]}" prlimit --memlock=0 timeout 20 "$shmd" --config "$conf"
+    assert_exit 77 "${alice[@]}" prlimit --memlock=0 timeout "$PATIENCE_S" "$shmd" --config "$conf"
     assert_contains "$output" 'permi'
     assert_eq "$(count_segments)" 0
 }
@@ -143,7 +143,7 @@ test_key_taken_while_the_daemon_runs() {
     ipcrm --shmem-id "$(segment_id)"
     make_segment 5678 27 0666 "${alice[@]}"
     kill -CONT "$daemon"
-    wait_until '! daemon_runs' 40
+    wait_until '! daemon_runs'
     wait "$daemon" || status=$?
     daemon=''
     assert_eq "$status" 69 'exit status'

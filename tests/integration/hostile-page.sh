@@ -5,8 +5,6 @@
 # was given. A claim that cannot be true ends its session, and is logged; everything else hurts only
 # itself. Beside it, an honest subscriber gets each record, and the daemon ends as always.
 set -euo pipefail
-# A bell that is full takes thousands of records, at an honest one's pace.
-export SHMD_TEST_TIMEOUT=${SHMD_TEST_TIMEOUT:-240}
 . "$(dirname "$0")/../peer.sh"
 
 lied='ended: it acknowledged backwards, or what was never published'
@@ -15,7 +13,7 @@ lied='ended: it acknowledged backwards, or what was never published'
 beside_an_honest_one() {
     : >"$log"
     rm -f "$TEST_DIR/enough"
-    start_daemon "$1" 'lease_ms = 2000;'
+    start_daemon "$1" "$short_lease"
     start_honest
     output=$(peer hello=hostile "${@:2}")
     end_honest
@@ -146,7 +144,7 @@ test_unmapped_page() {
 # Nobody can claim to have lost what is not overwritten: each record that it acknowledges counts.
 test_many_at_once() {
     local i pids=()
-    start_daemon "$ring" 'lease_ms = 1000;'
+    start_daemon "$ring" "$long_lease"
     start_honest
     for i in {1..8}; do
         spawn_peer "hostile$i" hello=hostile take=$((i * 3)) claim=+1000000 ended

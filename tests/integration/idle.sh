@@ -19,7 +19,7 @@ processor_time() {
 }
 
 # assert_asleep WHAT: for some seconds, no thread makes a system call. That strace comes wakes each
-# thread once: what it shows of that is not counted.
+# thread once: what it shows until they sleep again, and it waits for them, is not counted.
 assert_asleep() {
     local before trace=$TEST_DIR/trace tracer
     before=$(processor_time)
@@ -31,7 +31,11 @@ assert_asleep() {
     tracer=$!
     wait_until '[[ -s $TEST_DIR/strace ]]'
     grep -q attached "$TEST_DIR/strace" || skip "strace is not permitted: $(cat "$TEST_DIR/strace")"
-    sleep 1
+    wait_until '[[ -s $TEST_DIR/trace ]]'
+    for _ in 1 2 3; do
+        wait_asleep "$daemon"
+        wait_asleep "$tracer"
+    done
     cp "$trace" "$TEST_DIR/woken"
     sleep "$seconds"
     assert_eq "$(tail -c +$(($(wc -c <"$TEST_DIR/woken") + 1)) "$trace")" '' "system calls in $seconds s"
@@ -43,7 +47,7 @@ assert_asleep() {
 # Sixty-four subscribers of a ring that is full: they owe, and have a day for it.
 test_idle_subscribers_of_a_ring() {
     watchdog_is_far
-    start_daemon "$ring" 'lease_ms = 86400000;'
+    start_daemon "$ring" "$long_lease"
     spawn_peer crowd hello=first crowd=63 await="$TEST_DIR/enough"
     wait_said crowd 'a crowd'
     assert_eq "$(status_field subscribers)" 64
@@ -64,7 +68,7 @@ test_subscribers_that_have_caught_up() {
 # And of a plain segment that only subscribers acknowledge: no polling.
 test_idle_subscribers_of_a_plain_segment() {
     watchdog_is_far
-    start_daemon "$plain" 'lease_ms = 86400000;'
+    start_daemon "$plain" "$long_lease"
     spawn_peer crowd hello=first crowd=63 await="$TEST_DIR/enough"
     wait_said crowd 'a crowd'
     assert_asleep '64 subscribers, plain'
@@ -74,7 +78,7 @@ test_idle_subscribers_of_a_plain_segment() {
 # The subscribers do not wake, either.
 test_idle_subscriber_sleeps() {
     local before
-    start_daemon "$plain" 'lease_ms = 86400000;'
+    start_daemon "$plain" "$long_lease"
     spawn_peer first hello=first await="$TEST_DIR/enough"
     wait_said first welcome
     install_program follower

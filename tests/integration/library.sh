@@ -83,7 +83,7 @@ test_example_of_a_subscriber() {
     install_all
     build_example subscriber
     start_daemon "$ring"
-    assert_exit 0 timeout 20 "$TEST_DIR/example" "$RUNTIME_DIRECTORY/shmd.sock"
+    assert_exit 0 timeout "$PATIENCE_S" "$TEST_DIR/example" "$RUNTIME_DIRECTORY/shmd.sock"
     assert_eq "$(grep -cE '^record [0-9]+: 26 bytes, 0 lost' <<<"$output")" 10 'records read'
     wait_until '(($(acknowledged_records | wc -l) == 10))'
     assert_contains "$(cat "$log")" 'calls itself example'
@@ -95,7 +95,7 @@ test_example_without_a_daemon() {
     install_all
     for client in subscriber publisher; do
         build_example "$client"
-        assert_exit 1 timeout 20 "$TEST_DIR/example" "$TEST_DIR/nobody.sock"
+        assert_exit 1 timeout "$PATIENCE_S" "$TEST_DIR/example" "$TEST_DIR/nobody.sock"
         assert_contains "$output" 'No such file'
     done
 }
@@ -105,7 +105,7 @@ test_example_of_a_publisher() {
     install_all
     build_example publisher
     start_daemon "$ring" 'source = { type = "push"; };'
-    assert_exit 0 timeout 20 "$TEST_DIR/example" "$RUNTIME_DIRECTORY/shmd.sock"
+    assert_exit 0 timeout "$PATIENCE_S" "$TEST_DIR/example" "$RUNTIME_DIRECTORY/shmd.sock"
     assert_eq "$output" '10 of 10 records confirmed, 0 of them rejected'
     wait_log 'calls itself example\) publishes'
     wait_log 'calls itself example\) left, 10 records published, 0 rejected'
@@ -118,7 +118,7 @@ test_example_of_a_publisher_where_nobody_publishes() {
     install_all
     build_example publisher
     start_daemon "$ring"
-    assert_exit 1 timeout 20 "$TEST_DIR/example" "$RUNTIME_DIRECTORY/shmd.sock"
+    assert_exit 1 timeout "$PATIENCE_S" "$TEST_DIR/example" "$RUNTIME_DIRECTORY/shmd.sock"
     assert_contains "$output" 'cannot publish: Operation not supported'
 }
 

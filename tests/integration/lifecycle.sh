@@ -85,7 +85,7 @@ test_acknowledgement_while_the_daemon_is_dead() {
 # P5, under load and any number of times: every acknowledgement of the client is logged once, in
 # order, and none is made up.
 test_kills_under_load() {
-    local id i client
+    local id i client before
     start_daemon 'poll_interval_ms = 1;'
     id=$(segment_id)
     perl -e '
@@ -101,7 +101,9 @@ test_kills_under_load() {
         print "$count\n"' "$id" "$TEST_DIR/stop" >"$TEST_DIR/count" &
     client=$!
     for i in {1..20}; do
-        sleep 0.05
+        before=$(count_log 'acknowledged record')
+        wait_until "((\$(count_log 'acknowledged record') > $before))"
+        sleep "0.0$((RANDOM % 5))"
         stop_daemon KILL
         start_daemon_again
         assert_eq "$(segment_id)" "$id" "segment after kill $i"
@@ -254,7 +256,7 @@ test_garbage_in_the_state_file() {
 # No state file can be written: the reason by name, nothing left behind.
 test_runtime_directory_missing() {
     configure
-    assert_exit 71 env RUNTIME_DIRECTORY="$TEST_DIR/none/such" timeout 20 "$shmd" --config "$conf"
+    assert_exit 71 env RUNTIME_DIRECTORY="$TEST_DIR/none/such" timeout "$PATIENCE_S" "$shmd" --config "$conf"
     assert_contains "$output" "$TEST_DIR/none/such"
     assert_eq "$(count_segments)" 0
 }
@@ -281,7 +283,7 @@ test_removed_segment_is_made_anew_without_polling() {
     start_daemon 'mode = "0644";'
     id=$(segment_id)
     ipcrm --shmem-id "$id"
-    wait_until '[[ -n $(segment_id) && $(segment_id) != '"$id"' ]]' 40
+    wait_until '[[ -n $(segment_id) && $(segment_id) != '"$id"' ]]'
     wait_until '[[ $(segment_read) == "$letters." ]]'
 }
 
@@ -290,7 +292,7 @@ test_second_daemon() {
     local id
     start_daemon
     id=$(segment_id)
-    assert_exit 69 timeout 20 "$shmd" --config "$conf"
+    assert_exit 69 timeout "$PATIENCE_S" "$shmd" --config "$conf"
     daemon_runs || fail 'the first one is gone'
     assert_eq "$(segment_id)" "$id" 'segment'
     acknowledge_and_wait

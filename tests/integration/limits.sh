@@ -16,7 +16,7 @@ set_limit() {
 assert_refused() {
     local segments
     segments=$(count_segments)
-    assert_exit 71 timeout 20 "$shmd" --config "$conf"
+    assert_exit 71 timeout "$PATIENCE_S" "$shmd" --config "$conf"
     assert_contains "$output" "$1"
     assert_eq "$(count_segments)" "$segments" 'segments'
     assert_eq "$(ls -A "$RUNTIME_DIRECTORY")" '' 'files left behind'
@@ -61,7 +61,7 @@ test_reload_beyond_a_limit() {
 test_memory() {
     ! grep -q __asan_init "$shmd" || skip 'AddressSanitizer needs all the address space there is'
     configure 'size = 104857600;'
-    assert_exit 71 prlimit --as=$((190 * 1024 * 1024)) timeout 20 "$shmd" --config "$conf"
+    assert_exit 71 prlimit --as=$((190 * 1024 * 1024)) timeout "$PATIENCE_S" "$shmd" --config "$conf"
     assert_contains "$output" 'memory'
     assert_eq "$(count_segments)" 0
     assert_eq "$(ls -A "$RUNTIME_DIRECTORY")" '' 'files left behind'
@@ -70,7 +70,7 @@ test_memory() {
 # The daemon's own copy does not fit where its state is: that is said, with the place.
 test_room_for_the_state() {
     configure 'size = 1099511627776; allow_large = true;'
-    assert_exit 71 timeout 20 "$shmd" --config "$conf"
+    assert_exit 71 timeout "$PATIENCE_S" "$shmd" --config "$conf"
     assert_contains "$output" "$RUNTIME_DIRECTORY/key-0000162e"
     assert_eq "$(count_segments)" 0
     assert_eq "$(ls -A "$RUNTIME_DIRECTORY")" '' 'files left behind'

@@ -15,7 +15,7 @@ need_python() {
 }
 
 python() {
-    timeout 50 python3 "$top_srcdir/tests/integration/other-language.py" "$@"
+    timeout "$PATIENCE_S" python3 "$top_srcdir/tests/integration/other-language.py" "$@"
 }
 
 spawn_python() {

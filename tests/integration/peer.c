@@ -13,6 +13,7 @@
 #include "proto/message.h"
 #include "proto/page.h"
 #include "proto/reader.h"
+#include "../patience.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -27,7 +28,6 @@
 #include <unistd.h>
 
 #define SUBSCRIBER_FDS (MESSAGE_WELCOME_FDS - 1)
-#define ANSWER_MSEC    10000
 #define LOOK_MSEC      20 /* between two looks whether a file is there */
 
 enum { PAGE_FD, BELL_FD, DAEMON_BELL_FD };
@@ -204,7 +204,7 @@ static void do_answer(struct peer *peer, const char *argument)
     ssize_t length;
 
     (void)argument;
-    if (poll(&ready, 1, ANSWER_MSEC) == 0) {
+    if (poll(&ready, 1, PATIENCE_MSEC) == 0) {
         puts("no answer");
         return;
     }
@@ -526,7 +526,7 @@ static void do_ended(struct peer *peer, const char *argument)
     struct pollfd hung_up = {.fd = peer->socket};
 
     (void)argument;
-    if (poll(&hung_up, 1, ANSWER_MSEC) == 0) {
+    if (poll(&hung_up, 1, PATIENCE_MSEC) == 0) {
         puts("still connected");
     } else {
         printf("ended: %s\n", peer->page ? state_name(peer) : "no page");

@@ -8,12 +8,12 @@ set -euo pipefail
 
 # publish ARGUMENT…: at the socket of this case's daemon
 publish() {
-    timeout 40 "$shm_client" publish --socket "$RUNTIME_DIRECTORY/shmd.sock" "$@"
+    timeout "$PATIENCE_S" "$shm_client" publish --socket "$RUNTIME_DIRECTORY/shmd.sock" "$@"
 }
 
 # read_all N: as many records, each on a line
 read_all() {
-    timeout 40 "$shm_client" follow --socket "$RUNTIME_DIRECTORY/shmd.sock" --from oldest -n "$1" "${@:2}"
+    timeout "$PATIENCE_S" "$shm_client" follow --socket "$RUNTIME_DIRECTORY/shmd.sock" --from oldest -n "$1" "${@:2}"
 }
 
 # --- shm-client publish ---
@@ -199,7 +199,7 @@ test_a_publisher_that_is_killed() {
     start_daemon "$ring" "$push"
     spawn_producer p1
     wait_until '(($(status_field records) > 0))'
-    sleep 0.2
+    wait_until '(($(status_field records) == $(sleep 0.05 && status_field records)))'
     kill -KILL "$producer_pid"
     wait "$producer_pid" 2>/dev/null || true
     await_follower one
@@ -248,10 +248,11 @@ test_a_smaller_segment_after_a_stop() {
     local status=0 pid
     start_daemon 'layout = "ring"; size = 1048576;' "$push"
     awk 'BEGIN { for (i = 0; i < 100; i++) printf "%020000d\n", i }' >"$TEST_DIR/in"
-    publish "$TEST_DIR/in" 2>"$TEST_DIR/said" &
+    "$shm_client" publish --socket "$RUNTIME_DIRECTORY/shmd.sock" "$TEST_DIR/in" 2>"$TEST_DIR/said" &
     pid=$!
-    wait_until '(($(status_field records) > 10))'
-    sleep 0.3
+    # The segment is full, and so is the queue.
+    wait_until '(($(status_field records) >= 40))'
+    wait_asleep "$pid"
     stop_daemon
     start_daemon 'layout = "ring"; size = 4096;' "$push"
     wait_log 'record of 20000 bytes rejected: it does not fit any more'
@@ -265,9 +266,9 @@ test_patience() {
     local status=0
     start_daemon "$ring" "$push"
     mkfifo "$TEST_DIR/fifo"
-    publish --timeout 0.5 "$TEST_DIR/fifo" &
+    publish --timeout 2 "$TEST_DIR/fifo" &
     exec 5>"$TEST_DIR/fifo"
-    sleep 1
+    sleep 2.2
     echo late >&5
     assert_eq "$(read_all 1)" late
     stop_daemon

@@ -192,6 +192,7 @@ test_keep() {
 test_log_level() {
     local lines
     start_daemon
+    wait_log '^shmd: started: '
     reload 'log = { level = "err"; };'
     lines=$(wc -l <"$log")
     reload 'log = { level = "err"; }; poll_interval_ms = 5;'

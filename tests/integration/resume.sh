@@ -92,7 +92,7 @@ test_accounting_across_kills() {
 test_stopped_and_started() {
     start_daemon "$ring"
     spawn_follower one
-    sleep 0.3
+    wait_follower one
     stop_daemon
     assert_eq "$(segment_id)" '' 'segment after the stop'
     sleep 0.3
@@ -111,7 +111,7 @@ test_slow_subscriber_notices_a_restart() {
     start_daemon "$ring"
     spawn_follower fast
     spawn_follower slow 300000
-    sleep 0.5
+    wait_until '(($(acknowledged_by slow) > 0))'
     stop_daemon KILL
     start_daemon_again
     wait_until '(($(count_log "calls itself slow\) subscribed") == 2))'
@@ -144,7 +144,7 @@ superseded() {
     spawn_follower two
     spawn_follower slow 200
     for size in 131072 8192 65536; do
-        sleep 0.3
+        wait_follower one
         configure "$2 size = $size;"
         reload_daemon
         wait_until "grep -q 'of $size bytes' '$TEST_DIR/one.out'"
@@ -170,13 +170,13 @@ test_superseded_by_everything_else() {
     spawn_follower one
     for settings in 'mode = "0644";' 'mode = "0644"; key = 7000;' "$ring key = 7000;" \
         "$ring when_full = \"overwrite\";" "$ring"; do
-        sleep 0.2
+        wait_follower one
         configure "$settings"
         reload_daemon
         segments=$((segments + 1))
         wait_until "((\$(grep -c ^segment '$TEST_DIR/one.out') == $segments))"
-        wait_follower one
     done
+    wait_follower one
     end_followers
     assert_one_epoch
 }
@@ -187,7 +187,7 @@ test_removed_segment() {
     export WATCHDOG_USEC=400000
     start_daemon "$ring"
     spawn_follower one
-    sleep 0.3
+    wait_follower one
     ipcrm --shmem-key 5678
     wait_until '(($(grep -c ^segment "$TEST_DIR/one.out") == 2))'
     wait_follower one
@@ -198,11 +198,13 @@ test_removed_segment() {
 
 # Where the newest data wins, a subscriber that is stopped loses records, and learns exactly how many.
 test_overtaken() {
+    local before
     start_daemon "$ring" 'when_full = "overwrite";'
     spawn_follower fast
     spawn_follower stopped
     kill -STOP "$follower_pid"
-    sleep 0.5
+    before=$(status_field records)
+    wait_until "((\$(status_field records) > $before + 2048))" # the ring holds half as many
     kill -CONT "$follower_pid"
     wait_log 'calls itself stopped\) was overtaken and lost [0-9]+ records'
     wait_follower stopped

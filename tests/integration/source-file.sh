@@ -6,7 +6,7 @@ set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
 read_record() {
-    timeout 30 "$shm_client" --socket "$RUNTIME_DIRECTORY/shmd.sock" --timeout 20 "$@"
+    timeout "$PATIENCE_S" "$shm_client" --socket "$RUNTIME_DIRECTORY/shmd.sock" --timeout "$PATIENCE_S" "$@"
 }
 
 # The next record is this one, perhaps after some that had been taken in before.
@@ -82,7 +82,7 @@ test_watch() {
     assert_eq "$(read_record)" first
     # Nobody is given the same twice; a newcomer is given what there is.
     assert_exit 4 "$shm_client" --socket "$RUNTIME_DIRECTORY/shmd.sock" follow --count 2 --timeout 1 --from next
-    timeout 50 "$shm_client" --socket "$RUNTIME_DIRECTORY/shmd.sock" follow --count 6 \
+    timeout "$PATIENCE_S" "$shm_client" --socket "$RUNTIME_DIRECTORY/shmd.sock" follow --count 6 \
         --output json >"$TEST_DIR/followed" &
     local follower=$!
     wait_until '[[ -s $TEST_DIR/followed ]]'
@@ -132,7 +132,7 @@ test_not_torn() {
         done
     ) &
     writer=$!
-    timeout 50 "$shm_client" --socket "$RUNTIME_DIRECTORY/shmd.sock" follow --count 2000 >"$TEST_DIR/followed"
+    timeout "$PATIENCE_S" "$shm_client" --socket "$RUNTIME_DIRECTORY/shmd.sock" follow --count 2000 >"$TEST_DIR/followed"
     kill "$writer"
     while IFS= read -r record; do
         [[ ${#record} == 90 && -z ${record//${record:0:1}/} ]] || fail "torn: «$record»"

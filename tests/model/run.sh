@@ -4,7 +4,6 @@
 # The models of the ring and of the doorbells: each holds what it claims, and catches each of the bugs
 # that can be planted in it, so that we know that it would.
 set -euo pipefail
-export SHMD_TEST_TIMEOUT=${SHMD_TEST_TIMEOUT:-300} # to search all states takes a while
 top_srcdir=${top_srcdir:-$(dirname "$0")/../..}
 top_srcdir=$(realpath "$top_srcdir")
 . "$top_srcdir/tests/tap.sh"

@@ -10,7 +10,6 @@
 #   UPDATE=1 top_builddir=BUILD tests/speed/instructions.sh
 # writes the figures anew; say in the commit what they were, and why.
 set -euo pipefail
-export SHMD_TEST_TIMEOUT=${SHMD_TEST_TIMEOUT:-300}
 top_srcdir=${top_srcdir:-$(dirname "$0")/../..}
 top_builddir=${top_builddir:-$top_srcdir}
 top_srcdir=$(realpath "$top_srcdir")

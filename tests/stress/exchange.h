@@ -16,14 +16,14 @@
 #include "base/clock.h"
 #include "proto/reader.h"
 #include "proto/writer.h"
+#include "../patience.h"
 
 #include <sched.h>
 
 #define EXCHANGE_READERS 4
 #define EXCHANGE_SIZE    ((size_t)16384)
 #define EXCHANGE_LONGEST (EXCHANGE_SIZE / 4)
-#define EXCHANGE_SLOW    3                   /* this reader takes a nap now and then */
-#define EXCHANGE_SILENCE (20 * USEC_PER_SEC) /* says "broken", never "slow" */
+#define EXCHANGE_SLOW    3 /* this reader takes a nap now and then */
 
 struct exchange_result {
     uint64_t got, lost;
@@ -123,7 +123,7 @@ static inline uint64_t exchange_slowest(struct exchange *exchange)
 static inline bool exchange_make_room(struct exchange *exchange, struct ring_writer *writer,
                                       size_t length)
 {
-    uint64_t deadline = clock_usec() + EXCHANGE_SILENCE;
+    uint64_t deadline = clock_usec() + PATIENCE_USEC;
     const struct ring_record *record;
 
     do {
@@ -247,7 +247,7 @@ static inline void exchange_read(struct exchange *exchange, size_t me)
             result->fault = "a record that was never published";
         }
         if (!result->fault && reader.number == number &&
-            clock_usec() - silent_since > EXCHANGE_SILENCE) {
+            clock_usec() - silent_since > PATIENCE_USEC) {
             result->fault = "nothing comes any more";
         }
         if (result->fault) {

@@ -8,7 +8,6 @@
 #   RECORDS=1000000 SHMD_TEST_TIMEOUT=3600 top_builddir=BUILD tests/stress/push.sh
 set -euo pipefail
 RECORDS=${RECORDS:-10000}
-export SHMD_TEST_TIMEOUT=${SHMD_TEST_TIMEOUT:-200}
 . "$(dirname "$0")/../peer.sh"
 
 publishers=(p1 p2 p3 p4)

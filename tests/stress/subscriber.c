@@ -6,6 +6,7 @@
  * PID RECORDS". Exit status 0: all was as it should be.
  */
 #include "lib/shmd.h"
+#include "../patience.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -14,8 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SILENCE_USEC UINT64_C(30000000) /* says "broken", never "slow" */
-#define LETTERS      "abcdefghijklmnopqrstuvwxyz"
+#define LETTERS "abcdefghijklmnopqrstuvwxyz"
 
 /* Takes the next record, which must be this one. */
 static bool take_record(struct shmd_subscriber *subscriber, uint64_t number)
@@ -24,7 +24,7 @@ static bool take_record(struct shmd_subscriber *subscriber, uint64_t number)
     int r;
 
     while ((r = shmd_next(subscriber, &record)) == -EAGAIN) {
-        r = shmd_wait(subscriber, SILENCE_USEC);
+        r = shmd_wait(subscriber, PATIENCE_USEC);
         if (r < 0) {
             break;
         }

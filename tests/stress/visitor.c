@@ -5,6 +5,7 @@
  * tenth one is a process that is killed there. Exit status 0: all were served.
  */
 #include "lib/shmd.h"
+#include "../patience.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -15,8 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SILENCE_USEC UINT64_C(30000000) /* says "broken", never "slow" */
-#define LONGEST      16                 /* the records of a visit, at most */
+#define LONGEST 16 /* the records of a visit, at most */
 
 enum ending { LEAVES, OWES, IS_KILLED };
 
@@ -33,7 +33,7 @@ static int take_record(struct shmd_subscriber *subscriber, struct shmd_record *r
     int r;
 
     while ((r = shmd_next(subscriber, record)) == -EAGAIN) {
-        r = shmd_wait(subscriber, SILENCE_USEC);
+        r = shmd_wait(subscriber, PATIENCE_USEC);
         if (r < 0) {
             break;
         }

@@ -353,7 +353,7 @@ test_log_fan_out() {
     systemctl start shmd
     add_drop_in 'SupplementaryGroups=systemd-journal'
     wait_until '[[ -n $(processes journalctl) ]]'
-    runuser -u alice -- timeout 50 shm-client follow >"$TEST_DIR/followed" &
+    runuser -u alice -- timeout "$PATIENCE_S" shm-client follow >"$TEST_DIR/followed" &
     follower=$!
     wait_until "logger 'for the fan-out'; grep -q 'for the fan-out' '$TEST_DIR/followed'"
     # It is run again when it was killed, and ends with the service.

@@ -123,10 +123,10 @@ as() {
 # peer ACTION…: speaks the protocol itself, see tests/integration/peer.c; PEER_SOCKET names another
 # socket
 peer() {
-    timeout 50 /shmd/programs/peer "${PEER_SOCKET:-/run/shmd/shmd.sock}" "$@"
+    timeout "$PATIENCE_S" /shmd/programs/peer "${PEER_SOCKET:-/run/shmd/shmd.sock}" "$@"
 }
 
 # peer_as USER ACTION…
 peer_as() {
-    as "$1" timeout 50 /shmd/programs/peer "${PEER_SOCKET:-/run/shmd/shmd.sock}" "${@:2}"
+    as "$1" timeout "$PATIENCE_S" /shmd/programs/peer "${PEER_SOCKET:-/run/shmd/shmd.sock}" "${@:2}"
 }

@@ -424,7 +424,7 @@ test_kill() {
 test_bad_configuration() {
     configure 'size = 1;'
     systemctl start shmd.socket
-    assert_contains "$(timeout 20 /shmd/programs/peer "$socket" hello=me 2>&1 || true)" closed
+    assert_contains "$(timeout "$PATIENCE_S" /shmd/programs/peer "$socket" hello=me 2>&1 || true)" closed
     wait_until '[[ $(systemctl is-active shmd.socket) == inactive ]]'
     assert_failed_with 78
     assert_eq "$(count_entries SHMD_EVENT=configuration-refused)" 1 'attempts'

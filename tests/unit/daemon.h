@@ -117,7 +117,8 @@ static inline void daemon_flush(struct daemon *daemon)
 
     subscribers_flush(daemon->manager);
     log_wake(daemon->manager->log);
-    for (int i = 0; i < 2000 && acklog_waiting(acklog) > 0; i++) {
+    for (uint64_t end = clock_usec() + PATIENCE_USEC;
+         acklog_waiting(acklog) > 0 && clock_usec() < end;) {
         (void)usleep(1000);
     }
 }

@@ -29,7 +29,7 @@ static inline char *word(const char *text)
 #define HOST_ROOM    ((size_t)4 << 20)
 #define HOST_EXCERPT ((size_t)4096) /* of a record that is too long */
 #define HOST_RECORDS 4096
-#define HOST_USEC    (20 * USEC_PER_SEC) /* for anything that is waited for */
+#define HOST_USEC    PATIENCE_USEC /* for anything that is waited for */
 
 struct host {
     sd_event *event;
@@ -203,7 +203,7 @@ static inline struct host *host_free(struct host *host)
     }
     host->source = source_close(host->source);
     /* A program that takes its time to end is left to the loop; another host may have one, too. */
-    for (int i = 0; i < 20 && !is_childless(); i++) {
+    for (uint64_t end = clock_usec() + HOST_USEC; !is_childless() && clock_usec() < end;) {
         (void)sd_event_run(host->event, 100 * USEC_PER_MSEC);
     }
     (void)sd_event_unref(host->event);

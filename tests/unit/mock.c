@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "../patience.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -11,7 +12,6 @@
 
 #define ENTRIES_MAX 8192
 #define FIELDS_MAX  32
-#define WAIT_USEC   (20 * USEC_PER_SEC) /* says "broken", never "slow" */
 
 struct sent {
     size_t count;
@@ -45,7 +45,7 @@ static void unlock(void)
 /* Waits for a counter to reach a number. Called with the mutex. */
 static bool wait_for(const size_t *counter, size_t n)
 {
-    struct timespec deadline = clock_timespec(clock_usec() + WAIT_USEC);
+    struct timespec deadline = clock_timespec(clock_usec() + PATIENCE_USEC);
     int r = 0;
 
     while (*counter < n && r == 0) {

@@ -7,7 +7,9 @@
  */
 #pragma once
 
+#include "../patience.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "group.h"
 
 #include <errno.h>
@@ -26,7 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PRIVATE_SECONDS 300   /* that a group, or a child, may take */
+#define PRIVATE_SECONDS 600   /* that a group, or a child, may take */
 #define PRIVATE_NOBODY  65534 /* a uid and gid that is not ours */
 
 /* Ends a test that cannot run here, and says why. */
@@ -34,6 +36,20 @@
     do {                                                                                           \
         print_message("# %s\n", reason);                                                           \
         skip();                                                                                    \
+    } while (0)
+
+/*
+ * For a test of which something must not last as long as that, or nothing follows from it: on a
+ * machine that stands still, it does.
+ */
+#define INCONCLUSIVE_AFTER(since_usec, limit_usec)                                                 \
+    do {                                                                                           \
+        uint64_t passed_ = clock_usec() - (since_usec);                                            \
+        if (passed_ >= (limit_usec)) {                                                             \
+            print_message("# inconclusive: it took %llu ms\n",                                     \
+                          (unsigned long long)(passed_ / USEC_PER_MSEC));                          \
+            skip();                                                                                \
+        }                                                                                          \
     } while (0)
 
 /* For a test with another user in it. */

@@ -15,7 +15,6 @@
 
 #include <cmocka.h>
 
-#define SOON 20000 /* msec; says "broken", never "slow" */
 #define SIZE 4096
 
 static int set_up(void **state)
@@ -47,7 +46,7 @@ static void assert_sent(int fd, const struct iovec *fields, size_t count, const 
 
     assert_int_equal(journal_send(fields, count, &note), 0);
     assert_int_equal(note.msg_len, length);
-    assert_int_equal(own_journal_take(fd, SOON, buffer, sizeof(buffer)), length);
+    assert_int_equal(own_journal_take(fd, PATIENCE_MSEC, buffer, sizeof(buffer)), length);
     assert_memory_equal(buffer, expected, length);
 }
 
@@ -93,7 +92,7 @@ static void there_is_room_for_as_many_fields_as_is_said(void **state)
     assert_int_equal(journal_send(fields, JOURNAL_FIELDS_MAX + 1, &note), -E2BIG);
     assert_int_equal(note.msg_len, 0);
     assert_int_equal(journal_send(fields, JOURNAL_FIELDS_MAX, &note), 0);
-    assert_int_equal(own_journal_take(*(int *)*state, SOON, buffer, sizeof(buffer)),
+    assert_int_equal(own_journal_take(*(int *)*state, PATIENCE_MSEC, buffer, sizeof(buffer)),
                      JOURNAL_FIELDS_MAX * (sizeof("NAME\n") - 1 + sizeof(uint64_t) + 2));
 }
 
@@ -136,7 +135,7 @@ static void a_journal_that_is_full_is_waited_for(void **state)
     }
     for (int i = 0; i < MANY; i++) {
         (void)snprintf(expected, sizeof(expected), "N=%d\n", i);
-        assert_true(own_journal_take(fd, SOON, buffer, sizeof(buffer)) > 0);
+        assert_true(own_journal_take(fd, PATIENCE_MSEC, buffer, sizeof(buffer)) > 0);
         assert_string_equal(buffer, expected);
     }
     assert_int_equal(child_wait(pid), 0);

@@ -17,8 +17,6 @@
 
 #include <cmocka.h>
 
-#define SOON (20 * USEC_PER_SEC) /* says "broken", never "slow" */
-
 struct fixture {
     char *directory;
     struct conf *conf;
@@ -64,7 +62,7 @@ static int set_up(void **state)
 
 static bool close_log(struct fixture *f)
 {
-    return log_close(take(f->log), SOON) > 0;
+    return log_close(take(f->log), PATIENCE_USEC) > 0;
 }
 
 static int tear_down(void **state)
@@ -400,9 +398,10 @@ static bool closes_in_time(struct fixture *f, bool block)
     if (block && !mock_journal_wait_blocked()) {
         return false;
     }
-    closed = log_close(f->log, 100 * USEC_PER_MSEC + (block ? 0 : SOON)) > 0;
+    closed = log_close(f->log, 100 * USEC_PER_MSEC + (block ? 0 : PATIENCE_USEC)) > 0;
     /* "what was not stays in the state" */
-    return !closed && clock_usec() - start < SOON && acklog_waiting(&f->state->file->acklog) == 2;
+    return !closed && clock_usec() - start < PATIENCE_USEC &&
+           acklog_waiting(&f->state->file->acklog) == 2;
 }
 
 /*

@@ -19,7 +19,6 @@
 #define KEY     0x162e
 #define OTHER   0x162f
 #define LETTERS "abcdefghijklmnopqrstuvwxyz"
-#define SOON    (20 * USEC_PER_SEC) /* says "broken", never "slow" */
 #define SHMMNI  "/proc/sys/kernel/shmmni"
 
 struct answer {
@@ -168,7 +167,7 @@ static void acknowledge(struct fixture *f)
 /* Runs the loop until the script was asked that often. */
 static void run_until_asked(struct fixture *f, size_t times)
 {
-    uint64_t end = clock_usec() + SOON;
+    uint64_t end = clock_usec() + PATIENCE_USEC;
 
     while (f->script.asked < times && clock_usec() < end) {
         assert_true(sd_event_run(f->manager->event, USEC_PER_SEC) >= 0);
@@ -344,7 +343,7 @@ static void a_source_that_fails_is_asked_again(void **state)
     assert_int_equal(f->script.asked, 1); /* never from within its own answer */
     run_until_asked(f, 4);
     /* At once, after 10 and after 20 ms. */
-    assert_in_range(clock_usec() - begin, 2 * REFILL_PAUSE_MIN, SOON);
+    assert_in_range(clock_usec() - begin, 2 * REFILL_PAUSE_MIN, PATIENCE_USEC);
     assert_string_equal(f->manager->segment.map, "at last");
     assert_int_equal(f->manager->intake.refill.failures, 0);
     assert_int_equal(f->manager->state->file->rejected, 0);

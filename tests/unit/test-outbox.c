@@ -20,7 +20,6 @@
 #define ENTRIES 3
 #define MOST    (4 * SOME) /* that one daemon sends */
 #define SEQ_MAX (DEATHS * MOST + 10)
-#define SOON    20000 /* msec; says "broken", never "slow" */
 #define BYTES   65536
 
 /* What outlives a daemon. */
@@ -339,7 +338,7 @@ static void assert_arrived_once(const struct estate *estate, const unsigned char
 static void take_entries(int journal, unsigned char *arrived, size_t some)
 {
     static char buffer[BYTES];
-    int msec = some > 0 ? SOON : 0;
+    int msec = some > 0 ? PATIENCE_MSEC : 0;
 
     for (size_t i = 0; some == 0 || i < some; i++) {
         if (own_journal_take(journal, msec, buffer, sizeof(buffer)) <= 0) {

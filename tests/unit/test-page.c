@@ -16,8 +16,7 @@
 
 #include <cmocka.h>
 
-#define ROUNDS       20000
-#define SILENCE_MSEC 20000 /* says "broken", never "slow" */
+#define ROUNDS 20000
 
 static void who_sleeps_must_be_rung(void **state)
 {
@@ -122,7 +121,7 @@ static bool wait_for(struct side *side, uint64_t n)
         (void)!read(side->my_bell, &rings, sizeof(rings));
         page_announce_sleep(side->my_sleep);
         if (atomic_load_explicit(side->theirs, memory_order_acquire) < n &&
-            poll(&bell, 1, SILENCE_MSEC) == 0) {
+            poll(&bell, 1, PATIENCE_MSEC) == 0) {
             return false;
         }
         page_announce_awake(side->my_sleep);
