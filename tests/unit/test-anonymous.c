@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "proto/plain.h"
-#include "group.h"
+#include "private.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -107,26 +107,6 @@ static void sleep_usec(uint64_t usec)
     (void)nanosleep(&pause, NULL);
 }
 
-/* As fork(). The child must end with _exit(), and assert nothing: it would go on with the tests. */
-static pid_t child_start(void)
-{
-    pid_t pid = fork();
-
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    }
-    return pid;
-}
-
-static void assert_child_fine(pid_t pid)
-{
-    int status;
-
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(status, 0);
-}
-
 static void test_open_refuses(void **state)
 {
     struct shmd_anonymous *client = NULL;
@@ -156,7 +136,7 @@ static void test_open_permissions(void **state)
 
         _exit(fine ? 0 : 1);
     }
-    assert_child_fine(pid);
+    assert_int_equal(child_wait(pid), 0);
 
     assert_int_equal(shmctl(f->id, IPC_STAT, &ds), 0);
     ds.shm_perm.mode = 0644;
@@ -170,7 +150,7 @@ static void test_open_permissions(void **state)
 
         _exit(fine ? 0 : 1);
     }
-    assert_child_fine(pid);
+    assert_int_equal(child_wait(pid), 0);
 }
 
 static void test_close_nothing(void **state)
@@ -249,7 +229,7 @@ static void test_read_waits_for_refill(void **state)
         _exit(0);
     }
     assert_reads(f, SHMD_FOREVER, "new record");
-    assert_child_fine(pid);
+    assert_int_equal(child_wait(pid), 0);
 }
 
 static void test_read_returns_each_record_once(void **state)
@@ -336,7 +316,7 @@ static void test_read_while_nobody_serves(void **state)
         _exit(0);
     }
     r = read_record(f, A_WHILE);
-    assert_child_fine(pid);
+    assert_int_equal(child_wait(pid), 0);
     if (r == -ENOLINK && *attached - start >= USEC_PER_SEC) {
         print_message("# inconclusive: the restart took longer than a second\n");
         skip();
@@ -375,7 +355,7 @@ static void test_read_after_removal(void **state)
     }
     assert_int_equal(read_record(f, A_WHILE), -ENOLINK);
     assert_in_range(clock_usec() - start, A_MOMENT, A_WHILE - 1);
-    assert_child_fine(pid);
+    assert_int_equal(child_wait(pid), 0);
     publish(f, "never to be read");
     assert_int_equal(read_record(f, NO_WAIT), -ENOLINK);
 }
@@ -496,7 +476,7 @@ static void test_info_last_pid(void **state)
 
         _exit(fine ? 0 : 1);
     }
-    assert_child_fine(pid);
+    assert_int_equal(child_wait(pid), 0);
     /* The child was the last one to detach. */
     assert_int_equal(shmd_anonymous_info(f->client, &info), 0);
     assert_int_equal(info.last_pid, pid);
