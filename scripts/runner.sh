@@ -50,7 +50,7 @@ parse_arguments() {
             shift
             ;;
         --help | --tiers)
-            if [[ $1 == --help ]]; then usage; else printf '%s\n' "${known[@]}"; fi
+            if [[ $1 == --help ]]; then usage; else printf '%s\n' "${tiers[@]}" "${more_tiers[@]}"; fi
             exit 0
             ;;
         -*) status=2 die "unknown option $1: see scripts/test --help" ;;

@@ -89,8 +89,10 @@ wait_until() {
     done
 }
 
+# How long each case took is said behind it: what the longest ones are, the runner of all tests shows.
 report_case() {
     local number=$1 name=${2#test_} directory=$3 status=$4 verdict='not ok' note=''
+    local milliseconds=$(((${EPOCHREALTIME/[.,]/} - $5) / 1000))
     case $status in
     0) verdict=ok ;;
     77) verdict=ok note=" # SKIP $(cat "$directory/skipped")" ;;
@@ -102,10 +104,11 @@ report_case() {
     else
         sed 's/^/#   /' "$directory/output"
     fi
+    printf '# %s: %d.%d s\n' "${name//_/ }" $((milliseconds / 1000)) $((milliseconds / 100 % 10))
 }
 
 run_case() {
-    local name=$1 number=$2 pid status=0
+    local name=$1 number=$2 pid status=0 began=${EPOCHREALTIME/[.,]/}
     TEST_DIR=$(mktemp -d "${TMPDIR:-/tmp}/shmd-test.XXXXXX")
     chmod 0755 "$TEST_DIR"
     # `timeout` makes itself a process group, whose number is then its own process id.
@@ -116,7 +119,7 @@ run_case() {
     trap "kill -KILL -- -$pid 2>/dev/null; rm -rf '$TEST_DIR'" EXIT
     wait "$pid" || status=$?
     kill -KILL -- "-$pid" 2>/dev/null || true
-    report_case "$number" "$name" "$TEST_DIR" "$status"
+    report_case "$number" "$name" "$TEST_DIR" "$status" "$began"
     trap - EXIT
     rm -rf "$TEST_DIR"
     ((status == 0 || status == 77))

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# CONTRIBUTING.md and scripts/test name the same tiers, with the same words and in the same order; and
+# what scripts/test cannot do, it says before it begins.
+set -euo pipefail
+top_srcdir=${top_srcdir:-$(dirname "$0")/../..}
+. "$top_srcdir/tests/tap.sh"
+
+test=$top_srcdir/scripts/test
+
+test_contributing_has_the_tiers() {
+    assert_eq "$(sed -nE 's/^\| `([a-z-]+)` \| (.*) \|$/\1 \2/p' "$top_srcdir/CONTRIBUTING.md" |
+        sed -n '/^gcc /,/^long-run /p')" "$("$test" --tiers | sed 's/  */ /')" 'the tables'
+}
+
+# Each is a function, or nothing would run.
+test_each_tier_is_there() {
+    local name
+    while read -r name _; do
+        grep -qx "tier_$name() {" "$test" || fail "no tier_$name"
+    done < <("$test" --tiers)
+    (($("$test" --tiers | wc -l) > 10)) || fail "$("$test" --tiers)"
+}
+
+test_an_unknown_tier() {
+    assert_exit 2 "$test" gcc stres
+    assert_contains "$output" 'unknown tier «stres»' 'the tiers are: gcc '
+}
+
+test_an_unknown_option() {
+    assert_exit 2 "$test" --fast
+    assert_contains "$output" 'unknown option --fast' --help
+    assert_exit 2 "$test" --builds
+    assert_contains "$output" 'needs a directory'
+}
+
+test_help() {
+    assert_exit 0 "$test" --help
+    assert_contains "$output" --all --fail-fast --builds distcheck TMPDIR
+}
+
+# No room, and nothing to write to.
+test_nowhere_to_build() {
+    assert_exit 1 env TMPDIR="$TEST_DIR/none" "$test" gcc
+    assert_contains "$output" "cannot write to $TEST_DIR/none" TMPDIR
+    mkdir "$TEST_DIR/small"
+    if ! mount -t tmpfs -o size=1M tmpfs "$TEST_DIR/small" 2>/dev/null; then
+        skip 'cannot mount a small file system'
+    fi
+    assert_exit 1 env TMPDIR="$TEST_DIR/small" "$test" gcc
+    assert_contains "$output" "$TEST_DIR/small has" 'MB free'
+    assert_eq "$(ls "$TEST_DIR/small")" '' 'what is left there'
+}
+
+if unshare --mount true 2>/dev/null; then
+    isolation=(unshare --mount)
+fi
+run_tests "$@"
