@@ -53,6 +53,26 @@ test_nowhere_to_build() {
     assert_eq "$(ls "$TEST_DIR/small")" '' 'what is left there'
 }
 
+# Ctrl-C: the whole process group gets SIGINT, as from a terminal.
+test_an_interrupt_leaves_nothing() {
+    local pid status=0
+    mkdir "$TEST_DIR/builds"
+    TMPDIR=$TEST_DIR/builds env --default-signal=INT setsid "$test" gcc >"$TEST_DIR/said" 2>&1 &
+    pid=$!
+    wait_until "grep -q '^==> gcc' '$TEST_DIR/said'"
+    kill -INT -- "-$pid"
+    wait "$pid" || status=$?
+    assert_eq "$status" 130 'exit status'
+    assert_contains "$(cat "$TEST_DIR/said")" 'interrupted'
+    assert_eq "$(ls "$TEST_DIR/builds")" '' 'what is left of the builds'
+    wait_until '[[ -z $(sessions_of '"$pid"') ]]'
+}
+
+# Processes of a session, but for zombies.
+sessions_of() {
+    awk -v session="$1" '{ sub(/.*\) /, "") } $4 == session && $1 != "Z"' /proc/[0-9]*/stat 2>/dev/null || true
+}
+
 if unshare --mount true 2>/dev/null; then
     isolation=(unshare --mount)
 fi
