@@ -439,26 +439,19 @@ static void a_foreign_segment_refuses_the_start(void **state)
     assert_true(shmget(KEY, 0, 0) >= 0);
 }
 
+static bool starts(void *userdata)
+{
+    return start(userdata) == EXIT_SUCCESS;
+}
+
 /* Starts a manager of the same directory in a child. (An event loop does not survive a fork.) */
 static pid_t start_elsewhere(struct fixture *f)
 {
-    int ready[2];
-    char byte = '-';
     pid_t pid;
 
     stop(f);
-    assert_int_equal(pipe(ready), 0);
-    pid = child_start();
-    if (pid == 0) {
-        (void)!write(ready[1], start(f) == EXIT_SUCCESS ? "+" : "-", 1);
-        for (;;) {
-            (void)pause();
-        }
-    }
-    assert_int_equal(read(ready[0], &byte, 1), 1);
-    assert_int_equal(byte, '+');
-    (void)close(ready[0]);
-    (void)close(ready[1]);
+    pid = child_holding(starts, f);
+    assert_true(pid > 0);
     return pid;
 }
 
