@@ -151,33 +151,6 @@ static inline void child_end(pid_t pid)
     (void)child_wait(pid);
 }
 
-/* A child that takes something, and has it until child_end(); -1: it cannot take it. */
-static inline pid_t child_holding(bool (*grab)(void *userdata), void *userdata)
-{
-    char byte = '-';
-    int ready[2];
-    pid_t pid;
-
-    if (pipe(ready) < 0) {
-        return -1;
-    }
-    pid = child_start();
-    if (pid == 0) {
-        (void)!write(ready[1], grab(userdata) ? "+" : "-", 1);
-        for (;;) {
-            (void)pause();
-        }
-    }
-    (void)close(ready[1]);
-    (void)!read(ready[0], &byte, 1);
-    (void)close(ready[0]);
-    if (pid > 0 && byte != '+') {
-        child_end(pid);
-        pid = -1;
-    }
-    return pid;
-}
-
 /* Runs a check in a child with another uid and gid (root only); its exit status: 0 is true. */
 static inline int check_as(uid_t id, bool (*check)(void *userdata), void *userdata)
 {
