@@ -273,6 +273,7 @@ test_removed_segment_is_made_anew() {
     wait_until '[[ $(segment_read) == "$letters." ]]'
     wait_log 'was removed by somebody else'
     acknowledge_and_wait
+    assert_numbers 1 2
     stop_daemon
     assert_eq "$(count_segments)" 0
 }
@@ -293,6 +294,7 @@ test_second_daemon() {
     start_daemon
     id=$(segment_id)
     assert_exit 69 timeout "$PATIENCE_S" "$shmd" --config "$conf"
+    assert_contains "$output" "another shmd (pid $daemon)"
     daemon_runs || fail 'the first one is gone'
     assert_eq "$(segment_id)" "$id" 'segment'
     acknowledge_and_wait

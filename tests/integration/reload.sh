@@ -147,6 +147,7 @@ test_key() {
     assert_eq "$(cd "$RUNTIME_DIRECTORY" && echo key-*)" "$(cd "$RUNTIME_DIRECTORY" && echo key-00001267.*)"
     acknowledge 4711
     wait_log 'acknowledged record'
+    assert_eq "$(count_log 'epoch [0-9a-f]{32} begins')" 1 'epochs'
     stop_daemon
     assert_eq "$(count_segments)" 0
     assert_eq "$(ls -A "$RUNTIME_DIRECTORY")" ''
@@ -162,13 +163,16 @@ test_old_key_is_free() {
 }
 
 test_mode() {
+    local id
     start_daemon
+    id=$(segment_id)
     reload 'mode = "0600";'
     assert_eq "$(segment_field 5678 perms)" 600
     reload 'mode = "0644";'
     assert_eq "$(segment_field 5678 perms)" 644
     reload 'mode = "0666";'
     assert_eq "$(segment_field 5678 perms)" 666
+    assert_eq "$(segment_id)" "$id" 'segment'
     assert_works
 }
 
@@ -254,6 +258,7 @@ test_refused_for_another_daemon() {
     start_daemon
     id=$(segment_id)
     reload 'key = 4711;'
+    wait_log 'another shmd serves'
     assert_works
     assert_eq "$(segment_id)" "$id"
     assert_eq "$(segment_read 4711)" "$letters."

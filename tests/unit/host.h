@@ -188,6 +188,18 @@ static inline void host_open(struct host *host, const char *type,
     assert_int_equal(source_open(driver, &context, &host->source), 0);
 }
 
+/* A source of that type that runs a script. */
+static inline struct host *host_run(const char *type, const char *script,
+                                    const struct source_settings *more, size_t capacity)
+{
+    struct source_settings settings = *more;
+    struct host *host = host_new();
+
+    settings.command = host_shell(host, script);
+    host_open(host, type, &settings, capacity);
+    return host;
+}
+
 /* Is no child left, not even a dead one that the loop is still to hear of? */
 static inline bool is_childless(void)
 {
@@ -275,3 +287,13 @@ static inline void host_asserts_record(const struct host *host, const char *text
 }
 
 #define ASSERT_RECORD(host, text) host_asserts_record(host, text, strlen(text))
+
+/* Its last answer was no record, because of that; and no program is left behind. */
+static inline void host_asserts_reason(struct host *host, const char *reason)
+{
+    if (!strstr(host->reason, reason)) {
+        print_message("%s\n", host->reason);
+    }
+    assert_non_null(strstr(host->reason, reason));
+    host_wait(host, is_childless());
+}

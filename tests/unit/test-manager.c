@@ -369,32 +369,6 @@ static void a_source_may_answer_later(void **state)
     assert_string_equal(f->manager->segment.map, "late");
 }
 
-/* --- the segment goes away --- */
-
-static int tick(struct fixture *f)
-{
-    return manager_on_tick(f->manager->tick_source, 0, f->manager);
-}
-
-/* "A removed segment is noticed, journaled and made anew", with the same record. */
-static void a_segment_that_was_removed_is_made_anew(void **state)
-{
-    struct fixture *f = *state;
-    int id = f->manager->segment.id;
-
-    manager_refill(f->manager);
-    assert_int_equal(shmctl(id, IPC_RMID, NULL), 0);
-    assert_true(tick(f) >= 0);
-    assert_int_not_equal(f->manager->segment.id, id);
-    assert_segment(f, KEY, 27, 0666);
-    assert_string_equal(f->manager->segment.map, LETTERS);
-    assert_int_equal(number(f), 1);
-    acknowledge(f);
-    assert_int_equal(number(f), 2);
-    assert_int_equal(logged_in_all(f, "segment-lost"), 1);
-    assert_true(mock_journal_find("segment-created") >= 0);
-}
-
 static bool take_key(void *userdata)
 {
     const uint32_t *key = userdata;
@@ -405,21 +379,6 @@ static bool take_key(void *userdata)
 static void foreign(uint32_t key)
 {
     assert_int_equal(check_as(PRIVATE_NOBODY, take_key, &key), 0);
-}
-
-/* … and if a stranger has taken the key meanwhile, the daemon ends, with the status for that. */
-static void a_key_that_was_taken_meanwhile_ends_the_daemon(void **state)
-{
-    struct fixture *f = *state;
-
-    SKIP_UNLESS_ROOT();
-    manager_refill(f->manager);
-    assert_int_equal(shmctl(f->manager->segment.id, IPC_RMID, NULL), 0);
-    foreign(KEY);
-    assert_true(tick(f) >= 0);
-    assert_int_equal(manager_run(f->manager), EX_UNAVAILABLE);
-    assert_int_equal(logged_in_all(f, "segment-foreign"), 1);
-    assert_true(shmget(KEY, 0, 0) >= 0);
 }
 
 /* --- start and stop --- */
@@ -439,75 +398,6 @@ static void a_foreign_segment_refuses_the_start(void **state)
     assert_int_equal(mock_journal_number(i, "SHMD_OWNER_UID"), PRIVATE_NOBODY);
     assert_non_null(strstr(mock_journal_field(i, "MESSAGE"), "ipcrm -m"));
     assert_true(shmget(KEY, 0, 0) >= 0);
-}
-
-/* Starts a manager of the same directory in a child. (An event loop does not survive a fork.) */
-static pid_t start_elsewhere(struct fixture *f)
-{
-    int ready[2];
-    char byte = '-';
-    pid_t pid;
-
-    stop(f);
-    assert_int_equal(pipe(ready), 0);
-    pid = child_start();
-    if (pid == 0) {
-        (void)!write(ready[1], start(f) == EXIT_SUCCESS ? "+" : "-", 1);
-        for (;;) {
-            (void)pause();
-        }
-    }
-    assert_int_equal(read(ready[0], &byte, 1), 1);
-    assert_int_equal(byte, '+');
-    (void)close(ready[0]);
-    (void)close(ready[1]);
-    return pid;
-}
-
-static void a_second_daemon_on_one_key_refuses_to_start(void **state)
-{
-    struct fixture *f = *state;
-    pid_t pid = start_elsewhere(f);
-    char holder[32];
-
-    assert_int_equal(start(f), EX_UNAVAILABLE);
-    (void)snprintf(holder, sizeof(holder), "another shmd (pid %d)", (int)pid);
-    assert_non_null(strstr(mock_journal_field(logged("start-failed"), "MESSAGE"), holder));
-    assert_true(shmget(KEY, 0, 0) >= 0);
-    child_end(pid);
-}
-
-static void a_stop_removes_segment_and_state(void **state)
-{
-    struct fixture *f = *state;
-    CLEANUP(free_cleanup) char *path = strdup(f->manager->state->path);
-
-    manager_refill(f->manager);
-    assert_int_equal(logged_in_all(f, "segment-removed"), 1);
-    assert_int_equal(shmget(KEY, 0, 0), -1);
-    assert_int_equal(access(path, F_OK), -1);
-}
-
-/* What SIGUSR1 leaves, the next daemon goes on with: same segment, epoch, record and numbers. */
-static void a_restart_goes_on(void **state)
-{
-    struct fixture *f = *state;
-    int id = f->manager->segment.id;
-    sd_id128_t epoch = f->manager->state->file->epoch;
-
-    manager_refill(f->manager);
-    acknowledge(f);
-    f->manager->leave = true;
-    stop(f);
-    assert_int_equal(start(f), EXIT_SUCCESS);
-    assert_int_equal(f->manager->segment.id, id);
-    assert_true(sd_id128_equal(f->manager->state->file->epoch, epoch));
-    assert_int_equal(number(f), 2);
-    manager_refill(f->manager);
-    assert_int_equal(number(f), 2); /* it still waits */
-    acknowledge(f);
-    assert_int_equal(logged_in_all(f, "acknowledged"), 2);
-    assert_true(mock_journal_find("segment-adopted") >= 0);
 }
 
 /* --- reload --- */
@@ -539,40 +429,6 @@ static void a_reload_can_change_the_size(void **state)
     }
     assert_int_equal(logged_in_all(f, "reload-done"), 3);
     assert_true(mock_journal_find("segment-replaced") >= 0);
-}
-
-static void a_reload_can_change_the_key(void **state)
-{
-    struct fixture *f = *state;
-    int id = f->manager->segment.id;
-    sd_id128_t epoch = f->manager->state->file->epoch;
-
-    manager_refill(f->manager);
-    reload(f, "key = 0x162f;");
-    assert_segment(f, OTHER, 27, 0666);
-    assert_string_equal(f->manager->segment.map, LETTERS);
-    assert_int_equal(shmget(KEY, 0, 0), -1);
-    assert_true(sd_id128_equal(f->manager->state->file->epoch, epoch));
-    assert_int_equal(f->manager->state->file->key, OTHER);
-    assert_non_null(strstr(f->manager->state->path, "key-0000162f"));
-    assert_int_equal(logged_in_all(f, "reload-done"), 1);
-    assert_int_equal(mock_journal_number(logged("segment-removed"), "SHMD_SHMID"), id);
-}
-
-/* Nobody else is attached: the same segment gets the new mode. */
-static void a_reload_can_change_the_mode(void **state)
-{
-    struct fixture *f = *state;
-    int id = f->manager->segment.id;
-
-    manager_refill(f->manager);
-    reload(f, "mode = \"0644\";");
-    assert_segment(f, KEY, 27, 0644);
-    assert_int_equal(f->manager->segment.id, id);
-    assert_int_equal(number(f), 1);
-    reload(f, "mode = \"0666\";");
-    assert_segment(f, KEY, 27, 0666);
-    assert_int_equal(f->manager->segment.id, id);
 }
 
 /* Somebody is attached who would keep the right to write: the segment is another one. */
@@ -647,68 +503,6 @@ static void assert_as_before(struct fixture *f, const struct snapshot *before)
     acknowledge(f);
     assert_string_equal(f->manager->segment.map, LETTERS);
     assert_int_equal(number(f), (before->progress >> 2) + 1);
-}
-
-/* "On reload: the same message in the journal, the old configuration goes on" */
-static void a_reload_of_what_is_wrong_changes_nothing(void **state)
-{
-    static const char *const texts[] = {"key = ;",
-                                        "key = 0;",
-                                        "nonsense = 1;",
-                                        "size = 1;",
-                                        "source = { type = \"numbers\"; };",
-                                        "size = 1000; mode = 0666;"};
-    struct fixture *f = *state;
-
-    manager_refill(f->manager);
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        struct snapshot before = snapshot(f);
-
-        mock_journal_reset();
-        reload(f, texts[i]);
-        assert_non_null(
-            strstr(mock_journal_field(logged("reload-refused"), "MESSAGE"), "shmd.conf:1: "));
-        assert_as_before(f, &before);
-    }
-    assert_int_equal(unlink(f->path), 0);
-    assert_int_equal(manager_reload(f->manager), 0);
-    assert_segment(f, KEY, 27, 0666);
-}
-
-static void a_reload_to_a_key_that_a_stranger_holds_changes_nothing(void **state)
-{
-    struct fixture *f = *state;
-    struct snapshot before;
-
-    SKIP_UNLESS_ROOT();
-    foreign(OTHER);
-    manager_refill(f->manager);
-    before = snapshot(f);
-    reload(f, "key = 0x162f; size = 1000;");
-    assert_non_null(
-        strstr(mock_journal_field(logged("reload-refused"), "MESSAGE"), "held by another user's"));
-    assert_as_before(f, &before);
-}
-
-/* Another shmd has it: its state is locked. */
-static void a_reload_to_a_key_that_another_daemon_has_changes_nothing(void **state)
-{
-    struct fixture *f = *state;
-    struct snapshot before;
-    pid_t pid;
-
-    configure(f, "key = 0x162f;");
-    pid = start_elsewhere(f);
-    configure(f, "");
-    assert_int_equal(start(f), EXIT_SUCCESS);
-    manager_refill(f->manager);
-    before = snapshot(f);
-    reload(f, "key = 0x162f;");
-    assert_non_null(
-        strstr(mock_journal_field(logged("reload-refused"), "MESSAGE"), "another shmd serves"));
-    assert_as_before(f, &before);
-    assert_true(shmget(OTHER, 0, 0) >= 0);
-    child_end(pid);
 }
 
 /* No room for a second segment: neither under another key, nor to rehearse another size. */
@@ -803,20 +597,10 @@ TEST_GROUP("test-manager")
         TEST(a_rejected_record_is_in_its_entry_up_to_4_kib),
         TEST(a_source_that_fails_is_asked_again),
         TEST(a_source_may_answer_later),
-        TEST(a_segment_that_was_removed_is_made_anew),
-        TEST(a_key_that_was_taken_meanwhile_ends_the_daemon),
         TEST(a_foreign_segment_refuses_the_start),
-        TEST(a_second_daemon_on_one_key_refuses_to_start),
-        TEST(a_stop_removes_segment_and_state),
-        TEST(a_restart_goes_on),
         TEST(a_reload_can_change_the_size),
-        TEST(a_reload_can_change_the_key),
-        TEST(a_reload_can_change_the_mode),
         TEST(taking_rights_from_who_is_attached_replaces),
         TEST(a_reload_can_change_the_level_of_the_log),
-        TEST(a_reload_of_what_is_wrong_changes_nothing),
-        TEST(a_reload_to_a_key_that_a_stranger_holds_changes_nothing),
-        TEST(a_reload_to_a_key_that_another_daemon_has_changes_nothing),
         TEST(a_reload_without_room_changes_nothing),
         TEST(a_pause_of_the_old_source_does_not_ask_the_new_one),
         TEST(a_reload_that_loses_the_segment_ends_the_daemon),

@@ -17,12 +17,7 @@
 static struct host *open_command(const char *script, const struct source_settings *more,
                                  size_t capacity)
 {
-    struct source_settings settings = *more;
-    struct host *host = host_new();
-
-    settings.command = host_shell(host, script);
-    host_open(host, "command", &settings, capacity);
-    return host;
+    return host_run("command", script, more, capacity);
 }
 
 static const struct source_settings none = {0};
@@ -33,11 +28,7 @@ static void assert_fails(struct host *host, const char *reason)
 
     host_ask(host);
     assert_int_equal(host->failed, before + 1);
-    if (!strstr(host->reason, reason)) {
-        print_message("%s\n", host->reason);
-    }
-    assert_non_null(strstr(host->reason, reason));
-    host_wait(host, is_childless());
+    host_asserts_reason(host, reason);
 }
 
 /* "one run for each refill" */

@@ -19,23 +19,14 @@ static const struct source_settings lines = {.framing = FRAMING_LINE};
 static struct host *open_program(const char *script, const struct source_settings *more,
                                  size_t capacity)
 {
-    struct source_settings settings = *more;
-    struct host *host = host_new();
-
-    settings.command = host_shell(host, script);
-    host_open(host, "stream", &settings, capacity);
-    return host;
+    return host_run("stream", script, more, capacity);
 }
 
 static void assert_ends(struct host *host, const char *reason)
 {
     host_ask(host);
     assert_int_equal(host->ended, 1);
-    if (!strstr(host->reason, reason)) {
-        print_message("%s\n", host->reason);
-    }
-    assert_non_null(strstr(host->reason, reason));
-    host_wait(host, is_childless());
+    host_asserts_reason(host, reason);
 }
 
 /* --- a program --- */

@@ -302,7 +302,7 @@ static void a_file_that_was_cut_begins_a_new_epoch(void **state)
 
 /* --- who has it --- */
 
-/* Holds the state in a child; *ret_end is closed to let it go. */
+/* Holds the state in a child. */
 static pid_t hold(struct fixture *f)
 {
     int ready[2];
