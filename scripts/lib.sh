@@ -6,6 +6,9 @@
 
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
+# What is built and installed is for others, too, whoever builds it.
+umask 022
+
 # make_scratch: a directory $scratch that other users may enter
 make_scratch() {
     scratch=$(mktemp -d "${TMPDIR:-/tmp}/shmd.XXXXXX")
@@ -26,6 +29,7 @@ copy_source() {
         # What was built there is nothing to build upon.
         [[ ! -e $1/Makefile ]] || make -C "$1" distclean
     fi
+    chmod -R a+rX "$scratch/source"
 }
 
 # prepare_source DIRECTORY: a copy that can be configured
