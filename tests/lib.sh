@@ -166,13 +166,6 @@ wait_stopped() {
     wait_until "grep -q '^State:.*T (' /proc/$1/status"
 }
 
-# Milliseconds, of a clock that nobody sets.
-now_msec() {
-    local up
-    read -r up _ </proc/uptime
-    echo "${up/./}0"
-}
-
 # Sends SIGHUP and waits until the daemon has answered it, either way.
 reload_daemon() {
     ready_before=$(count_ready)

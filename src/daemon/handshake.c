@@ -4,6 +4,7 @@
 #include "daemon/access.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -233,12 +234,16 @@ static int on_message(sd_event_source *s, int fd, uint32_t events, void *userdat
     return 0;
 }
 
+/* If it is we who are late, its word is there, and is heard first: its turn is the next one. */
 static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata)
 {
     struct session *session = userdata;
+    struct pollfd word = {.fd = session->socket, .events = POLLIN};
 
-    (void)s;
     (void)usec;
+    if (!session->asked && poll(&word, 1, 0) > 0) {
+        return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+    }
     sessions_drop(session, session->asked ? SESSION_LEFT : SESSION_SILENT);
     return 0;
 }

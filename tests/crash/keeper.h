@@ -39,7 +39,7 @@ struct keeper {
     pid_t pid;
     struct life life;
     bool mortal, ready, stopped, reload_wanted;
-    uint64_t kill_at, stop_at, fail_at;
+    uint64_t begun_at, kill_at, stop_at, fail_at;
 };
 
 extern struct keeper keeper;

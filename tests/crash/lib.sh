@@ -79,7 +79,7 @@ wait_keeper() {
             problem "$(tail -n 1 "$TEST_DIR/keeper.out")"
             return 1
         fi
-        sleep 0.1
+        sleep 0.02
     done
 }
 
@@ -104,12 +104,7 @@ spawn_star() {
 
 # wait_client PID: bounded, because whoever waits for a record may wait for ever
 wait_client() {
-    local i
-    for ((i = 0; i < 300; i++)); do
-        grep -q '^State:.*[^Z] (' "/proc/$1/status" 2>/dev/null || break
-        sleep 0.05
-    done
-    if ((i == 300)); then
+    if ! (wait_until "! grep -q '^State:.*[^Z] (' /proc/$1/status 2>/dev/null") 2>/dev/null; then
         kill -KILL "$1"
         return 1
     fi

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "keeper.h"
 #include "spawn.h"
+#include "../patience.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
-#define TOO_LONG_USEC UINT64_C(20000000) /* for a start, and for a stop */
-#define STOPS_USEC    30000              /* --stops: the longest time from ready to the stop */
+#define STOPS_USEC     30000        /* --stops: the longest time from ready to the stop */
+#define STARTS_TO_STEP UINT64_C(30) /* a step is waited for as long as so many starts take */
+#define STEP_USEC_MAX  UINT64_C(3000000)
 
 void life_begin(void)
 {
@@ -22,7 +24,8 @@ void life_begin(void)
 
     keeper.ready = keeper.stopped = false;
     keeper.kill_at = keeper.stop_at = NEVER;
-    keeper.fail_at = now + TOO_LONG_USEC;
+    keeper.begun_at = now;
+    keeper.fail_at = now + PATIENCE_USEC;
     keeper.life = (struct life){0};
     spared = keeper.stops && !spared;
     if (keeper.stage == STAGE_KILLING && keeper.killed >= keeper.kills) {
@@ -48,9 +51,21 @@ void life_begin(void)
     }
 }
 
+/* Where a start takes longer, all that follows it does, too. */
+static void learn_patience(void)
+{
+    uint64_t usec = STARTS_TO_STEP * (now_usec() - keeper.begun_at);
+
+    usec = usec < STEP_USEC_MAX ? usec : STEP_USEC_MAX;
+    if (usec > keeper.plan.patience_usec) {
+        keeper.plan.patience_usec = usec;
+    }
+}
+
 void life_is_ready(void)
 {
     keeper.ready = true;
+    learn_patience();
     if (keeper.stage != STAGE_ENDING) {
         keeper.fail_at = NEVER;
     }
@@ -67,7 +82,7 @@ void life_stop(void)
 {
     keeper.stopped = true;
     keeper.stop_at = NEVER;
-    keeper.fail_at = now_usec() + TOO_LONG_USEC;
+    keeper.fail_at = now_usec() + PATIENCE_USEC;
     (void)kill(keeper.pid, SIGTERM);
 }
 

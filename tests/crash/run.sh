@@ -12,7 +12,7 @@
 # came to stays in tests/crash/report of the build directory.
 set -euo pipefail
 KILLS=${KILLS:-2000}
-export SHMD_TEST_TIMEOUT=${SHMD_TEST_TIMEOUT:-$((300 + KILLS))}
+export SHMD_TEST_TIMEOUT=${SHMD_TEST_TIMEOUT:-$((600 + KILLS))}
 . "$(dirname "$0")/lib.sh"
 
 # share PERMILLE: of the kills, rounded up

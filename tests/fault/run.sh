@@ -28,6 +28,7 @@ EX_OSERR=71 # the system is short of something: systemd starts the daemon again
 EX_NOPERM=77      # the segment may not be used, …
 EX_UNAVAILABLE=69 # … or not even looked at
 size=4096
+patience_msec=$((PATIENCE_S * 1000))
 
 # --- a daemon whose calls may fail ---
 
@@ -75,7 +76,7 @@ is_over() {
 }
 
 wait_answer() {
-    within 20000 eval 'answers || is_gone' || fail 'the daemon does not answer'
+    within "$patience_msec" eval 'answers || is_gone' || fail 'the daemon does not answer'
 }
 
 # within MILLISECONDS COMMAND…: false if the command goes on to fail
@@ -88,7 +89,7 @@ within() {
 }
 
 wait_up_or_gone() {
-    within 20000 eval 'is_up || is_gone' || fail 'the start hangs'
+    within "$patience_msec" eval 'is_up || is_gone' || fail 'the start hangs'
 }
 
 start_disturbed() {
@@ -237,7 +238,7 @@ scenario_subscriber() {
     subscriber=$peer_pid
     within 100 is_over "$subscriber" || true
     disarm
-    within 20000 is_over "$subscriber" || fail 'the subscriber is left waiting'
+    within "$patience_msec" is_over "$subscriber" || fail 'the subscriber is left waiting'
     ! is_gone || gone=true
     judge_daemon
     taken=$(said subscriber | sed -n 's/^took \([0-9]*\) .*/\1/p')
@@ -276,7 +277,7 @@ reload() {
     begin_ring
     if ! is_gone; then
         kill -HUP "$daemon"
-        within 20000 eval 'is_gone || [[ $(tail -n 2 "$log") == *"reload done"* ]]' ||
+        within "$patience_msec" eval 'is_gone || [[ $(tail -n 2 "$log") == *"reload done"* ]]' ||
             fail 'it cannot reload any more'
     fi
     judge_daemon
@@ -304,7 +305,7 @@ scenario_stop() {
     start_disturbed
     spawn_peer subscriber hello=subscriber take=3 await="$TEST_DIR/enough"
     wait_said subscriber took
-    within 20000 eval '(($(acknowledged_records | wc -l) == 3))' || fail 'not logged'
+    within "$patience_msec" eval '(($(acknowledged_records | wc -l) == 3))' || fail 'not logged'
     arm
     stop_daemon
     judge_leaks

@@ -6,7 +6,7 @@
 #   RECORDS=100000 top_builddir=BUILD tests/stress/fan-out.sh
 set -euo pipefail
 export RECORDS=${RECORDS:-2000}
-export SHMD_TEST_TIMEOUT=${SHMD_TEST_TIMEOUT:-$((180 + RECORDS / 100))}
+export SHMD_TEST_TIMEOUT=${SHMD_TEST_TIMEOUT:-$((600 + RECORDS / 100))}
 top_srcdir=${top_srcdir:-$(dirname "$0")/../..}
 . "$top_srcdir/tests/lib.sh"
 
@@ -26,7 +26,7 @@ run_subscribers() {
             <"$TEST_DIR/begin" >>"$TEST_DIR/ready" {begin}<&- &
         pids+=($!)
     done
-    wait_until '(($(grep -c ready "$TEST_DIR/ready") == SUBSCRIBERS))' 30
+    wait_until '(($(grep -c ready "$TEST_DIR/ready") == SUBSCRIBERS))'
     exec {begin}<&-
     for pid in "${pids[@]}"; do
         wait "$pid" || fail "subscriber $pid failed"
@@ -57,7 +57,7 @@ account() {
 # fan_out SIZE: through a ring of so many bytes
 fan_out() {
     carol=(setpriv --reuid=1002 --regid=1002 --clear-groups)
-    start_daemon 'layout = "ring";' "size = $1;" 'mode = "0644";' 'lease_ms = 60000;'
+    start_daemon 'layout = "ring";' "size = $1;" 'mode = "0644";' "$long_lease"
     run_subscribers
     stop_daemon
     account >"$TEST_DIR/account" || fail "$(head -n 20 "$TEST_DIR/account")"

@@ -14,7 +14,7 @@
 # for each 130 records.
 set -euo pipefail
 export RECORDS=${RECORDS:-10000000} SESSIONS=${SESSIONS:-10000}
-export SHMD_TEST_TIMEOUT=${SHMD_TEST_TIMEOUT:-$((120 + RECORDS / 5000 + SESSIONS / 10))}
+export SHMD_TEST_TIMEOUT=${SHMD_TEST_TIMEOUT:-$((600 + RECORDS / 5000 + SESSIONS / 10))}
 top_srcdir=${top_srcdir:-$(dirname "$0")/../..}
 . "$top_srcdir/tests/peer.sh"
 

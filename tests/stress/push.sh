@@ -15,7 +15,7 @@ subscribers=(s1 s2 s3 s4 s5 s6 s7 s8)
 
 begin() {
     local name
-    start_daemon 'layout = "ring"; size = 1048576; lease_ms = 60000;' "$push"
+    start_daemon 'layout = "ring"; size = 1048576;' "$long_lease" "$push"
     for name in "${subscribers[@]}"; do
         await_follower "$name"
     done

@@ -6,7 +6,7 @@
 #   SHMD_STRESS_SECONDS=30 top_builddir=BUILD tests/stress/ring-processes.sh
 set -euo pipefail
 export SHMD_STRESS_SECONDS=${SHMD_STRESS_SECONDS:-5}
-export SHMD_TEST_TIMEOUT=$((SHMD_STRESS_SECONDS + 175))
+export SHMD_TEST_TIMEOUT=$((SHMD_STRESS_SECONDS + 600))
 top_srcdir=${top_srcdir:-$(dirname "$0")/../..}
 top_builddir=${top_builddir:-$top_srcdir}
 . "$top_srcdir/tests/tap.sh"

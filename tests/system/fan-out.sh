@@ -7,7 +7,7 @@
 #   RECORDS=100000 SHMD_SYSTEM_TIMEOUT=3600 top_builddir=BUILD tests/system/run fan-out.sh
 set -euo pipefail
 export RECORDS=${RECORDS:-2000}
-export SHMD_TEST_TIMEOUT=${SHMD_TEST_TIMEOUT:-$((120 + RECORDS / 50))}
+export SHMD_TEST_TIMEOUT=${SHMD_TEST_TIMEOUT:-$((600 + RECORDS / 50))}
 . "$(dirname "$0")/lib.sh"
 
 SUBSCRIBERS=64
@@ -37,7 +37,7 @@ subscribe() {
             <"$TEST_DIR/begin" >>"$TEST_DIR/output-of-all" {begin}<&- &
         pids+=($!)
     done
-    wait_until '(($(grep -c ready "$TEST_DIR/output-of-all") == SUBSCRIBERS))' 30
+    wait_until '(($(grep -c ready "$TEST_DIR/output-of-all") == SUBSCRIBERS))'
     begun=${EPOCHREALTIME/./}
     exec {begin}<&-
     for pid in "${pids[@]}"; do
@@ -91,7 +91,7 @@ seconds_since() {
 # fan_out RECORDS LINE…: to all subscribers, with this configuration
 fan_out() {
     local records=$1 begun wrong columns
-    configure "${@:2}" 'mode = "0644";' 'lease_ms = 60000;'
+    configure "${@:2}" 'mode = "0644";' 'lease_ms = 86400000;'
     systemctl start shmd.socket
     subscribe "$records"
     diagnose "$records records to $SUBSCRIBERS subscribers: $(seconds_since "$begun")"

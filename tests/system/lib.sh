@@ -109,8 +109,9 @@ count_records() {
     sum SHMD_RECORDS
 }
 
+# It has failed for good: a service that is to be started again is not failed, but activating.
 assert_failed_with() {
-    assert_eq "$(systemctl show --property=ActiveState --value shmd)" failed 'ActiveState'
+    wait_until '[[ $(systemctl show --property=ActiveState --value shmd) == failed ]]'
     assert_eq "$(systemctl show --property=ExecMainStatus --value shmd)" "$1" 'ExecMainStatus'
     assert_eq "$(systemctl show --property=NRestarts --value shmd)" 0 'NRestarts'
 }

@@ -254,6 +254,36 @@ static void a_subscriber_may_be_silent(void **state)
     peer_leave(&peer);
 }
 
+/* It is the daemon that is late: it was stopped, or others had the processor. */
+static void who_said_it_in_time_is_not_dropped_when_we_are_late(void **state)
+{
+    struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
+    struct message question = message_head(MESSAGE_STATUS, sizeof(question));
+    struct fixture *f = *state;
+    struct peer peers[6];
+
+    for (size_t i = 0; i < 6; i++) {
+        connect_peer(f, &peers[i]);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(peer_say(&peers[i], &hello, sizeof(hello)));
+    }
+    assert_true(peer_say(&peers[4], &question, sizeof(question)));
+    (void)usleep(SESSION_HELLO_USEC + USEC_PER_SEC / 10);
+    run_loop(f->event);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(peer_welcomed(&peers[i]), 0);
+    }
+    assert_int_equal(f->joined, 4);
+    assert_true(peer_hear(&peers[4], (char[1024]){0}, 1024) > 0); /* and is then sent away */
+    assert_true(peer_is_dropped(&peers[4]));
+    assert_true(peer_is_dropped(&peers[5]));
+    assert_int_equal(f->ended, 2);
+    for (size_t i = 0; i < 6; i++) {
+        peer_leave(&peers[i]);
+    }
+}
+
 /* --- what ends a session --- */
 
 static void assert_ends(struct fixture *f, const void *bytes, size_t length)
@@ -653,6 +683,7 @@ TEST_GROUP("test-sessions")
         TEST(who_does_not_listen_is_dropped),
         TEST(who_says_nothing_is_dropped_in_time),
         TEST(a_subscriber_may_be_silent),
+        TEST(who_said_it_in_time_is_not_dropped_when_we_are_late),
         TEST(messages_that_are_none_end_it),
         TEST(descriptors_end_it),
         TEST(a_second_hello_ends_it),
