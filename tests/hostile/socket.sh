@@ -70,6 +70,14 @@ come_and_go_among_silent_crowds() {
     wait "$crowds"
 }
 
+# The attacker itself, not who has started it.
+attackers() {
+    local pid
+    for pid in $(processes_with "$TEST_DIR/bin/attacker "); do
+        grep -sqx attacker "/proc/$pid/comm" && echo "$pid"
+    done || true
+}
+
 # A daemon that does not accept for a while finds its queue full of those who gave up: it works
 # through them, and the honest one that stood behind them is served.
 test_queue_of_the_dead() {
@@ -81,8 +89,8 @@ test_queue_of_the_dead() {
     attacker half=500 &
     crowd=$!
     # Until nobody has room in the queue any more.
-    wait_until 'pgrep -f "^$TEST_DIR/bin/attacker " >/dev/null'
-    wait_asleep "$(pgrep -f "^$TEST_DIR/bin/attacker ")"
+    wait_until '[[ -n $(attackers) ]]'
+    wait_asleep "$(attackers)"
     as_carol spawn_peer visitor next hello=visitor
     visitor=$peer_pid
     kill -CONT "$daemon"
