@@ -32,6 +32,18 @@ test_install_is_complete() {
     assert_eq "$(find "$TEST_DIR/root" -name '*.service' -exec grep -hE '@[a-z]+dir@' {} +)" ''
 }
 
+# A minimal system lacks most programs, and some of these directories: the service would not start.
+test_units_need_nothing_that_may_be_missing() {
+    local unit
+    run_make install
+    for unit in $(installed 'shmd*.service'); do
+        assert_eq "$(grep -E '^Exec[[:alpha:]]*=' "$unit" |
+            grep -vE '^ExecPaths=|^[[:alpha:]]*=/[^ ]*/sbin/shmd ')" '' "commands of $unit"
+        assert_eq "$(grep -E '^[[:alpha:]]*Paths=' "$unit" | cut -d = -f 2- | tr ' ' '\n' |
+            grep -vE '^(-|/$|/[^ ]*/sbin/shmd$)')" '' "paths of $unit"
+    done
+}
+
 test_edited_configuration_is_kept() {
     local file
     run_make install

@@ -50,8 +50,18 @@ signal_all() {
     done
 }
 
+# What the service and systemd said in a case that failed.
+show_journal_if_failed() {
+    local status=$?
+    if ((status != 0 && status != 77)); then
+        echo '--- journal'
+        journalctl --since="@${since:-0}" --quiet --no-pager --lines=40 --unit='shmd*' || true
+    fi
+}
+
 set_up() {
     local others
+    trap show_journal_if_failed EXIT
     mapfile -t others < <(processes systemd-journal)
     signal_all CONT "${others[@]}"
     # A client that outlived its case would subscribe again, to this case's daemon.
