@@ -17,12 +17,15 @@ peer() {
     "${peer_prefix[@]}" timeout "$SHMD_TEST_TIMEOUT" "$TEST_DIR/bin/peer" "$RUNTIME_DIRECTORY/shmd.sock" "$@"
 }
 
-# A copy that other users may reach.
+# A copy that other users may reach, whole under its name. (Half a program is a script to some, and
+# ends well.)
 install_program() {
-    local program=$top_builddir/tests/integration/$1
-    [[ -x $TEST_DIR/bin/$1 ]] && return
+    local program=$top_builddir/tests/integration/$1 copy=$TEST_DIR/bin/$1
+    [[ -x $copy ]] && return
     [[ -x $program ]] || fail "no $program: make check_PROGRAMS builds it"
-    cp "$program" "$TEST_DIR/bin/"
+    cp "$program" "$copy.$BASHPID"
+    cmp "$program" "$copy.$BASHPID" || fail "$program was not copied whole"
+    mv "$copy.$BASHPID" "$copy"
 }
 
 # spawn_peer NAME ACTION…: in the background, its process id in $peer_pid

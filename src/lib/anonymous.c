@@ -251,7 +251,7 @@ int shmd_anonymous_read(struct shmd_anonymous *handle, void *buffer, size_t size
     uint64_t now = clock_usec();
     uint64_t deadline = now + min_u64(timeout_usec, UINT64_MAX - now);
     uint64_t pause = PAUSE_MIN_USEC;
-    uint64_t served = now; /* when somebody else had the segment attached */
+    uint64_t alone = 0; /* since when we find nobody else who has the segment attached */
 
     (void)detect_ring(handle); /* it may have been opened in the moment in which it was made */
     if (size < record_max(handle)) {
@@ -267,9 +267,11 @@ int shmd_anonymous_read(struct shmd_anonymous *handle, void *buffer, size_t size
         }
         now = clock_usec();
         if (ds.shm_nattch > 1) {
-            served = now;
+            alone = 0;
+        } else if (alone == 0) {
+            alone = now; /* however long we could not look */
         }
-        if (now - served >= ALONE_MAX_USEC) {
+        if (alone > 0 && now - alone >= ALONE_MAX_USEC) {
             return -ENOLINK;
         }
         if (now >= deadline) {

@@ -215,10 +215,34 @@ test_daemon_killed_while_waiting() {
     stop_daemon KILL
     acknowledge
     from=$(now_msec)
-    "$shm_client" >"$TEST_DIR/stdout" &
+    "$shm_client" --timeout "$PATIENCE_S" >"$TEST_DIR/stdout" &
     client=$!
     wait_until '(($(segment_field "$key" nattch) == 1))'
     start_daemon_again
+    away=$(($(now_msec) - from))
+    wait "$client" || status=$?
+    if ((status == 3 && away >= 1000)); then
+        inconclusive "the daemon was away for $away ms"
+        return
+    fi
+    assert_eq "$status" 0 "exit status, with the daemon away for $away ms"
+    assert_eq "$(cat "$TEST_DIR/stdout")" "$letters"
+}
+
+# … and a second in which it could not look is none.
+test_daemon_killed_while_stopped() {
+    local from away status=0
+    start_daemon 'poll_interval_ms = 60000;'
+    acknowledge
+    "$shm_client" --timeout "$PATIENCE_S" >"$TEST_DIR/stdout" &
+    client=$!
+    wait_until '(($(segment_field "$key" nattch) == 2))'
+    kill -STOP "$client"
+    sleep 1.1
+    stop_daemon KILL
+    from=$(now_msec)
+    kill -CONT "$client"
+    start_daemon
     away=$(($(now_msec) - from))
     wait "$client" || status=$?
     if ((status == 3 && away >= 1000)); then
