@@ -44,6 +44,12 @@ test_queue() {
     replay queue
 }
 
+test_reload() {
+    unshare --ipc true 2>/dev/null || unshare --user --ipc true 2>/dev/null ||
+        skip 'no IPC namespace of its own'
+    replay reload
+}
+
 test_state() {
     replay state
 }

@@ -85,6 +85,55 @@ seed queue/length-changed 00 40 00 04 00 01 00 ff ff ff ff 00 00 00 00 01 01
 seed queue/wrap-marker 00 40 00 04 00 00 00 ff ff ff ff ff ff ff ff 01 01
 seed queue/header-gone 03 00 00 00 00 00 00 00 00 00 00 00 00 40 00 01
 
+# --- reload: layout, size (2), source, frame (2); 0 reload (the same), 1 subscribe, 2 take,
+# --- 3 acknowledge, 4 leave, 5 sleep, 6 '*', 7 publisher, 8 hand in, 9 no publisher, 0a file,
+# --- 0b FIFO (part, raw, length), 0c no writer, 0d remove, 0e tick, 0f poll, 10 leases, 11 retry,
+# --- 12 status, 13 events; a length is one of a table, and a little more or less. No seed has
+# --- another segment and another source in the same reload: that is left to be found.
+
+plain=(08 03 00) large=(08 09 00) ring=(01 07 00) overwrite=(05 07 00)
+alphabet=(00 00 00) pattern=(01 06 00) file=(02 00 00) watched=(0c 00 00) push=(04 00 00)
+lines=(03 00 00) fixed=(12 04 00) lengths=(21 00 00)
+read=(02 f0 03 00 04) # all that there is
+seed reload/sources 08 03 00 00 00 00 01 00 02 00 03 00 04 00 "${plain[@]}" "${pattern[@]}" \
+    02 00 03 00 04 0a 00 04 00 00 "${plain[@]}" "${file[@]}" 02 00 03 00 04 06 0f 02 00
+seed reload/sizes "${plain[@]}" "${alphabet[@]}" 01 00 02 00 05 00 00 "${large[@]}" "${alphabet[@]}" \
+    01 00 02 00 03 00 04 00 08 00 00 "${alphabet[@]}" 01 00 02 00 03 00 04
+seed reload/layouts "${ring[@]}" "${pattern[@]}" 01 00 "${read[@]}" 00 "${large[@]}" "${pattern[@]}" \
+    01 00 "${read[@]}" 00 "${overwrite[@]}" "${pattern[@]}" 01 00 "${read[@]}" "${read[@]}" 01 01 \
+    "${read[@]}" "${read[@]}" "${read[@]}" 02 f1 03 01 04
+seed reload/file "${large[@]}" "${file[@]}" 0a 00 0f 00 01 00 02 00 0a 01 0f 01 11 03 00 04 02 00 \
+    0a 00 0f ff 11 11 02 00 03 00 04 0a 00 00 00 11 0a 07 00 00 11 0a 00 04 00 11 02 00
+seed reload/watched "${ring[@]}" "${watched[@]}" 0a 01 04 00 01 00 "${read[@]}" 05 00 0a 01 05 00 \
+    "${read[@]}" 0a 00 06 00 "${read[@]}" 01 01 02 01
+seed reload/file-in-parts 08 0f 00 02 00 00 0a 06 00 00 01 00 83 00 04 13 01 0a 07 00 00 11 11 02 00
+seed reload/lines "${ring[@]}" "${lines[@]}" 01 00 0b 00 00 04 00 0b 00 00 06 00 0b 80 00 05 00 \
+    "${read[@]}" 0b 00 00 00 00 0c "${read[@]}" 0b 80 00 05 00 0c "${read[@]}" 0b 00 00 0f 01 \
+    0b 00 00 0f 00 "${read[@]}"
+seed reload/fixed "${large[@]}" "${fixed[@]}" 01 00 0b 00 00 00 00 0b 40 00 00 00 02 00 03 00 04 \
+    00 "${large[@]}" "${alphabet[@]}" 02 00 03 00 04 0b 00 00 00 00 02 00
+seed reload/lengths 01 0e 00 "${lengths[@]}" 01 00 0b 00 00 0c 00 0b 80 00 0d 00 0b 00 00 00 00 \
+    "${read[@]}" 0b 20 00 0d 00 00 01 0e 00 "${alphabet[@]}" 0c "${read[@]}"
+seed reload/push "${ring[@]}" "${push[@]}" 01 00 07 00 07 01 08 00 04 00 08 01 0f 00 08 00 0f 01 \
+    08 01 00 00 "${read[@]}" 88 00 04 00 09 00 "${read[@]}" 00 "${ring[@]}" "${alphabet[@]}" \
+    08 01 04 00 "${read[@]}"
+seed reload/removed "${plain[@]}" "${alphabet[@]}" 01 00 02 00 05 00 0d 0e 01 00 02 00 03 00 04 8d \
+    00 "${large[@]}" "${alphabet[@]}" 0e 01 00 02 00 12
+seed reload/liars "${ring[@]}" "${pattern[@]}" 01 00 01 01 02 30 03 00 02 02 31 03 01 03 01 00 01 01 \
+    03 00 01 10 01 00 "${read[@]}" 10
+seed reload/another-key "${ring[@]}" "${pattern[@]}" 01 00 02 20 00 03 07 00 "${pattern[@]}" 01 00 \
+    "${read[@]}" 00 0a 03 00 "${pattern[@]}" 01 00 02 00 06 02 00
+# Longer than libFuzzer would make one soon.
+seed reload/long "${ring[@]}" "${pattern[@]}" 01 00 01 01 "${read[@]}" 02 f1 03 01 04 05 00 \
+    00 "${ring[@]}" "${lines[@]}" 0b 00 00 04 00 0b 00 00 06 00 0b 80 00 05 00 "${read[@]}" 0c \
+    "${read[@]}" 00 "${ring[@]}" "${push[@]}" 07 00 07 01 08 00 04 00 08 01 06 00 "${read[@]}" \
+    88 00 05 00 88 01 05 00 00 "${ring[@]}" "${file[@]}" "${read[@]}" 09 00 0a 00 05 00 11 \
+    "${read[@]}" 02 f1 03 01 04 00 "${overwrite[@]}" "${file[@]}" 01 00 "${read[@]}" 0a 01 03 00 \
+    00 "${large[@]}" "${file[@]}" 01 00 01 01 02 00 03 00 04 06 02 01 03 01 04 0d 8a 00 04 00 0e \
+    01 00 02 00 03 00 04 12 00 "${large[@]}" "${watched[@]}" 0f 06 02 00 00 "${large[@]}" \
+    "${lengths[@]}" 0b 00 00 0a 00 0b 00 00 04 00 0b 40 00 05 00 06 06 06 00 "${large[@]}" \
+    "${fixed[@]}" 0c 01 00 02 00 03 00 04 10 11
+
 # --- state: patches; magic mended, cut, size; 0 push, 1 pop, 2 publish, 3 look, 4 acknowledge,
 # --- 5 resize ---
 
