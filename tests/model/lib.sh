@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # The models of the ring and of the doorbells, searched with spin for a state in which they do not hold
-# what they claim: run.sh looks that there is none, planted.sh that each of the bugs that can be planted
-# in them is found, so that we know that it would.
+# what they claim: there must be none, but for each bug that can be planted in them one is found, so
+# that we know that it would be.
 export SHMD_TEST_TIMEOUT=${SHMD_TEST_TIMEOUT:-1800} # to search all states takes a while
 top_srcdir=${top_srcdir:-$(dirname "$0")/../..}
 top_srcdir=$(realpath "$top_srcdir")
