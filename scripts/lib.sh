@@ -29,7 +29,7 @@ copy_source() {
         # What was built there is nothing to build upon.
         [[ ! -e $1/Makefile ]] || make -C "$1" distclean
     fi
-    chmod -R a+rX "$scratch/source"
+    chmod -R a+rX "$1"
 }
 
 # prepare_source DIRECTORY: a copy that can be configured
