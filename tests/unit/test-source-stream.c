@@ -281,9 +281,9 @@ static void retired_a_program_yields_what_it_has_written(void **state)
 static void retired_with_nothing_left_it_says_so(void **state)
 {
     CLEANUP(host_free_cleanup)
-    struct host *host = open_program("echo one; sleep 1000", &lines, 26);
-    CLEANUP(host_free_cleanup)
     struct host *idle = open_program("echo one; sleep 1000", &lines, 26);
+    CLEANUP(host_free_cleanup)
+    struct host *host = open_program("echo one; sleep 1000", &lines, 26);
 
     (void)state;
     assert_false(source_retire(idle->source)); /* never asked */
