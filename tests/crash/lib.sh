@@ -12,6 +12,10 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../peer.sh"
 
 isolation+=(--mount)
+# Not in a chroot, for example, whose / is no mount point.
+if [[ -z $cannot_isolate ]] && ! "${isolation[@]}" true 2>/dev/null; then
+    cannot_isolate='no private mount namespace: unshare --mount is not permitted'
+fi
 report=$top_builddir/tests/crash/report # lives of all cases, and which case it was
 
 # The names of all steps that the daemon's code has, unless it was built without.
