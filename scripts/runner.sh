@@ -207,7 +207,7 @@ count_results() {
         results_of=$(sed -n 's/^:test-result: //p' "$file")
         passed=$((passed + $(count 'PASS|XFAIL')))
         skipped=$((skipped + $(count SKIP)))
-        grep '^ok .*# SKIP' "$log" | sed 's/.*- /  skipped: /' || true
+        grep -E '^(ok .*|1\.\.0 )# SKIP' "$log" | sed -E 's/^(ok [0-9]+|1\.\.0 #) (- )?/  skipped: /' || true
         # A script with failed cases ends with a status for that: no further failure.
         bad=$(count 'FAIL|XPASS')
         if ((bad > 0)); then

@@ -101,12 +101,12 @@ go_to() {
 }
 
 # There is a subscriber all the time, until "$TEST_DIR/enough" is there. One that loses records of a
-# segment that is replaced ends with 5, and another one comes.
+# segment that is replaced ends with 5, and another one comes, who gets what is held.
 follow() {
     local status
     while [[ ! -e $TEST_DIR/enough ]]; do
         status=0
-        "$shm_client" --socket "$RUNTIME_DIRECTORY/shmd.sock" follow &
+        "$shm_client" --socket "$RUNTIME_DIRECTORY/shmd.sock" follow --from oldest &
         echo "$!" >"$TEST_DIR/follower"
         wait "$!" || status=$?
         ((status == 5)) || [[ -e $TEST_DIR/enough ]] || fail "follow ended with $status"
