@@ -231,11 +231,6 @@ count() {
     grep -cE "^($1)" <<<"$results_of" || true
 }
 
-# show NAME PATTERN: what it has said that is worth reading even when all is well
-show() {
-    grep -hE "$2" "$results/$tier/$1.log" | sed 's/^ok [0-9]* - /  /' || true
-}
-
 # The cases that took longest; each has said so in its log.
 slowest() {
     find "$results" -name '*.log' -exec awk -v results="$results/" '
