@@ -12,6 +12,8 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../peer.sh"
 
 isolation+=(--mount)
+# A sanitizer that looks for leaks at an exit says so on standard error if it is killed meanwhile.
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
 # Not in a chroot, for example, whose / is no mount point.
 if [[ -z $cannot_isolate ]] && ! "${isolation[@]}" true 2>/dev/null; then
     cannot_isolate='no private mount namespace: unshare --mount is not permitted'
