@@ -10,19 +10,20 @@
 # Much here is for scripts/test only:
 # shellcheck disable=SC2034,SC2154
 
-SPACE_MB=2000        # that the builds and logs take
-SLOWEST=10           # cases that are listed at the end
-STOP_SECONDS=30      # for what is told to end, before it is killed
+BUILD_MB=1000          # that the builds and logs take
+TEST_MB=1000           # … and the directories of tests, for a while
+SLOWEST=10             # cases that are listed at the end
+STOP_SECONDS=30        # for what is told to end, before it is killed
 jobs=$((2 * $(nproc))) # tests at a time: they wait more than they compute
 
 strength=short
 fail_fast=false
-builds=''      # a directory that stays; else one is made
-chosen=()
+builds=''   # a directory that stays; else one is made
+made=false  # … by this run
+chosen=()   # tiers
+timings=()  # of these
 passed=0 failed=0 skipped=0
-timings=()     # of the tiers
 declare -A built=() # in this run
-made=false         # the directory of the builds, by this run
 
 say() {
     printf '\n==> %s\n' "$*"
@@ -55,7 +56,7 @@ parse_arguments() {
             ;;
         -*) status=2 die "unknown option $1: see scripts/test --help" ;;
         *)
-            [[ " ${known[*]} " == *" $1 "* ]] ||
+            printf '%s\n' "${known[@]}" | grep -qxF -- "$1" ||
                 status=2 die "unknown tier «$1»; the tiers are: ${known[*]}"
             chosen+=("$1")
             ;;
@@ -70,14 +71,22 @@ parse_arguments() {
 
 # What cannot work is said before anything is done.
 check_surroundings() {
-    local directory=${builds:-${TMPDIR:-/tmp}} free
-    [[ -z $builds ]] || mkdir -p "$builds" || exit
-    [[ -d $directory && -w $directory ]] ||
-        die "cannot write to $directory: set TMPDIR to a directory for the builds"
-    free=$(df --output=avail --block-size=1M "$directory" | tail -n 1)
-    ((free >= SPACE_MB)) || [[ -e $builds/source ]] || die \
-        "$directory has $free MB free, the builds need $SPACE_MB: make room, or set TMPDIR to another directory"
+    if [[ -z $builds ]]; then
+        check_room "${TMPDIR:-/tmp}" $((BUILD_MB + TEST_MB))
+    else
+        mkdir -p "$builds" || exit
+        [[ -e $builds/source ]] || check_room "$builds" "$BUILD_MB"
+        check_room "${TMPDIR:-/tmp}" "$TEST_MB"
+    fi
     ((EUID == 0)) || echo 'Not root: cases that play several users, or boot a system, are skipped.'
+}
+
+# check_room DIRECTORY MB
+check_room() {
+    local free
+    [[ -d $1 && -w $1 ]] || die "cannot write to $1: set TMPDIR to a directory for builds and tests"
+    free=$(df --output=avail --block-size=1M "$1" | tail -n 1)
+    ((free >= $2)) || die "$1 has $((free)) MB free, $2 are needed: make room, or set TMPDIR to another directory"
 }
 
 begin() {

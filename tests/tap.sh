@@ -104,6 +104,8 @@ report_case() {
     0) verdict=ok ;;
     77) verdict=ok note=" # SKIP $(cat "$directory/skipped")" ;;
     124 | 137) note=" # took longer than $SHMD_TEST_TIMEOUT s" ;;
+    1) ;;
+    *) note=" # ended with status $status" ;;
     esac
     printf '%s %d - %s%s\n' "$verdict" "$number" "${name//_/ }" "$note"
     if [[ $verdict == ok ]]; then
@@ -135,6 +137,9 @@ run_case() {
 
 run_tests() {
     if [[ -n ${SHMD_TEST_CASE:-} ]]; then
+        # A command that fails without a word is named, too.
+        set -E
+        trap 'printf "FAILED: status %d of: %s\n" "$?" "$BASH_COMMAND" >&2' ERR
         if declare -F set_up >/dev/null; then
             set_up
         fi
