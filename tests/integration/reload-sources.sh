@@ -43,20 +43,20 @@ source_of() {
 }
 
 # Judges each line of the input: how long it is, and whether it is a record that is whole: letters
-# in order, behind a number where the pattern has made it. There may be millions: it says so of a
-# hundred in a second, and of all that are not whole.
+# in order, behind a number where the pattern has made it. There may be millions: of those that are
+# as long as the one before, it says so of a hundred in a second.
 judge() {
     perl -MTime::HiRes=time -e '
         $| = 1;
-        my $said = 0;
+        my ($said, $last) = (0, -1);
         while (<STDIN>) {
             chomp;
             my ($number, $letters) = /^(\d{16})?(.*)$/;
             my $first = ord($letters) - ord("a");
             my $whole = $first >= 0 && $first < 26 && $letters eq
                 substr("abcdefghijklmnopqrstuvwxyz" x 1000, $first, length $letters);
-            next if $whole && time < $said + 0.01;
-            $said = time;
+            next if $whole && length == $last && time < $said + 0.01;
+            ($said, $last) = (time, length);
             print length, $whole ? " whole\n" : " broken\n";
         }'
 }
