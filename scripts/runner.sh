@@ -12,6 +12,7 @@
 
 BUILD_MB=1000          # that the builds and logs take
 TEST_MB=1000           # … and the directories of tests, for a while
+MEMORY_MB=8000         # that must be available to do that in memory
 SLOWEST=10             # cases that are listed at the end
 STOP_SECONDS=30        # for what is told to end, before it is killed
 jobs=$((2 * $(nproc))) # tests at a time: they wait more than they compute
@@ -69,14 +70,35 @@ parse_arguments() {
     fi
 }
 
+# Where TMPDIR does not say it, builds and tests have their directories in memory, if there is enough
+# of it: they come and go faster, and no disk that is full for a moment makes a test fail.
+choose_directory() {
+    local probe
+    [[ -z ${TMPDIR:-} ]] || return 0
+    export TMPDIR=/tmp
+    [[ -w /dev/shm ]] || return 0
+    (($(free_mb /dev/shm) >= BUILD_MB + TEST_MB &&
+        $(awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo) >= MEMORY_MB)) || return 0
+    probe=$(mktemp /dev/shm/shmd.XXXXXX)
+    printf '#!/bin/sh\n' >"$probe"
+    chmod +x "$probe"
+    ! "$probe" 2>/dev/null || TMPDIR=/dev/shm
+    rm -f "$probe"
+}
+
+free_mb() {
+    df --output=avail --block-size=1M "$1" | awk 'END { print $1 + 0 }'
+}
+
 # What cannot work is said before anything is done.
 check_surroundings() {
+    choose_directory
     if [[ -z $builds ]]; then
-        check_room "${TMPDIR:-/tmp}" $((BUILD_MB + TEST_MB))
+        check_room "$TMPDIR" $((BUILD_MB + TEST_MB))
     else
         mkdir -p "$builds" || exit
         [[ -e $builds/source ]] || check_room "$builds" "$BUILD_MB"
-        check_room "${TMPDIR:-/tmp}" "$TEST_MB"
+        check_room "$TMPDIR" "$TEST_MB"
     fi
     ((EUID == 0)) || echo 'Not root: cases that play several users, or boot a system, are skipped.'
 }
@@ -85,8 +107,8 @@ check_surroundings() {
 check_room() {
     local free
     [[ -d $1 && -w $1 ]] || die "cannot write to $1: set TMPDIR to a directory for builds and tests"
-    free=$(df --output=avail --block-size=1M "$1" | tail -n 1)
-    ((free >= $2)) || die "$1 has $((free)) MB free, $2 are needed: make room, or set TMPDIR to another directory"
+    free=$(free_mb "$1")
+    ((free >= $2)) || die "$1 has $free MB free, $2 are needed: make room, or set TMPDIR to another directory"
 }
 
 begin() {
