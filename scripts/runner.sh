@@ -120,10 +120,12 @@ begin() {
         made=true
     fi
     results=$builds/results
+    export TMPDIR=$builds/tmp # of the tests: what one leaves behind goes with it
     trap 'interrupted 130' INT
     trap 'interrupted 143' TERM HUP
-    rm -rf "$results"
-    mkdir "$results"
+    rm -rf "$results" "$TMPDIR"
+    mkdir "$results" "$TMPDIR"
+    chmod 1777 "$TMPDIR"
 }
 
 # --- running ---
@@ -270,7 +272,7 @@ slowest() {
             seconds = $(NF - 1)
             sub(/^# /, ""); sub(/: [0-9.]+ s$/, "")
             printf "%8.1f s  %s: %s\n", seconds, name, $0
-        }' {} + | sort -rn | head -n "$SLOWEST"
+        }' {} + | sort -rn | sed -n "1,${SLOWEST}p"
 }
 
 finish() {
@@ -279,6 +281,7 @@ finish() {
     say "The $SLOWEST cases, or groups of unit tests, that took longest"
     slowest
     echo
+    rm -rf "$TMPDIR"
     if $made && ((failed == 0)); then
         rm -rf "$builds"
     else
@@ -292,6 +295,7 @@ interrupted() {
     trap '' INT TERM HUP
     printf '\nscripts/test: interrupted; ending what is running\n' >&2
     end_all
+    rm -rf "$TMPDIR"
     ! $made || rm -rf "$builds"
     exit "$1"
 }

@@ -9,7 +9,7 @@
 # afresh. A case has
 #   - a directory of its own, $TEST_DIR, that everyone may enter, and that goes away afterwards;
 #   - a time bound, $SHMD_TEST_TIMEOUT seconds (600);
-#   - a process group of its own, so that whatever it leaves running is ended with it;
+#   - a session of its own, so that whatever it leaves running is ended with it;
 #   - what "${isolation[@]}" adds in front, if a library sets that (lib.sh: a private namespace).
 #
 # The script prints TAP, which Automake's driver counts. A case passes when it returns; it fails
@@ -116,19 +116,33 @@ report_case() {
     printf '# %s: %d.%d s\n' "${name//_/ }" $((milliseconds / 1000)) $((milliseconds / 100 % 10))
 }
 
+# end_session ID: kills its processes, until there is none; but for zombies
+end_session() {
+    local file stat fields found=yes
+    while [[ -n $found ]]; do
+        found=''
+        for file in /proc/[0-9]*/stat; do
+            read -r stat 2>/dev/null <"$file" || continue
+            read -ra fields <<<"${stat##*) }" # state, parent, group, session, …
+            if [[ ${fields[3]} == "$1" && ${fields[0]} != [ZX] ]]; then
+                ! kill -KILL "${file//[^0-9]/}" 2>/dev/null || found=yes
+            fi
+        done
+    done
+}
+
 run_case() {
     local name=$1 number=$2 pid status=0 began
     began=$(now_msec)
     TEST_DIR=$(mktemp -d "${TMPDIR:-/tmp}/shmd-test.XXXXXX")
     chmod 0755 "$TEST_DIR"
-    # `timeout` makes itself a process group, whose number is then its own process id.
-    SHMD_TEST_CASE=$name TEST_DIR=$TEST_DIR timeout --kill-after=10 "$SHMD_TEST_TIMEOUT" \
+    SHMD_TEST_CASE=$name TEST_DIR=$TEST_DIR setsid timeout --kill-after=10 "$SHMD_TEST_TIMEOUT" \
         "${isolation[@]}" "$BASH" "$0" >"$TEST_DIR/output" 2>&1 </dev/null &
     pid=$!
     # shellcheck disable=SC2064
-    trap "kill -KILL -- -$pid 2>/dev/null; rm -rf '$TEST_DIR'" EXIT
+    trap "end_session $pid; rm -rf '$TEST_DIR'" EXIT
     wait "$pid" || status=$?
-    kill -KILL -- "-$pid" 2>/dev/null || true
+    end_session "$pid"
     report_case "$number" "$name" "$TEST_DIR" "$status" "$began"
     trap - EXIT
     rm -rf "$TEST_DIR"
