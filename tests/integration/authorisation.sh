@@ -96,6 +96,15 @@ test_primary_group() {
     assert_refused as_bob
 }
 
+# The log names the user, not the group.
+test_the_user_in_the_log() {
+    need_other_users
+    start_daemon "$ring"
+    local peer_prefix=(setpriv --reuid=1000 --regid=2000 --clear-groups)
+    peer hello=me take=1 >/dev/null
+    wait_log '\(uid 1000, pid [0-9]+\) acknowledged record 1 '
+}
+
 # A user of very many groups has all of them.
 test_many_groups() {
     need_other_users

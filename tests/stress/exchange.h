@@ -161,7 +161,13 @@ static inline void exchange_write(struct exchange *exchange)
             exchange->writer_fault = "a reader acknowledges nothing any more";
             break;
         }
-        ring_move(ring_reserve(&writer, length), buffer, length);
+        if (exchange->when_full == RING_WAIT) {
+            /* As a source does it. Readers use it in place: only the number's order holds them
+             * apart. */
+            memcpy(ring_reserve(&writer, length), buffer, length);
+        } else {
+            ring_move(ring_reserve(&writer, length), buffer, length);
+        }
         (void)ring_add(&writer, length);
         /* Where there may be groups, some. */
         if (exchange->when_full == RING_OVERWRITE || exchange_mix(writer.number) % 4 == 0) {

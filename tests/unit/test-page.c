@@ -16,7 +16,9 @@
 
 #include <cmocka.h>
 
-#define ROUNDS 20000
+#define ROUNDS    20000
+#define STEPS     200000
+#define STEP_WAIT 512
 
 static void who_sleeps_must_be_rung(void **state)
 {
@@ -183,6 +185,66 @@ static void no_wake_up_is_lost(void **state)
     (void)close(bells[1]);
 }
 
+/*
+ * Two threads in step, without a system call: one announces that it sleeps and looks for news, the
+ * other has news and looks whether somebody sleeps. In each round at least one of them sees the
+ * other; without a full fence on both sides, a processor lets both look before they speak.
+ */
+struct step {
+    _Alignas(64) _Atomic uint64_t round; /* both are in this one, or have done it */
+    _Alignas(64) _Atomic uint64_t done;  /* … the one who sleeps has */
+    _Alignas(64) _Atomic uint64_t news;
+    _Alignas(64) _Atomic uint32_t sleeps;
+    bool saw_news; /* in the round that is done */
+};
+
+static void step_await(const _Atomic uint64_t *word, uint64_t value)
+{
+    for (unsigned looks = 1; atomic_load_explicit(word, memory_order_acquire) != value; looks++) {
+        if (looks % 4096 == 0) {
+            (void)sched_yield(); /* the other one may have no processor */
+        }
+    }
+}
+
+static void *step_sleeper(void *userdata)
+{
+    struct step *step = userdata;
+
+    for (uint64_t i = 1; i <= STEPS; i++) {
+        step_await(&step->round, i);
+        page_announce_sleep(&step->sleeps);
+        step->saw_news = atomic_load_explicit(&step->news, memory_order_relaxed) == i;
+        atomic_store_explicit(&step->done, i, memory_order_release);
+    }
+    return NULL;
+}
+
+static void news_and_sleep_do_not_miss_each_other(void **state)
+{
+    static struct step step;
+    unsigned missed = 0;
+    pthread_t sleeper;
+
+    (void)state;
+    assert_int_equal(pthread_create(&sleeper, NULL, step_sleeper, &step), 0);
+    for (uint64_t i = 1; i <= STEPS; i++) {
+        bool must_ring;
+
+        page_announce_awake(&step.sleeps);
+        atomic_store_explicit(&step.round, i, memory_order_release);
+        /* Until the other one has heard of the round: in some of them both are as fast. */
+        for (volatile unsigned wait = (unsigned)i % STEP_WAIT; wait > 0; wait--) {
+        }
+        atomic_store_explicit(&step.news, i, memory_order_relaxed);
+        must_ring = page_must_ring(&step.sleeps);
+        step_await(&step.done, i);
+        missed += !must_ring && !step.saw_news;
+    }
+    assert_int_equal(pthread_join(sleeper, NULL), 0);
+    assert_int_equal(missed, 0);
+}
+
 TEST_GROUP("test-page")
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +254,7 @@ TEST_GROUP("test-page")
         cmocka_unit_test(losses_belong_to_an_acknowledgement),
         cmocka_unit_test(killed_anywhere_losses_match_what_is_acknowledged),
         cmocka_unit_test(no_wake_up_is_lost),
+        cmocka_unit_test(news_and_sleep_do_not_miss_each_other),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
