@@ -165,7 +165,8 @@ claim_star() {
 end_subscribers() {
     local follower name pid
     for follower in "${followers[@]}"; do
-        (wait_follower "${follower%:*}") 2>/dev/null || was_evicted "${follower%:*}" ||
+        was_evicted "${follower%:*}" || (wait_follower "${follower%:*}") 2>/dev/null ||
+            was_evicted "${follower%:*}" ||
             problem "subscriber ${follower%:*} stands still at record $(acknowledged_by "${follower%:*}")"
     done
     touch "$TEST_DIR/enough"
