@@ -23,6 +23,7 @@ builds=''   # a directory that stays; else one is made
 made=false  # … by this run
 chosen=()   # tiers
 timings=()  # of these
+begun=()    # of the tier that runs: names of tests
 passed=0 failed=0 skipped=0
 declare -A built=() # in this run
 
@@ -162,6 +163,7 @@ run_tier() {
     local started=$SECONDS
     tier=$1
     as=()
+    begun=()
     ! is_enough || return 0
     say "$tier"
     mkdir "$results/$tier"
@@ -174,7 +176,9 @@ run_tier() {
 # run_one NAME COMMAND…: as soon as there is room. "${as[@]}" may name another user.
 run_one() {
     wait_for_room
-    is_enough || spawn drive "$@"
+    ! is_enough || return 0
+    begun+=("$1")
+    spawn drive "$@"
 }
 
 # Through the driver, in the build $in, with what it was made $from.
@@ -199,18 +203,16 @@ run_all() {
     wait_for_all
 }
 
+# wait_for_room [COUNT]: until fewer than that many are running
 wait_for_room() {
-    while (($(jobs -pr | wc -l) >= jobs)); do
+    while (($(jobs -pr | wc -l) >= ${1:-$jobs})); do
         wait -n || true
         ! is_enough || end_all
     done
 }
 
 wait_for_all() {
-    while [[ -n $(jobs -pr) ]]; do
-        wait -n || true
-        ! is_enough || end_all
-    done
+    wait_for_room 1
 }
 
 # Ends what is running: it is told to, and cleans up.
@@ -232,11 +234,16 @@ end_all() {
 # --- results ---
 
 # Of the tier: adds up what the driver found, case by case; says why cases were skipped, which failed,
-# and what those said.
+# and what those said. What was begun has a result, unless it was ended because another one failed.
 count_results() {
-    local file log results_of bad
-    while IFS= read -r file; do
-        log=${file%.trs}.log
+    local name file log results_of bad
+    for name in "${begun[@]}"; do
+        log=$results/$tier/$name.log
+        file=${log%.log}.trs
+        if [[ ! -s $file ]]; then
+            is_enough || count_failure "$tier $name has no result"
+            continue
+        fi
         results_of=$(sed -n 's/^:test-result: //p' "$file")
         passed=$((passed + $(count 'PASS|XFAIL')))
         skipped=$((skipped + $(count SKIP)))
@@ -251,7 +258,7 @@ count_results() {
         fi
         failed=$((failed + bad))
         ((bad == 0)) || grep -vE '^(PASS|ok)[: ]' "$log" | tail -n 200 || true
-    done < <(find "$results/$tier" -name '*.trs' | sort)
+    done
 }
 
 # In the caller's $log.
