@@ -29,7 +29,7 @@ static inline int set_up(void **state)
     return 0;
 }
 
-/* The group has called store_reserve(). */
+/* The group was set up by store_set_up(). */
 static inline int set_up_with_store(void **state)
 {
     int r = set_up(state);

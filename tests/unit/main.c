@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
  * PROGRAM [GROUP[/CASE]…]: runs the groups of tests that are linked with it, or these; CASE may
- * have
- * * and ? in it. --list says which groups there are.
+ * have * and ? in it. --list says which groups there are.
  *
  * Each group runs in a process of its own: what one does to its process, or dies of, is nothing to
- * the others, and a sanitizer looks for leaks at the end of each. Lines with ## say where a group
- * begins and ends, for run.sh.
+ * the others. At its end a sanitizer looks for memory that was not freed, and we for descriptors
+ * that were not closed. Lines with ## say where a group begins and ends, for run.sh.
  */
 #include "base/clock.h"
 #include "private.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,8 @@
 
 #include <cmocka.h>
 
-#define CASES_FAILED 99 /* the status of a group that has said so; sanitizers have others */
+#define CASES_FAILED    99   /* the status of a group that has said so; sanitizers have others */
+#define DESCRIPTORS_MAX 1024 /* what is looked at */
 
 static struct test_group *groups;
 
@@ -32,6 +33,28 @@ void test_group_add(struct test_group *group)
     *end = group;
 }
 
+/* Are there no more than a group begins with? Says what one of the others is. */
+static bool descriptors_are_closed(void)
+{
+    char link[32], target[PATH_MAX];
+    int left = 0;
+
+    for (int fd = STDERR_FILENO + 1; fd < DESCRIPTORS_MAX; fd++) {
+        ssize_t length;
+
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        length = readlink(link, target, sizeof(target) - 1);
+        if (length >= 0) {
+            target[length] = '\0';
+            left++;
+        }
+    }
+    if (left > 0) {
+        (void)printf("not ok - descriptors that were not closed: %d, such as %s\n", left, target);
+    }
+    return left == 0;
+}
+
 static pid_t group_start(const struct test_group *group, const char *filter)
 {
     pid_t pid = fork();
@@ -43,7 +66,8 @@ static pid_t group_start(const struct test_group *group, const char *filter)
         if (filter) {
             cmocka_set_test_filter(filter);
         }
-        exit(group->run() == 0 ? EXIT_SUCCESS : CASES_FAILED);
+        (void)close_range(STDERR_FILENO + 1, ~0U, 0); /* what whoever started us left open */
+        exit(group->run() == 0 && descriptors_are_closed() ? EXIT_SUCCESS : CASES_FAILED);
     }
     return pid;
 }

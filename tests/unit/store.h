@@ -4,7 +4,8 @@
  * with its next start. Both are in this process.
  *
  * Descriptors are passed from number 3 on: store_reserve() keeps these numbers for that, and has to
- * come before anything else is opened, and again when they were closed.
+ * come before anything else is opened, and again when they were closed. A group of tests is set up
+ * by store_set_up(), and torn down by store_tear_down().
  */
 #pragma once
 
@@ -39,6 +40,19 @@ static inline void store_reserve(void)
             (void)close(null);
         }
     }
+}
+
+static inline int store_set_up(void **state)
+{
+    (void)state;
+    store_reserve();
+    return 0;
+}
+
+static inline int store_tear_down(void **state)
+{
+    (void)state;
+    return close_range(STORE_FIRST, STORE_FIRST + STORE_MAX - 1, 0);
 }
 
 /* Its socket is in this directory. */

@@ -328,6 +328,5 @@ TEST_GROUP("test-fdstore")
         TEST(the_socket_that_listens_is_found_wherever_it_is),
     };
 
-    store_reserve();
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, store_set_up, store_tear_down);
 }

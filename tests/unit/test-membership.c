@@ -1004,6 +1004,5 @@ TEST_GROUP("test-membership")
     };
 
     private_ipc_or_skip();
-    store_reserve();
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, store_set_up, store_tear_down);
 }
