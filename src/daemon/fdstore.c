@@ -11,12 +11,24 @@
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
-#define SESSION_NAME "session-%" PRIu32
+#define SESSION_NAME  "session-%" PRIu32
+#define LISTENER_NAME "listener"
 
 struct inherited {
     int count;
     char **names; /* freed one by one as they are taken; NULL: taken */
 };
+
+bool fdstore_keep_listener(int fd)
+{
+    return sd_pid_notify_with_fds(0, false, "FDSTORE=1\nFDPOLL=0\nFDNAME=" LISTENER_NAME, &fd, 1) >
+           0;
+}
+
+void fdstore_forget_listener(void)
+{
+    (void)sd_notify(false, "FDSTOREREMOVE=1\nFDNAME=" LISTENER_NAME);
+}
 
 void fdstore_keep(uint32_t session, const int fds[KEPT_FDS])
 {
@@ -64,15 +76,23 @@ static int hand_out(struct inherited *inherited, int i)
     return SD_LISTEN_FDS_START + i;
 }
 
-int inherited_take_listener(struct inherited *inherited)
+int inherited_take_listener(struct inherited *inherited, bool *ret_own)
 {
-    for (int i = 0; i < inherited->count; i++) {
+    int found = -1;
+    bool own = true;
+
+    for (int i = 0; i < inherited->count && own; i++) {
         if (inherited->names[i] &&
             sd_is_socket_unix(SD_LISTEN_FDS_START + i, SOCK_SEQPACKET, 1, NULL, 0) > 0) {
-            return hand_out(inherited, i);
+            own = strcmp(inherited->names[i], LISTENER_NAME) == 0;
+            found = i;
         }
     }
-    return -1;
+    if (found < 0) {
+        return -1;
+    }
+    *ret_own = own;
+    return hand_out(inherited, found);
 }
 
 static enum kept kind_of(int fd)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What systemd keeps for us while we are dead: the listening socket, and the descriptors of every
- * session. A daemon that is killed takes nothing with it; the next one gets them all back, and a
- * client notices a pause.
+ * What systemd keeps for us while we are dead: the listening socket, whoever made it, and the
+ * descriptors of every session. A daemon that is killed takes nothing with it; the next one gets
+ * them all back, and a client notices a pause.
  *
  * The descriptors of a session have one name, "session-N", and are told apart by what they are.
  * systemd drops a socket or pipe whose other end has hung up: then the rest of the session tells
@@ -28,6 +28,10 @@ enum kept {
     KEPT_FDS,
 };
 
+/* The listening socket, where there is no socket unit. False: nobody keeps it. */
+bool fdstore_keep_listener(int fd);
+void fdstore_forget_listener(void);
+
 /* Those that the session does not have are -1. */
 void fdstore_keep(uint32_t session, const int fds[KEPT_FDS]);
 void fdstore_forget(uint32_t session);
@@ -38,8 +42,11 @@ struct inherited;
 /* Once in the life of a process. */
 int inherited_new(struct inherited **ret);
 
-/* The caller's to close; -1: there is none. */
-int inherited_take_listener(struct inherited *inherited);
+/*
+ * The caller's to close; -1: there is none. *ret_own: one that a daemon before us has made. Where
+ * there is a socket unit, its socket is the right one.
+ */
+int inherited_take_listener(struct inherited *inherited, bool *ret_own);
 
 /* Those of a session, the caller's to close; missing ones are -1. False: there are none. */
 bool inherited_take_session(struct inherited *inherited, uint32_t session, int ret_fds[KEPT_FDS]);

@@ -57,7 +57,8 @@ struct manager {
     struct board board;
     struct sessions *sessions;
     char *socket_path;
-    bool bound; /* … by us, and ours to remove */
+    bool bound; /* … by us, or by a daemon before us, and ours to remove */
+    bool kept;  /* … its socket, by systemd: the next daemon goes on with it */
     struct intake intake;
     struct turn turn;
     bool newcomer;                /* may not have seen what was published last */

@@ -358,21 +358,38 @@ void membership_configure(struct manager *manager)
     lease_reconsider(manager);
 }
 
-/* The socket that systemd holds, or one of our own. */
+/* The socket that systemd holds, or one of our own, which systemd then holds for the next daemon.
+ */
 static int open_listener(struct manager *manager, struct inherited *inherited, int *ret)
 {
     int r = 0;
 
-    *ret = inherited_take_listener(inherited);
+    *ret = inherited_take_listener(inherited, &manager->bound);
+    manager->kept = manager->bound;
+    if (manager->bound && access(manager->socket_path, F_OK) < 0) {
+        fdstore_forget_listener(); /* nobody finds it any more */
+        *ret = fd_close(*ret);
+    }
     if (*ret < 0) {
         r = listen_open(manager->socket_path, ret);
         manager->bound = r == 0;
+        manager->kept = r == 0 && fdstore_keep_listener(*ret);
     }
     if (r == -EADDRINUSE) {
         report_socket_taken(manager);
         r = 0;
     }
     return r;
+}
+
+/* Unless the next daemon goes on with it. */
+static void remove_socket(const struct manager *manager)
+{
+    bool stops = manager->started && !manager->leave;
+
+    if (manager->bound && (stops || !manager->kept)) {
+        (void)unlink(manager->socket_path);
+    }
 }
 
 int membership_open(struct manager *manager)
@@ -412,8 +429,8 @@ int membership_open(struct manager *manager)
         subscribers_tell_crowd(manager);
         subscribers_notify(manager);
     }
-    if (r < 0 && !manager->sessions && manager->bound) {
-        (void)unlink(manager->socket_path);
+    if (r < 0 && !manager->sessions) {
+        remove_socket(manager);
     }
     return r;
 }
@@ -429,7 +446,5 @@ void membership_close(struct manager *manager, bool forget)
         sessions_drop_all(manager->sessions, PAGE_CLOSING);
     }
     manager->sessions = sessions_free(manager->sessions);
-    if (manager->bound) {
-        (void)unlink(manager->socket_path);
-    }
+    remove_socket(manager);
 }

@@ -233,8 +233,6 @@ test_stop_leaves_nothing() {
     assert_eq "$(count_segments)" 0 'segments'
     assert_eq "$(systemctl show --property=Result --value shmd)" success
     assert_eq "$(find /run/shmd -type f 2>/dev/null)" '' 'files in /run/shmd'
-    # The socket would start it again.
-    systemctl stop shmd.socket
     assert_exit 3 runuser -u alice -- shm-client --timeout 1
 }
 
@@ -365,7 +363,7 @@ test_log_fan_out() {
     kill -KILL "$pid"
     wait_until "processes journalctl | grep -qvx $pid"
     wait_until '[[ $(values MESSAGE SHMD_EVENT=source-ended) == *SIGKILL* ]]'
-    systemctl stop shmd.socket shmd
+    systemctl stop shmd
     wait_until '[[ -z $(processes journalctl) ]]'
     kill "$follower"
     wait "$follower" || true

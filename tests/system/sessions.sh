@@ -55,35 +55,86 @@ test_directory() {
     done
 }
 
-# Both start together, and are enabled together.
-test_service_and_socket() {
+# Only who asks for activation has it.
+test_service_without_the_socket_unit() {
+    systemctl enable shmd.service shmd@second.service 2>/dev/null
+    assert_eq "$({ systemctl is-enabled shmd.socket shmd@second.socket || true; } | sort -u)" disabled
+    systemctl disable shmd.service shmd@second.service 2>/dev/null
     systemctl start shmd.service
-    assert_eq "$(systemctl is-active shmd.socket)" active
-    systemctl enable shmd.service 2>/dev/null
-    assert_eq "$(systemctl is-enabled shmd.socket)" enabled
-    systemctl disable shmd.service shmd.socket 2>/dev/null
-    systemctl stop shmd.socket
-    assert_eq "$(systemctl is-active shmd.service || true)" inactive 'without its socket'
-    [[ ! -e $socket ]] || fail 'the socket is still there'
-    assert_eq "$(count_segments)" 0
+    assert_eq "$(systemctl is-active shmd.socket || true)" inactive
+    assert_eq "$(stat -c '%F %a' "$socket")" 'socket 666'
+    # A unit that starts now would take it away from the service.
+    assert_exit 1 systemctl start shmd.socket
+    assert_contains "$(peer_as alice hello=me take=1)" 'took 1 records'
 }
 
-# After a stop the next client starts it again: to stop it for good is to stop the socket.
-test_stop() {
-    systemctl start shmd.service
+# What was started with one command is stopped with one, whoever follows, and comes back with one.
+test_stop_while_somebody_follows() {
+    local unit path
+    mkdir -p /etc/shmd
+    echo 'key = 6000; layout = "ring"; size = 8192;' >/etc/shmd/second.conf
+    configure "$ring"
+    for unit in shmd shmd@second; do
+        path=/run/shmd/${unit#*@}.sock
+        systemctl start "$unit"
+        as alice shm-client follow --socket "$path" >"$TEST_DIR/$unit.out" 2>&1 &
+        wait_until "[[ -s '$TEST_DIR/$unit.out' ]]"
+        systemctl stop "$unit"
+        assert_eq "$({ systemctl is-active "$unit.service" "$unit.socket" || true; } | sort -u)" inactive
+        [[ ! -e $path ]] || fail "$path is still there"
+        assert_exit 3 as alice shm-client --socket "$path" --timeout 2
+        assert_eq "$(systemctl is-active "$unit.service" || true)" inactive "$unit later"
+        systemctl start "$unit"
+        wait_until "[[ \$(PEER_SOCKET=$path peer status) == *'\"subscribers\":1'* ]]"
+        systemctl stop "$unit"
+    done
+}
+
+# Who has activation: after a stop the next client starts it again. To stop it is to stop the socket.
+test_stop_with_activation() {
+    systemctl start shmd.socket
     assert_contains "$(peer_as alice hello=me take=1)" 'took 1 records'
     systemctl stop shmd.service 2>/dev/null
     assert_eq "$(count_segments)" 0
     [[ -S $socket ]] || fail 'the socket is gone'
     assert_contains "$(peer_as alice hello=me take=1)" 'took 1 records'
     assert_eq "$(systemctl is-active shmd.service)" active
+    systemctl stop shmd.socket
+    assert_eq "$(systemctl is-active shmd.service || true)" inactive 'without its socket'
+    [[ ! -e $socket ]] || fail 'the socket is still there'
+    assert_eq "$(count_segments)" 0
 }
 
-# A restart does not break listening: nobody who comes meanwhile is turned away.
+# Killed or restarted, the service goes on listening on the socket that it has made: who comes
+# meanwhile waits. Where somebody has removed its name, the next daemon makes another one.
+test_own_socket_is_kept() {
+    local inode
+    systemctl start shmd.service
+    inode=$(stat -c %i "$socket")
+    systemctl restart shmd.service
+    kill -KILL "$(main_pid)"
+    assert_contains "$(peer_as alice hello=me take=1)" 'took 1 records'
+    systemctl restart shmd.service
+    assert_eq "$(stat -c %i "$socket")" "$inode" 'inode of the socket'
+    rm "$socket"
+    systemctl restart shmd.service
+    assert_contains "$(peer_as alice hello=me take=1)" 'took 1 records'
+}
+
+# A restart does not break listening, whoever made the socket: nobody who comes meanwhile is turned
+# away.
 test_restart_keeps_listening() {
+    assert_keeps_listening shmd.service
+}
+
+test_restart_keeps_listening_with_the_socket_unit() {
+    assert_keeps_listening shmd.socket
+}
+
+assert_keeps_listening() {
     local turned_away
     configure "$ring"
-    systemctl start shmd.service
+    systemctl start "$1"
     spawn_follower alice steady 200
     while [[ ! -e $TEST_DIR/enough ]]; do
         peer_as bob hello=visitor

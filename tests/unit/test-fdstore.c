@@ -146,14 +146,16 @@ static void a_session_is_kept_under_its_name_until_it_is_forgotten(void **state)
 static void without_systemd_nothing_is_kept(void **state)
 {
     struct fixture *f = *state;
+    bool own;
 
     assert_int_equal(unsetenv("NOTIFY_SOCKET"), 0);
+    assert_false(fdstore_keep_listener(f->fds[KEPT_SOCKET]));
     fdstore_keep(7, f->fds);
     fdstore_forget(7);
     store_work(&f->store);
     assert_int_equal(f->store.count, 0);
     assert_int_equal(inherited_new(&f->inherited), 0);
-    assert_int_equal(inherited_take_listener(f->inherited), -1);
+    assert_int_equal(inherited_take_listener(f->inherited, &own), -1);
     assert_none(f, 7);
 }
 
@@ -162,11 +164,12 @@ static void without_systemd_nothing_is_kept(void **state)
 static void what_was_kept_comes_back_once(void **state)
 {
     struct fixture *f = *state;
+    bool own;
 
     keep(f, UINT32_MAX);
     start(f);
     assert_null(getenv("LISTEN_FDS")); /* it is not for those whom we start */
-    assert_int_equal(inherited_take_listener(f->inherited), -1);
+    assert_int_equal(inherited_take_listener(f->inherited, &own), -1);
     assert_none(f, 429496729);
     assert_taken(f, UINT32_MAX);
     assert_none(f, UINT32_MAX);
@@ -297,17 +300,56 @@ static void the_socket_that_listens_is_found_wherever_it_is(void **state)
 {
     struct fixture *f = *state;
     int fd, expected;
+    bool own;
 
     keep(f, 7);
     (void)listener(f, SOCK_STREAM, "stream"); /* of another protocol */
     expected = listener(f, SOCK_SEQPACKET, "shmd.socket");
     keep(f, 8);
     start(f);
-    fd = inherited_take_listener(f->inherited);
+    fd = inherited_take_listener(f->inherited, &own);
     assert_true(is_same(fd, expected));
-    assert_int_equal(inherited_take_listener(f->inherited), -1);
+    assert_false(own);
+    assert_int_equal(inherited_take_listener(f->inherited, &own), -1);
     assert_taken(f, 7);
     assert_taken(f, 8);
+    (void)close(fd);
+}
+
+/* Where there is no socket unit, the daemon's own socket is kept for the next one. */
+static void a_listener_of_our_own_comes_back(void **state)
+{
+    struct fixture *f = *state;
+    int fd, expected;
+    bool own = false;
+
+    expected = listener(f, SOCK_SEQPACKET, "own");
+    assert_true(fdstore_keep_listener(expected));
+    store_work(&f->store);
+    store_drop(&f->store, 0); /* as it was made, beside what was kept of it */
+    start(f);
+    fd = inherited_take_listener(f->inherited, &own);
+    assert_true(fd >= 0 && own);
+    (void)close(fd);
+    fdstore_forget_listener();
+    store_work(&f->store);
+    assert_int_equal(f->store.count, 0);
+}
+
+/* The socket unit was started while the service rested between two tries. */
+static void the_socket_unit_s_comes_first(void **state)
+{
+    struct fixture *f = *state;
+    int fd, expected;
+    bool own;
+
+    (void)listener(f, SOCK_SEQPACKET, "listener");
+    expected = listener(f, SOCK_SEQPACKET, "shmd");
+    (void)listener(f, SOCK_SEQPACKET, "other");
+    start(f);
+    fd = inherited_take_listener(f->inherited, &own);
+    assert_true(is_same(fd, expected));
+    assert_false(own);
     (void)close(fd);
 }
 
@@ -326,6 +368,8 @@ TEST_GROUP("test-fdstore")
         TEST(a_start_that_fails_forgets_nothing),
         TEST(what_is_meant_for_another_is_left_alone),
         TEST(the_socket_that_listens_is_found_wherever_it_is),
+        TEST(a_listener_of_our_own_comes_back),
+        TEST(the_socket_unit_s_comes_first),
     };
 
     return cmocka_run_group_tests(tests, store_set_up, store_tear_down);
