@@ -12,25 +12,13 @@
 #include "client/target.h"
 
 #include "base/cleanup.h"
+#include "base/process.h"
 #include "lib/shmd.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 
 DEFINE_CLEANUP(struct shmd_subscriber, shmd_unsubscribe)
-
-/* Standard streams that are closed must stay nobody's: else what we open would get their numbers,
- * and records would be written there. */
-static void occupy_standard_streams(void)
-{
-    int fd;
-
-    do {
-        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    } while (fd >= 0 && fd <= STDERR_FILENO);
-    (void)fd_close(fd);
-}
 
 /* Is there a daemon to have a session with, and is it the one that is meant? */
 static bool wants_session(const struct options *options, const struct shmd_options *daemon,
@@ -80,7 +68,7 @@ int main(int argc, char **argv)
      * acknowledgement; and an error is one line, written at once. */
     (void)signal(SIGPIPE, SIG_IGN);
     setlinebuf(stderr);
-    occupy_standard_streams();
+    process_open_standard();
 
     if (options_parse(argc, argv, &options) < 0) {
         return EXIT_USAGE;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * shmd: parse → load → new → run → free.
+ * shmd: begin → parse → load → new → run → free.
  */
+#include "base/process.h"
 #include "base/shortage.h"
 #include "conf/conf.h"
 #include "daemon/hangup.h"
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <systemd/sd-daemon.h>
 
 #define EXIT_USAGE       2
 #define SHORTAGE_SECONDS 2 /* between two starts for which the system is too short of something */
@@ -77,7 +79,9 @@ static int serve(struct conf *conf, const struct options *options)
     char *instance = strdup(options->instance ? options->instance : conf->instance);
     CLEANUP(manager_free_cleanup) struct manager *manager = NULL;
     int status = EX_OSERR;
+    int passed = sd_listen_fds(false);
 
+    process_close_from(SD_LISTEN_FDS_START + (passed > 0 ? passed : 0));
     if (!instance) {
         report_early("shmd", EVENT_START_FAILED, strerror(ENOMEM));
         (void)conf_free(conf);
@@ -91,9 +95,10 @@ int main(int argc, char **argv)
 {
     CLEANUP(conf_free_cleanup) struct conf *conf = NULL;
     struct options options;
-    int status;
-    int r = options_parse(argc, argv, &options);
+    int status, r;
 
+    process_begin();
+    r = options_parse(argc, argv, &options);
     if (r <= 0) {
         return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
     }

@@ -12,6 +12,7 @@
 #include "daemon/reload.h"
 #include "daemon/report.h"
 #include "daemon/membership.h"
+#include "source/program.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -32,6 +33,15 @@ static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void
     return manager_reload(userdata);
 }
 
+static int on_child(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
+{
+    (void)s;
+    (void)si;
+    (void)userdata;
+    program_reap_others();
+    return 0;
+}
+
 static int on_stop(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
 {
     struct manager *manager = userdata;
@@ -46,7 +56,11 @@ static int signals_new(struct manager *manager)
     static const struct {
         int number;
         sd_event_signal_handler_t handler;
-    } signals[] = {{SIGHUP, on_hangup}, {SIGTERM, on_stop}, {SIGINT, on_stop}, {SIGUSR1, on_stop}};
+    } signals[] = {{SIGHUP, on_hangup},
+                   {SIGTERM, on_stop},
+                   {SIGINT, on_stop},
+                   {SIGUSR1, on_stop},
+                   {SIGCHLD, on_child}};
     sigset_t set;
 
     /* Blocked before there is a thread: they are read by the loop alone. */

@@ -20,6 +20,7 @@
 #define END_MSEC   100            /* how long a killed program may take to end while we wait */
 
 struct program {
+    struct program *next; /* of those that were not waited for */
     const struct source *source;
     void (*on_exit)(void *userdata);
     void *userdata;
@@ -32,6 +33,9 @@ struct program {
     siginfo_t status;
     bool over;
 };
+
+/* Children belong to the process: of all that it has, these are not waited for by others. */
+static struct program *unreaped;
 
 /* --- the settings --- */
 
@@ -105,6 +109,39 @@ void program_kill(struct program *program)
     }
 }
 
+static bool is_program(pid_t pid)
+{
+    const struct program *program = unreaped;
+
+    while (program && program->pid != pid) {
+        program = program->next;
+    }
+    return program != NULL;
+}
+
+/* The kernel shows one that has ended at a time: where that is a program, it is waited for first.
+ */
+void program_reap_others(void)
+{
+    siginfo_t child = {0};
+
+    while (waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) == 0 && child.si_pid != 0 &&
+           !is_program(child.si_pid)) {
+        (void)waitid(P_PID, (id_t)child.si_pid, &child, WEXITED | WNOHANG);
+        child = (siginfo_t){0};
+    }
+}
+
+static void forget(const struct program *program)
+{
+    struct program **at = &unreaped;
+
+    while (*at && *at != program) {
+        at = &(*at)->next;
+    }
+    *at = *at ? program->next : NULL;
+}
+
 /* As long as its leader was not waited for, no other group can have its number. */
 static bool reap(struct program *program)
 {
@@ -118,11 +155,14 @@ static bool reap(struct program *program)
     program_kill(program);
     (void)waitid(P_PID, (id_t)program->pid, &program->status, WEXITED | WNOHANG);
     program->over = true;
+    forget(program);
+    program_reap_others();
     return true;
 }
 
 static struct program *release(struct program *program)
 {
+    forget(program);
     program->exit_source = sd_event_source_disable_unref(program->exit_source);
     program->error_source = sd_event_source_disable_unref(program->error_source);
     program->pidfd = fd_close(program->pidfd);
@@ -300,6 +340,8 @@ int program_start(const struct source *source, void (*on_exit)(void *userdata), 
         why = r < 0 ? cause(what, -r) : NULL;
     }
     if (r == 0) {
+        program->next = unreaped;
+        unreaped = program;
         r = watch(program);
         if (r < 0) {
             (void)program_free(take(program));

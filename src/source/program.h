@@ -38,5 +38,11 @@ void program_describe(const struct program *program, char text[PROGRAM_TEXT_MAX]
 /* Kills the whole group; on_exit will be called. */
 void program_kill(struct program *program);
 
+/*
+ * Waits for all children of the process that have ended and are no programs: what a program has
+ * left becomes ours where we are PID 1, and whoever was our child before exec(3), still is.
+ */
+void program_reap_others(void);
+
 /* Kills it, if it has not ended; on_exit is called no more. */
 struct program *program_free(struct program *program);
