@@ -80,6 +80,13 @@ assert_exit() {
     [[ $status == "$expected" ]] || fail "exit status of «$*» is $status, expected $expected: $output"
 }
 
+# assert_exit_of PID STATUS: of a process in the background
+assert_exit_of() {
+    local status=0
+    wait "$1" || status=$?
+    assert_eq "$status" "$2" 'exit status'
+}
+
 # wait_until CONDITION [SECONDS]: looks again and again until the condition (shell text) holds
 wait_until() {
     local deadline=$((SECONDS + ${2:-PATIENCE_S}))

@@ -39,9 +39,9 @@ void reading_add(struct reading *reading, const struct output_record *record)
 {
     if (record->lost > 0) {
         progress_clear(&reading->progress);
-        output_error("%" PRIu64 " records lost before record %" PRIu64
-                     ": they were written over before they were read",
-                     record->lost, record->number);
+        output_error("%" PRIu64 " %s lost before record %" PRIu64
+                     ": written over, or removed with their segment, before they were read",
+                     record->lost, record->lost == 1 ? "record" : "records", record->number);
         reading->lost += record->lost;
     }
     output_write(&reading->output, record);

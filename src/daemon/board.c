@@ -28,10 +28,17 @@ int board_open(struct board *board, const struct conf *conf, struct segment *seg
     return 0;
 }
 
-void board_close(struct board *board, enum ring_state state)
+void board_announce(struct board *board, enum ring_state state)
 {
     if (board->layout == LAYOUT_RING) {
-        stream_close(&board->stream, state);
+        stream_announce(&board->stream, state);
+    }
+}
+
+void board_close(struct board *board)
+{
+    if (board->layout == LAYOUT_RING) {
+        stream_close(&board->stream);
     }
 }
 

@@ -40,8 +40,10 @@ struct progress {
 int board_open(struct board *board, const struct conf *conf, struct segment *segment,
                struct state *state);
 
-/* Its readers are told why. */
-void board_close(struct board *board, enum ring_state state);
+/* Nothing is published there any more: the readers of a ring are told why. */
+void board_announce(struct board *board, enum ring_state state);
+
+void board_close(struct board *board);
 
 /*
  * The longest record that fits, and how long a source should make one that fills. Nobody keeps
@@ -177,7 +179,7 @@ uint64_t board_position(struct board *board, uint64_t number);
 static inline uint64_t board_bytes(const struct board *board, uint64_t first, uint64_t last)
 {
     return board->layout == LAYOUT_RING ? stream_bytes(&board->stream, first, last)
-                                        : board->record.state->file->record_length;
+                                        : board->record.length;
 }
 
 static inline uint64_t board_usec(const struct board *board, uint64_t number)

@@ -214,8 +214,10 @@ bool manager_look(struct manager *manager)
 void manager_give_up_segment(struct manager *manager)
 {
     intake_lift(manager);
+    /* First of all: who is sent away takes what there is, if that is all that there will be. */
+    board_announce(&manager->board, RING_SUPERSEDED);
     membership_send_away(manager);
-    board_close(&manager->board, RING_SUPERSEDED);
+    board_close(&manager->board);
     segment_detach(&manager->segment);
 }
 

@@ -62,8 +62,9 @@ static struct session *find_earlier(const struct manager *manager, const struct 
 static void hear_claim(struct manager *manager, struct session *old,
                        const struct message_hello *hello)
 {
-    struct board *board = &manager->board;
+    const struct board *board = &manager->board;
     uint64_t lost = hello->lost;
+    uint64_t now = clock_usec(), published;
 
     if (!session_is_away(old) || hello->after <= old->acknowledged) {
         return;
@@ -72,7 +73,14 @@ static void hear_claim(struct manager *manager, struct session *old,
         lost - old->lost > hello->after - old->acknowledged) {
         lost = old->lost;
     }
-    old->bytes += board_bytes(board, old->acknowledged + 1 + lost - old->lost, hello->after);
+    if (old->cursor->segment_id == manager->segment.id) {
+        old->bytes += board_bytes(board, old->acknowledged + 1 + lost - old->lost, hello->after);
+        published = board_usec(board, hello->after);
+    } else {
+        old->bytes += hello->after == old->left.last ? old->left.bytes : 0;
+        published = old->left.published_usec;
+    }
+    old->latency_usec = now > published && published > 0 ? now - published : 0;
     old->acknowledged = hello->after;
     old->lost = lost;
 }
@@ -231,11 +239,29 @@ static void release_after(struct manager *manager, const struct session *session
     }
 }
 
+/* What its segment still tells of the records that it owes, for the log. */
+static void remember_owed(struct manager *manager, struct session *session)
+{
+    struct board *board = &manager->board;
+    uint64_t first = session->acknowledged + 1;
+    uint64_t last = board_newest(board);
+
+    if (board_overwrites(board) && first < board_oldest(board)) {
+        first = board_oldest(board);
+    }
+    if (first <= last) {
+        session->left.last = last;
+        session->left.bytes = board_bytes(board, first, last);
+        session->left.published_usec = board_usec(board, last);
+    }
+}
+
 static void on_leaving(void *userdata, struct session *session)
 {
     struct manager *manager = userdata;
 
     settle(manager, session, true);
+    remember_owed(manager, session);
     lease_begin(manager, session, clock_usec());
 }
 

@@ -45,6 +45,7 @@ void record_publish(struct record *record, size_t length)
         file->extent = length + 1;
     }
     plain_prepare(record->segment->map, image);
+    record->length = length;
     state_enter(file, state_number(file) + 1, PHASE_FILLED);
     STEP("record.filled");
     publish(record);
@@ -58,6 +59,7 @@ void record_resume(struct record *record)
     bool published = same && plain_is_published(record->segment->map, record->state->image);
 
     record->compared = 0;
+    record->length = state_phase(file) != PHASE_EMPTY ? file->record_length : 0;
     if (!same) {
         file->extent = record->segment->size;
         /* What stands there is no record of ours: nobody reads half of it. */

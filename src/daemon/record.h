@@ -28,6 +28,7 @@
 struct record {
     struct segment *segment;
     struct state *state;
+    size_t length;   /* of the newest record; 0: it is not known, and nobody owes it */
     size_t compared; /* where the next look compares */
 };
 

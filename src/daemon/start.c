@@ -283,11 +283,14 @@ struct manager *manager_free(struct manager *manager)
         return NULL;
     }
     forget = manager->started ? !manager->leave && !manager->conf->keep : manager->fresh;
+    if (manager->segment.map && forget) {
+        board_announce(&manager->board, RING_CLOSED);
+    }
     if (manager->sessions) {
         membership_close(manager, forget);
     }
     if (manager->segment.map) {
-        board_close(&manager->board, forget ? RING_CLOSED : RING_OPEN);
+        board_close(&manager->board);
         segment_close(manager, forget);
     }
     if (manager->started) {

@@ -196,12 +196,16 @@ uint64_t stream_position(struct stream *stream, uint64_t number)
                                            : stream_trace(stream, number - 1)->end;
 }
 
-void stream_close(struct stream *stream, enum ring_state state)
+void stream_announce(struct stream *stream, enum ring_state state)
 {
     if (stream->writer.header) {
         /* Release; pairs with a reader's acquire load: all records are there. */
         atomic_store_explicit(&stream->writer.header->state, (uint32_t)state, memory_order_release);
     }
+}
+
+void stream_close(struct stream *stream)
+{
     free(stream->traces);
     *stream = (struct stream){0};
 }

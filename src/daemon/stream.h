@@ -219,4 +219,7 @@ bool stream_has_passed(const struct stream *stream);
 /* Where a record begins, or a wrap marker that leads to it; 0: it is not held any more. */
 uint64_t stream_position(struct stream *stream, uint64_t number);
 
-void stream_close(struct stream *stream, enum ring_state state);
+/* Nothing is published there any more, and why. */
+void stream_announce(struct stream *stream, enum ring_state state);
+
+void stream_close(struct stream *stream);

@@ -66,6 +66,14 @@ static inline bool link_is_taken_over(const struct link *link)
                                                       memory_order_acquire) != link->generation;
 }
 
+/* Of a session that is over: will nothing be written in its segment any more? */
+static inline bool link_is_final(const struct link *link)
+{
+    /* Acquire: pairs with stream_announce() in the daemon; all records are there. */
+    return !link_is_ring(link) || atomic_load_explicit(&link->reader.header->state,
+                                                       memory_order_acquire) >= RING_SUPERSEDED;
+}
+
 /* Does the daemon, whichever it is now, still have the other end? Asks the kernel. */
 bool link_lives(struct link *link);
 

@@ -107,7 +107,7 @@ int member_connect(struct member *member, const struct message_hello *hello,
 void member_disconnect(struct member *member)
 {
     link_close(&member->link); /* which takes its doorbell out of the epoll, too */
-    member->connected = member->armed = false;
+    member->connected = member->armed = member->hung_up = false;
     member->retry_at = 0;
 }
 
@@ -123,6 +123,14 @@ static bool passes(int error)
            error == -ETIMEDOUT || error == -EPIPE || error == -EUSERS;
 }
 
+int member_pause(struct member *member, uint64_t usec)
+{
+    int r = set_timer(member, usec > 0 ? usec : 1); /* 0 would never come */
+
+    member->retry_at = r < 0 ? 0 : clock_usec() + usec;
+    return r;
+}
+
 int member_put_off(struct member *member, int error)
 {
     int r;
@@ -130,8 +138,7 @@ int member_put_off(struct member *member, int error)
     if (!passes(error)) {
         return error;
     }
-    member->retry_at = clock_usec() + member->retry_usec;
-    r = set_timer(member, member->retry_usec);
+    r = member_pause(member, member->retry_usec);
     member->retry_usec *= 2;
     if (member->retry_usec > RETRY_MAX_USEC) {
         member->retry_usec = RETRY_MAX_USEC;

@@ -17,8 +17,6 @@ struct member_kind {
     enum message_role role;
     /* Is there anything for the caller to do? */
     bool (*has_news)(const struct member *member);
-    /* The daemon has gone. */
-    void (*hung_up)(struct member *member);
 };
 
 /* Each begins with this. */
@@ -32,6 +30,7 @@ struct member {
 
     struct link link;
     bool connected;
+    bool hung_up;        /* the daemon has: what there is now is all that there will be */
     bool armed;          /* the daemon was told that we sleep, and not yet that we are awake */
     uint64_t retry_usec; /* the pause before the next attempt */
     uint64_t retry_at;
@@ -55,6 +54,9 @@ void member_disconnect(struct member *member);
 
 /* Is it time for another attempt? */
 bool member_is_due(const struct member *member);
+
+/* The next attempt is due in a while. A negative errno value: it is due now. */
+int member_pause(struct member *member, uint64_t usec);
 
 /* An attempt has failed. -EAGAIN: the next one may not; others: it was refused for good. */
 int member_put_off(struct member *member, int error);

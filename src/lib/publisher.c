@@ -29,7 +29,6 @@ struct shmd_publisher {
     uint64_t rejected, rejected_before; /* in this session, and in those before */
     uint64_t known;                     /* to be confirmed, for whoever waits for more */
     struct backlog backlog;             /* what is yet to be handed in anew */
-    bool hung_up;                       /* the daemon has */
     unsigned idle;                      /* looks in vain */
 };
 
@@ -70,7 +69,6 @@ static int disconnect(struct shmd_publisher *publisher)
     }
     publisher->rejected_before += publisher->rejected;
     publisher->rejected = 0;
-    publisher->hung_up = false;
     member_disconnect(&publisher->member);
     return 0;
 }
@@ -158,8 +156,8 @@ static int keep_connected(struct shmd_publisher *publisher)
         enum page_state state = link_state(&member->link);
         /* Told to hand in no more, it stays to hear what becomes of what it has. */
         bool gone =
-            publisher->hung_up || ((state != PAGE_ACTIVE || ++publisher->idle % IDLE_LOOKS == 0) &&
-                                   !link_lives(&member->link));
+            member->hung_up || ((state != PAGE_ACTIVE || ++publisher->idle % IDLE_LOOKS == 0) &&
+                                !link_lives(&member->link));
 
         if (state == PAGE_EVICTED) {
             return -EPROTO; /* it says that what we hand in is no record */
@@ -190,7 +188,7 @@ static bool has_news(const struct member *member)
     const struct shmd_publisher *publisher = (const struct shmd_publisher *)member;
     const struct page *page = member->link.page;
 
-    if (publisher->hung_up) {
+    if (member->hung_up) {
         return true;
     }
     if (!member->connected) {
@@ -200,15 +198,9 @@ static bool has_news(const struct member *member)
            atomic_load_explicit(&page->position, memory_order_relaxed) > publisher->writer.tail;
 }
 
-static void hung_up(struct member *member)
-{
-    ((struct shmd_publisher *)member)->hung_up = true;
-}
-
 int shmd_publisher_open(const struct shmd_options *options, struct shmd_publisher **ret)
 {
-    static const struct member_kind kind = {
-        .role = MESSAGE_PUBLISHER, .has_news = has_news, .hung_up = hung_up};
+    static const struct member_kind kind = {.role = MESSAGE_PUBLISHER, .has_news = has_news};
     CLEANUP(shmd_publisher_close_cleanup)
     struct shmd_publisher *publisher = calloc(1, sizeof(*publisher));
     int r;
@@ -259,8 +251,8 @@ static inline int hand_in(struct shmd_publisher *publisher, const void *data, si
     const struct link *link = &publisher->member.link;
     int r;
 
-    if (!publisher->member.connected || publisher->hung_up || link_state(link) != PAGE_ACTIVE ||
-        !backlog_is_empty(&publisher->backlog)) {
+    if (!publisher->member.connected || publisher->member.hung_up ||
+        link_state(link) != PAGE_ACTIVE || !backlog_is_empty(&publisher->backlog)) {
         return -EAGAIN;
     }
     r = judge(publisher, data, length);

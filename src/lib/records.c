@@ -23,7 +23,7 @@ static int plain_next(struct shmd_subscriber *subscriber, struct shmd_record *re
     if (number <= subscriber->returned) {
         /* Nothing in the segment or the page would tell that the daemon has died. */
         if (++subscriber->idle % IDLE_LOOKS == 0 && !link_lives(link)) {
-            subscriber_disconnect(subscriber);
+            subscriber->member.hung_up = true;
         }
         return -EAGAIN;
     }
@@ -126,26 +126,60 @@ static int ring_next(struct shmd_subscriber *subscriber, struct shmd_record *ret
     }
 }
 
+static int take_next(struct shmd_subscriber *subscriber, struct shmd_record *ret)
+{
+    return link_is_ring(&subscriber->member.link) ? ring_next(subscriber, ret)
+                                                  : plain_next(subscriber, ret);
+}
+
+/* Superseded, closing, or its daemon has died for good: there will be another session. */
+static bool is_over(struct shmd_subscriber *subscriber)
+{
+    struct member *member = &subscriber->member;
+
+    if (link_state(&member->link) == PAGE_EVICTED) {
+        return false; /* for good */
+    }
+    return member->hung_up || link_state(&member->link) > PAGE_EVICTED ||
+           (link_is_taken_over(&member->link) && !link_lives(&member->link));
+}
+
+/*
+ * In a session that is over. What stands in a segment that nobody goes on with, no other session
+ * would bring: it is taken first, and acknowledged. Where the segment goes on, the records wait for
+ * us there.
+ */
+static int take_rest(struct shmd_subscriber *subscriber, struct shmd_record *ret)
+{
+    int r;
+
+    if (!link_is_final(&subscriber->member.link)) {
+        subscriber_disconnect(subscriber);
+        return -EAGAIN;
+    }
+    r = take_next(subscriber, ret);
+    if (r == -EAGAIN && subscriber->member.connected) {
+        subscriber_part(subscriber);
+    }
+    return r;
+}
+
 /* Everything but the usual; apart from it, so that the usual saves no registers for this. */
 __attribute__((noinline)) static int next(struct shmd_subscriber *subscriber,
                                           struct shmd_record *ret)
 {
-    int r;
+    int r = -EAGAIN;
 
-    /* Superseded, closing, or its daemon has died for good: there will be another session. */
-    if (subscriber->member.connected &&
-        (link_state(&subscriber->member.link) > PAGE_EVICTED ||
-         (link_is_taken_over(&subscriber->member.link) && !link_lives(&subscriber->member.link)))) {
-        subscriber_disconnect(subscriber);
+    if (subscriber->member.connected) {
+        r = is_over(subscriber) ? take_rest(subscriber, ret) : take_next(subscriber, ret);
     }
     if (!subscriber->member.connected) {
         r = subscriber_reconnect(subscriber);
         if (r < 0) {
             return r;
         }
+        r = take_next(subscriber, ret);
     }
-    r = link_is_ring(&subscriber->member.link) ? ring_next(subscriber, ret)
-                                               : plain_next(subscriber, ret);
     if (subscriber->member.connected && link_state(&subscriber->member.link) == PAGE_EVICTED) {
         return -ETIME; /* what was just read may have been written over already */
     }
@@ -216,6 +250,10 @@ int shmd_acknowledge(struct shmd_subscriber *subscriber, uint64_t number)
     subscriber->acknowledged = number;
     lost = gaps_settle(&subscriber->gaps, number);
     if (!subscriber->member.connected) {
+        if (subscriber->owes && number == subscriber->returned) {
+            subscriber->owes = false;
+            (void)member_pause(&subscriber->member, 0);
+        }
         return SHMD_LATER;
     }
     if (link_is_kept(link)) {

@@ -98,6 +98,19 @@ void subscriber_disconnect(struct shmd_subscriber *subscriber)
     member_disconnect(&subscriber->member);
 }
 
+/*
+ * Told to go on elsewhere, it has taken all that there was. For what it has not acknowledged yet
+ * the daemon waits as long as the lease, and it is told with the next HELLO: so that waits, too.
+ */
+void subscriber_part(struct shmd_subscriber *subscriber)
+{
+    subscriber_disconnect(subscriber);
+    subscriber->owes = subscriber->returned > subscriber->acknowledged;
+    if (subscriber->owes) {
+        (void)member_pause(&subscriber->member, subscriber->member.link.welcome.lease_usec);
+    }
+}
+
 int subscriber_reconnect(struct shmd_subscriber *subscriber)
 {
     int r;
@@ -105,6 +118,7 @@ int subscriber_reconnect(struct shmd_subscriber *subscriber)
     if (!member_is_due(&subscriber->member)) {
         return -EAGAIN;
     }
+    subscriber->owes = false;
     r = connect_subscriber(subscriber);
     return r < 0 ? member_put_off(&subscriber->member, r) : 0;
 }
@@ -118,7 +132,7 @@ static bool has_news(const struct member *member)
     if (!member->connected) {
         return member_is_due(member);
     }
-    if (link_state(link) != PAGE_ACTIVE || link_is_taken_over(link)) {
+    if (member->hung_up || link_state(link) != PAGE_ACTIVE || link_is_taken_over(link)) {
         return true;
     }
     if (link_is_ring(link)) {
@@ -131,15 +145,9 @@ static bool has_news(const struct member *member)
            subscriber->returned;
 }
 
-static void hung_up(struct member *member)
-{
-    subscriber_disconnect((struct shmd_subscriber *)member);
-}
-
 int shmd_subscribe(const struct shmd_options *options, struct shmd_subscriber **ret)
 {
-    static const struct member_kind kind = {
-        .role = MESSAGE_SUBSCRIBER, .has_news = has_news, .hung_up = hung_up};
+    static const struct member_kind kind = {.role = MESSAGE_SUBSCRIBER, .has_news = has_news};
     CLEANUP(shmd_unsubscribe_cleanup)
     struct shmd_subscriber *subscriber = calloc(1, sizeof(*subscriber));
     int r;

@@ -18,6 +18,7 @@ struct shmd_subscriber {
     uint64_t uncertain;    /* up to this one, what was handed out may have been written over */
     struct gaps gaps;      /* what was lost in this session */
     uint64_t lost_new;     /* not told to the caller yet */
+    bool owes;             /* it has to acknowledge before it connects again */
     bool settled;          /* records were taken in this session, in a ring that is kept for us */
     unsigned idle;         /* looks at a plain segment without news */
     char *buffer;
@@ -27,8 +28,11 @@ struct shmd_subscriber {
 /* A ring: goes past what was handed out already, in a session before this one. */
 void subscriber_skip_returned(struct shmd_subscriber *subscriber);
 
-/* The session is over: there will be another one. */
+/* The session is over: there will be another one, … */
 void subscriber_disconnect(struct shmd_subscriber *subscriber);
+
+/* … which waits for the acknowledgement of what was handed out in this one. */
+void subscriber_part(struct shmd_subscriber *subscriber);
 
 /* Connects again, if it is time for that. -EAGAIN: not yet. */
 int subscriber_reconnect(struct shmd_subscriber *subscriber);

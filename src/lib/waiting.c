@@ -28,7 +28,7 @@ int member_arm(struct member *member)
         return member->kind->has_news(member) ? SHMD_NEWS : 0;
     }
     if (!drain(member)) {
-        member->kind->hung_up(member);
+        member->hung_up = true;
         return SHMD_NEWS;
     }
     member->armed = true;

@@ -107,7 +107,7 @@ static void publish(struct scene *scene, struct input *input)
     if (dies) {
         uint64_t before = stream_newest(&scene->stream);
 
-        stream_close(&scene->stream, RING_OPEN);
+        stream_close(&scene->stream);
         need_open(scene);
         assert(stream_newest(&scene->stream) == before);
         return;
@@ -150,7 +150,7 @@ static void play(struct scene *scene, struct input *input)
     if (step == STEP_PUBLISH || step == STEP_RELEASE) {
         need_open(scene);
     } else {
-        stream_close(&scene->stream, RING_OPEN);
+        stream_close(&scene->stream);
     }
     switch (step) {
     case STEP_PUBLISH:
@@ -191,7 +191,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         play(&scene, &input);
     }
     need_open(&scene);
-    stream_close(&scene.stream, RING_CLOSED);
+    stream_close(&scene.stream);
     free(scene.segment.map);
     return 0;
 }

@@ -595,7 +595,7 @@ test_records_lost() {
     wait_records "$(($(wc -l <"$TEST_DIR/stdout") + 10))"
     kill "$client"
     wait_client 5
-    lost=$(sed -nE 's/^shm-client: ([0-9]+) records lost before record .*/\1/p' "$TEST_DIR/stderr" |
+    lost=$(sed -nE 's/^shm-client: ([0-9]+) records? lost before record .*/\1/p' "$TEST_DIR/stderr" |
         awk '{ sum += $1 } END { print sum }')
     assert_eq "$(first_number)" 1
     assert_accounted

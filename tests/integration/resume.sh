@@ -136,9 +136,9 @@ test_a_long_absence() {
     assert_eq "$(lost one)" 0
 }
 
-# Another segment, by reload: they are told, and go on in the new one.
+# Another segment, by reload: they are told, take what stands in the old one, and go on in the new one.
 superseded() {
-    local size
+    local size name
     start_daemon "$1"
     spawn_follower one
     spawn_follower two
@@ -153,6 +153,10 @@ superseded() {
         wait_follower slow
     done
     end_followers
+    for name in one two slow; do
+        assert_eq "$(lost "$name")" 0 "lost records of $name"
+    done
+    assert_eq "$(count_log 'acknowledged .*\(0 bytes\)')" 0 'acknowledgements of nothing'
     assert_one_epoch
     assert_eq "$(count_segments)" 1
 }
@@ -161,6 +165,59 @@ test_superseded_by_another_size_ring() {
 }
 test_superseded_by_another_size_plain() {
     superseded "$plain" 'mode = "0644";'
+}
+
+# stop_with_ten_to_read LINE…: a follower that is stopped has ten records to read, and "$follower" is
+# its process; it has acknowledged two before
+stop_with_ten_to_read() {
+    start_daemon "$@" 'size = 65536;' "$push" "$long_lease"
+    "$shm_client" follow --socket "$RUNTIME_DIRECTORY/shmd.sock" >"$TEST_DIR/out" 2>"$TEST_DIR/err" &
+    follower=$!
+    wait_log 'subscribed'
+    seq 1 2 | "$shm_client" publish --socket "$RUNTIME_DIRECTORY/shmd.sock"
+    wait_until '(($(acknowledged_records | wc -l) == 2))'
+    kill -STOP "$follower"
+    seq 3 12 | "$shm_client" publish --socket "$RUNTIME_DIRECTORY/shmd.sock"
+}
+
+# A ring that a reload replaces: what stands in it comes to whoever is attached, is acknowledged, and
+# logged with its length.
+replaced_with_ten_to_read() {
+    local follower
+    stop_with_ten_to_read "$@"
+    configure "$@" "$push" 'size = 131072;'
+    reload_daemon
+    kill -CONT "$follower"
+    wait_until '(($(acknowledged_records | wc -l) == 12))'
+    seq 13 14 | "$shm_client" publish --socket "$RUNTIME_DIRECTORY/shmd.sock"
+    wait_until '(($(acknowledged_records | wc -l) == 14))'
+    kill "$follower"
+    wait "$follower" || fail "$(cat "$TEST_DIR/err")"
+    assert_eq "$(cat "$TEST_DIR/out")" "$(seq 14)" 'records'
+    assert_eq "$(acknowledged_records)" "$(seq 14)" 'acknowledged records'
+    assert_eq "$(cat "$TEST_DIR/err")" '' 'complaints'
+    # Nine of one digit, and five of two.
+    assert_eq "$(sed -nE 's/.*acknowledged records? .*\(([0-9]+) bytes\).*/\1/p' "$log" |
+        awk '{ sum += $1 } END { print sum }')" 19 'bytes'
+}
+test_replaced_with_records_to_read() {
+    replaced_with_ten_to_read 'layout = "ring";'
+}
+test_replaced_with_records_to_read_overwrite() {
+    replaced_with_ten_to_read 'layout = "ring"; when_full = "overwrite";'
+}
+
+# One that the daemon takes away when it stops: the same, but that nobody is left to be told.
+test_stopped_with_records_to_read() {
+    local follower
+    stop_with_ten_to_read 'layout = "ring";'
+    stop_daemon
+    kill -CONT "$follower"
+    wait_until '(($(wc -l <"$TEST_DIR/out") == 12))'
+    kill "$follower"
+    assert_exit_of "$follower" 3
+    assert_eq "$(cat "$TEST_DIR/out")" "$(seq 12)" 'records'
+    assert_contains "$(cat "$TEST_DIR/err")" 'the last records are not acknowledged'
 }
 
 # Another layout, another key, another way to be full: the same.

@@ -48,7 +48,7 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    board_close(&f->board, RING_CLOSED);
+    board_close(&f->board);
     (void)munmap(f->segment.map, SIZE);
     (void)munmap(f->state.file, sizeof(*f->state.file));
     (void)munmap(f->state.image, SIZE);

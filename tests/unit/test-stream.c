@@ -68,7 +68,7 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    stream_close(&f->stream, RING_CLOSED);
+    stream_close(&f->stream);
     (void)munmap(f->map, f->size + SIZE);
     (void)munmap(f->file, sizeof(*f->file));
     free(f);
@@ -104,7 +104,7 @@ static bool start(struct fixture *f, enum ring_when_full when_full)
 /* As a daemon ends, and the next one begins. */
 static bool start_again(struct fixture *f)
 {
-    stream_close(&f->stream, RING_OPEN);
+    stream_close(&f->stream);
     return start(f, f->when_full);
 }
 
@@ -647,7 +647,7 @@ static void a_tail_that_cannot_be_is_not_taken_over(void **state)
     for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
         prepare(f)->tail = tails[i];
         restart_without_keeping(f);
-        stream_close(&f->stream, RING_OPEN);
+        stream_close(&f->stream);
     }
 }
 
@@ -744,9 +744,10 @@ static void the_end_is_told(void **state)
     struct fixture *f = *state;
 
     (void)start(f, RING_WAIT);
-    stream_close(&f->stream, RING_SUPERSEDED);
+    stream_announce(&f->stream, RING_SUPERSEDED);
     assert_int_equal(((struct ring_header *)(void *)f->map)->state, RING_SUPERSEDED);
-    stream_close(&f->stream, RING_CLOSED); /* it is closed: nothing happens */
+    stream_close(&f->stream);
+    stream_announce(&f->stream, RING_CLOSED); /* it is closed: nothing happens */
     assert_int_equal(((struct ring_header *)(void *)f->map)->state, RING_SUPERSEDED);
 }
 
@@ -794,7 +795,7 @@ static bool goes_on(void *userdata)
     fine = kept && (newest == before || newest == before + several(f)) &&
            (f->when_full == RING_OVERWRITE ? oldest <= before : oldest == stream_oldest(&dead)) &&
            stream_position(&next.stream, newest + 1) == next.stream.writer.head;
-    stream_close(&next.stream, RING_OPEN);
+    stream_close(&next.stream);
     return fine;
 }
 
