@@ -249,6 +249,18 @@ static int unreadable(const char *path, int error, char **ret_message)
     return error;
 }
 
+int conf_refuse_empty(const struct conf *conf, char **ret_message)
+{
+    for (size_t i = 0; i < settings_count; i++) {
+        if (conf->lines[i] > 0) {
+            return 0;
+        }
+    }
+    return conf_message(conf->path, 0, ret_message,
+                        "has no setting, expected at least one for a reload, such as key = %d;",
+                        CONF_KEY_DEFAULT);
+}
+
 int conf_load(const char *path, struct conf **ret, char **ret_message)
 {
     CLEANUP(conf_free_cleanup) struct conf *conf = NULL;

@@ -78,6 +78,13 @@ int conf_path(const char *instance, char **ret);
  */
 int conf_load(const char *path, struct conf **ret, char **ret_message);
 
+/*
+ * For a reload: refuses a file in which no setting stands. It was emptied, or is only half written:
+ * a daemon that runs takes that for no wish to have all its defaults, and a mode that lets
+ * everybody in.
+ */
+int conf_refuse_empty(const struct conf *conf, char **ret_message);
+
 /* All settings at their defaults. -ENOMEM. */
 int conf_new(struct conf **ret);
 

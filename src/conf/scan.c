@@ -81,12 +81,34 @@ static enum width integer_width(const char *token, size_t length)
     return suffix || value <= INT_MAX ? FITS : WIDE;
 }
 
+/* What some editors put in front of a text, and nobody sees: libconfig takes it for a name. */
+static const char *mark_objection(const char *text, size_t length)
+{
+    static const struct {
+        const char *mark;
+        const char *objection;
+    } marks[] = {
+        {"\xef\xbb\xbf", "a byte order mark (EF BB BF), expected UTF-8 without one"},
+        {"\xff\xfe", "a byte order mark (FF FE) of UTF-16, expected UTF-8 without one"},
+        {"\xfe\xff", "a byte order mark (FE FF) of UTF-16, expected UTF-8 without one"},
+    };
+
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        size_t n = strlen(marks[i].mark);
+
+        if (length >= n && memcmp(text, marks[i].mark, n) == 0) {
+            return marks[i].objection;
+        }
+    }
+    return NULL;
+}
+
 int conf_scan(const char *text, size_t length, char **ret, unsigned *ret_line,
               const char **ret_reason)
 {
     /* At most an L for each digit, and a newline. */
     CLEANUP(free_cleanup) char *out = malloc(length * 2 + 2);
-    const char *reason = NULL;
+    const char *reason = mark_objection(text, length);
     const char *at = text;
     bool in_comment = false; /* at the end of the text */
     unsigned line = 1;

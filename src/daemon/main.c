@@ -33,6 +33,9 @@ static int load(const struct options *options, struct conf **ret)
     if (r == 0) {
         r = conf_load(options->config ? options->config : path, &conf, &message);
     }
+    if (r == 0 && options->reload) {
+        r = conf_refuse_empty(conf, &message);
+    }
     if (r == 0) {
         r = manager_check(conf, &message);
     }

@@ -170,6 +170,9 @@ static int reload(struct manager *manager, char **ret_message)
     int r = conf_load(old->path, &conf, ret_message);
 
     if (r == 0) {
+        r = conf_refuse_empty(conf, ret_message);
+    }
+    if (r == 0) {
         r = manager_check(conf, ret_message);
     }
     if (r == 0) {

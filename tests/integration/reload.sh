@@ -35,7 +35,7 @@ test_same_configuration() {
     local id
     id=$(segment_id)
     assert_works
-    reload
+    reload 'key = 5678;'
     assert_eq "$(segment_id)" "$id"
     wait_log 'reload'
     assert_works
@@ -46,7 +46,7 @@ test_same_configuration() {
 # RELOADING=1 and then READY=1: what `systemctl reload` waits for.
 test_notifications() {
     start_daemon
-    reload
+    reload 'key = 5678;'
     assert_eq "$(grep -E '^(RELOADING|READY)=1$' "$notify" | tr '\n' ' ')" \
         'READY=1 RELOADING=1 READY=1 '
     reload 'key = 0;'
@@ -72,7 +72,7 @@ test_told_by_another() {
 
 # systemd learns that it has begun from the one who tells, too: a busy daemon comes later.
 test_told_while_busy() {
-    start_daemon
+    start_daemon 'key = 5678;'
     kill -STOP "$daemon"
     assert_exit 0 "$shmd" --config "$conf" --reload "$daemon"
     wait_until '[[ $(grep -E "^(RELOADING|READY)=1$" "$notify" | tr "\n" " ") == "READY=1 RELOADING=1 " ]]'
@@ -83,7 +83,7 @@ test_told_while_busy() {
 # SIGHUP ends what does not expect it.
 test_told_is_only_an_shmd() {
     local other
-    configure ''
+    configure 'key = 5678;'
     sleep 60 &
     other=$!
     assert_exit 2 "$shmd" --config "$conf" --reload "$other"
@@ -98,7 +98,7 @@ test_told_is_only_an_shmd() {
 test_told_by_another_user() {
     need_other_users
     chmod 0755 "$TEST_DIR/bin/shmd"
-    start_daemon
+    start_daemon 'key = 5678;'
     chmod 0644 "$conf"
     assert_exit 77 "${alice[@]}" "$shmd" --config "$conf" --reload "$daemon"
     assert_contains "$output" "process $daemon cannot be told to reload: Operation not permitted"
@@ -181,7 +181,7 @@ test_owner() {
     start_daemon
     reload 'owner = "1000"; group = "1001";'
     assert_eq "$(segment_field 5678 uid) $(segment_field 5678 gid)" '1000 1001'
-    reload
+    reload 'key = 5678;'
     assert_eq "$(segment_field 5678 uid) $(segment_field 5678 gid)" '0 0'
     assert_works
 }
@@ -231,9 +231,26 @@ test_refused() {
     reload_daemon
     assert_refused "$conf: " 'regular file'
     rm "$conf"
+    reload $'\xef\xbb\xbfkey = 4711;'
+    assert_refused "$conf:1: " 'byte order mark'
     reload 'poll_interval_ms = 20;'
     assert_works
     assert_eq "$(segment_field 5678 perms) $(segment_field 5678 size)" '666 27'
+}
+
+# An editor, or a full disk, has left nothing of it: that is no wish to let everybody in.
+test_refused_if_emptied() {
+    local text reloads=0
+    start_daemon 'mode = "0600";'
+    for text in '' $'\n\n' '# mode = "0600";'; do
+        printf '%s' "$text" >"$conf"
+        reload_daemon
+        reloads=$((reloads + 1))
+        wait_until "((\$(count_log 'reload refused: $conf: has no setting') == $reloads))"
+        assert_exit 78 "$shmd" --config "$conf" --reload "$daemon"
+        assert_contains "$output" "$conf: has no setting"
+    done
+    assert_eq "$(segment_field 5678 perms)" 600
 }
 
 # A key that somebody else's segment holds: the old one goes on.

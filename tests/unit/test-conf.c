@@ -342,7 +342,7 @@ static void a_syntax_error_is_refused_with_its_line(void **state)
     assert_refused(*state, "key = ;", 1, "syntax error");
     assert_refused(*state, "= 5;", 1, "syntax error");
     assert_refused(*state, "owner = \"a", 1, "syntax error");
-    assert_refused(*state, "\xef\xbb\xbfkey = 1;", 1, "syntax error");
+    assert_refused(*state, "\xef\xbb\xbfkey = 1;", 1, "byte order mark");
 }
 
 /* libconfig: "deep nesting: "memory exhausted", no crash" */

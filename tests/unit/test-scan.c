@@ -199,6 +199,18 @@ static void a_nul_byte_is_refused_wherever_it_stands(void **state)
     assert_refused("key\0 = 1;", 9, 1, "NUL");
 }
 
+/* "a byte order mark is named" */
+static void a_byte_order_mark_is_named(void **state)
+{
+    (void)state;
+    assert_refused("\xef\xbb\xbfkey = 1;", 11, 1, "byte order mark (EF BB BF)");
+    assert_refused("\xef\xbb\xbf", 3, 1, "byte order mark");
+    assert_refused("\xff\xfek\0", 4, 1, "UTF-16");
+    assert_refused("\xfe\xff\0k", 4, 1, "UTF-16");
+    assert_becomes("owner = \"\xef\xbb\xbf\";", "owner = \"\xef\xbb\xbf\";");
+    assert_becomes("\xef\xbb", "\xef\xbb");
+}
+
 /* Nothing is read behind the end of a text that ends in the middle of something. */
 static void a_text_may_end_anywhere(void **state)
 {
@@ -228,6 +240,7 @@ TEST_GROUP("test-scan")
         cmocka_unit_test(an_include_is_refused_with_its_line),
         cmocka_unit_test(an_include_in_a_comment_or_string_is_fine),
         cmocka_unit_test(a_nul_byte_is_refused_wherever_it_stands),
+        cmocka_unit_test(a_byte_order_mark_is_named),
         cmocka_unit_test(a_text_may_end_anywhere),
     };
 
