@@ -29,8 +29,10 @@ struct cursor {
     int32_t pid;
     uint32_t uid;
     uint32_t gid;
-    uint32_t client; /* how it tells itself from others of its process; 0: it does not */
-    uint32_t role;   /* enum message_role */
+    uint32_t client;     /* how it tells itself from others of its process; 0: it does not */
+    uint32_t role;       /* enum message_role */
+    uint32_t takes_over; /* the session that ends with this one's WELCOME; 0: none */
+    uint64_t process;    /* of the pid, see identity.h */
     union {
         uint64_t logged;    /* all records up to this one are in the log's queue, … */
         uint64_t published; /* publisher: of its own records, all up to this one are dealt with */

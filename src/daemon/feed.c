@@ -38,13 +38,14 @@ int feed_check(const struct conf *conf, char **ret_message)
                        conf->source_type, types);
 }
 
-int feed_open(struct feed *feed, struct conf *conf, const struct source_context *context)
+int feed_open(struct feed *feed, const char *type, struct conf *conf,
+              const struct source_context *context)
 {
     struct source_context whole = *context;
     int r;
 
     whole.settings = settings_of(conf);
-    r = source_open(source_find(conf->source_type), &whole, &feed->source);
+    r = source_open(source_find(type), &whole, &feed->source);
     if (r == 0) {
         feed->conf = conf_ref(conf);
     }
@@ -63,7 +64,12 @@ void feed_close_cleanup(struct feed *feed)
     *feed = feed_close(feed);
 }
 
+bool feed_collects(const struct feed *feed)
+{
+    return feed->source && strcmp(feed->source->driver->name, FEED_PUSH) == 0;
+}
+
 bool feed_is_push(const struct conf *conf)
 {
-    return strcmp(conf->source_type, "push") == 0;
+    return strcmp(conf->source_type, FEED_PUSH) == 0;
 }

@@ -181,11 +181,31 @@ static const struct source_host host = {
 
 /* --- opening --- */
 
-int intake_open(struct manager *manager, struct conf *conf, struct feed *ret)
+static int open_feed(struct manager *manager, const char *type, struct conf *conf, struct feed *ret)
 {
     struct source_context context = {.event = manager->event, .host = &host, .userdata = manager};
 
-    return feed_open(ret, conf, &context);
+    return feed_open(ret, type, conf, &context);
+}
+
+int intake_open(struct manager *manager, struct conf *conf, struct feed *ret)
+{
+    return open_feed(manager, conf->source_type, conf, ret);
+}
+
+int intake_start(struct manager *manager)
+{
+    CLEANUP(feed_close_cleanup) struct feed named = {0};
+    struct conf *conf = manager->conf;
+    int r = intake_open(manager, conf, &named);
+
+    if (r == 0 && !feed_is_push(conf) && sessions_count(manager->sessions, MESSAGE_PUBLISHER) > 0) {
+        r = open_feed(manager, FEED_PUSH, conf, &manager->intake.feed);
+    }
+    if (r == 0) {
+        intake_switch(manager, &named);
+    }
+    return r;
 }
 
 bool intake_has(const struct manager *manager, const struct conf *conf)
@@ -355,9 +375,7 @@ void intake_fill(struct manager *manager, const struct progress *progress)
 
 bool intake_collects(const struct manager *manager)
 {
-    const struct feed *feed = &manager->intake.feed;
-
-    return feed->source && !manager->intake.ended && feed_is_push(feed->conf);
+    return !manager->intake.ended && feed_collects(&manager->intake.feed);
 }
 
 bool intake_awaits_publishers(const struct manager *manager)

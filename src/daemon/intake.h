@@ -44,6 +44,12 @@ struct intake {
 /* Its timer. */
 int intake_new(struct manager *manager);
 
+/*
+ * The first source: the one that the configuration names. But if publishers of an earlier daemon
+ * are there, what they have handed in comes before it, as it does in a reload.
+ */
+int intake_start(struct manager *manager);
+
 /* Opens the source that a configuration names. */
 int intake_open(struct manager *manager, struct conf *conf, struct feed *ret);
 

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* --- coming --- */
@@ -41,16 +42,23 @@ static int may_read(const struct manager *manager, const struct session *session
  * An earlier session of the same client: of the same process, for the kernel's word on that is
  * all there is. Of several, because we were killed while one took the place of another, the one
  * that has come farthest. NULL: none, any more.
+ *
+ * Who says that it is new takes nothing over. A subscriber that certainly is the same process has
+ * given up what it had; a publisher's records are published, whatever it says later.
  */
 static struct session *find_earlier(const struct manager *manager, const struct session *session,
                                     uint32_t client)
 {
     struct session *found = NULL;
 
+    if (client == 0 || (session->is_new && session->role == MESSAGE_PUBLISHER)) {
+        return NULL;
+    }
     for (struct session *old = manager->sessions->first; old; old = old->next) {
-        if (client != 0 && old != session && old->cursor && old->cursor->client == client &&
-            old->role == session->role && old->identity.pid == session->identity.pid &&
-            old->identity.uid == session->identity.uid &&
+        if (old != session && old->cursor && old->cursor->client == client &&
+            old->role == session->role &&
+            (session->is_new ? identity_is(&old->identity, &session->identity)
+                             : identity_may_be(&old->identity, &session->identity)) &&
             (!found || old->acknowledged > found->acknowledged)) {
             found = old;
         }
@@ -86,7 +94,8 @@ static void hear_claim(struct manager *manager, struct session *old,
 }
 
 /* Gives it a cursor, which holds what it gets from now on. */
-static int make_cursor(struct manager *manager, struct session *session, uint32_t client)
+static int make_cursor(struct manager *manager, struct session *session, uint32_t client,
+                       const struct session *old)
 {
     struct cursor *cursor = cursors_find_free(&manager->state->file->cursors);
 
@@ -100,6 +109,8 @@ static int make_cursor(struct manager *manager, struct session *session, uint32_
         .gid = session->identity.gid,
         .client = client,
         .role = session->role,
+        .takes_over = old ? old->id : 0,
+        .process = session->identity.process,
         .lossy = board_overwrites(&manager->board),
         .first = session->first,
         .logged = session->first - 1,
@@ -159,21 +170,20 @@ static int on_hello(void *userdata, struct session *session, const struct messag
                     struct message_welcome *welcome)
 {
     struct manager *manager = userdata;
-    struct session *old = find_earlier(manager, session, hello->client);
+    static const uint8_t none[sizeof(hello->epoch)];
     bool publishes = session_publishes(session);
-    int r = publishes ? publishers_hello(manager, session, old, hello)
-                      : subscriber_hello(manager, session, old, hello);
+    struct session *old;
+    int r;
 
+    session->is_new = hello->after == 0 && memcmp(hello->epoch, none, sizeof(none)) == 0;
+    old = find_earlier(manager, session, hello->client);
+    r = publishes ? publishers_hello(manager, session, old, hello)
+                  : subscriber_hello(manager, session, old, hello);
     if (r == 0) {
-        r = make_cursor(manager, session, hello->client);
+        r = make_cursor(manager, session, hello->client, old);
     }
     if (r < 0) {
         return r;
-    }
-    /* Their cursors have held what comes next, until there was the new one. */
-    while ((old = find_earlier(manager, session, hello->client))) {
-        sessions_drop(old, SESSION_RESUMED);
-        STEP("session.resumed");
     }
     welcome->layout = manager->board.layout == LAYOUT_RING ? MESSAGE_RING : MESSAGE_PLAIN;
     welcome->when_full = (uint32_t)manager->conf->when_full;
@@ -191,11 +201,26 @@ static int on_hello(void *userdata, struct session *session, const struct messag
     return 0;
 }
 
+/*
+ * Their cursors have held what comes next, until the new one's client has its WELCOME: had it come
+ * to nothing, all would be as before.
+ */
+static void end_earlier(struct manager *manager, const struct session *session)
+{
+    struct session *old;
+
+    while ((old = find_earlier(manager, session, session->cursor->client))) {
+        sessions_drop(old, SESSION_RESUMED);
+        STEP("session.resumed");
+    }
+}
+
 static void on_joined(void *userdata, struct session *session)
 {
     struct manager *manager = userdata;
 
     session->cursor->welcomed = true;
+    end_earlier(manager, session);
     report_session_started(manager, session);
     subscribers_tell_crowd(manager);
     if (session_publishes(session)) {
@@ -315,6 +340,12 @@ static void receive(struct manager *manager, struct session *session)
         sessions_drop(session, SESSION_LEFT);
     } else if (session_subscribes(session) && cursor->segment_id != manager->segment.id) {
         sessions_send_away(session, PAGE_SUPERSEDED);
+    } else if (session_publishes(session) && (!cursor->welcomed || session->doorbell < 0)) {
+        /* The same; but if it has handed something in, that is published. */
+        session_end(session, PAGE_CLOSING);
+        (void)shutdown(session->socket, SHUT_RDWR); /* systemd holds it, too */
+        session_hang_up(session);
+        publishers_receive(session);
     } else if (!cursor->welcomed || session->doorbell < 0 ||
                (session_subscribes(session) && may_read(manager, session) < 0)) {
         /* It may not know of its session, could not wake us, or will learn why it may not read. */
@@ -332,6 +363,44 @@ static bool cursor_is_valid(const struct manager *manager, const struct cursor *
     return (cursor->role == MESSAGE_SUBSCRIBER && cursor->logged <= board_newest(&manager->board) &&
             cursor->lost <= cursor->logged) ||
            (cursor->role == MESSAGE_PUBLISHER && cursor->published <= MESSAGE_NUMBER_MAX);
+}
+
+/* Has its client got its WELCOME? It has, for certain, if it was noted or something was handed in.
+ */
+static bool is_known_to_its_client(const struct session *session)
+{
+    struct ring_reader queue = session->queue;
+    const char *bytes;
+    size_t length, left_out;
+
+    return session->cursor->welcomed ||
+           (session_publishes(session) &&
+            queue_look(&queue, &bytes, &length, &left_out) != QUEUE_EMPTY);
+}
+
+/*
+ * The daemon before us was killed while one session took the place of another: both are there. What
+ * both publishers' queues hold are the same records, so one of them goes. A subscriber comes again
+ * if it is not certain, and both hold what it is owed until then.
+ */
+static void settle_successions(struct manager *manager)
+{
+    struct session *next;
+
+    for (struct session *session = manager->sessions->first; session; session = next) {
+        struct session *old = sessions_find(manager->sessions, session->cursor->takes_over);
+
+        next = session->next;
+        if (!old || old->role != session->role || old->cursor->client != session->cursor->client) {
+            continue;
+        }
+        if (is_known_to_its_client(session)) {
+            next = next == old ? old->next : next;
+            sessions_drop(old, SESSION_RESUMED);
+        } else if (session->role == MESSAGE_PUBLISHER) {
+            sessions_drop(session, SESSION_RESUMED);
+        }
+    }
 }
 
 /* Each cursor was left by a session. */
@@ -360,6 +429,10 @@ static int restore(struct manager *manager, struct inherited *inherited)
         }
         session->lease_usec = lease_usec(manager, session->identity.uid);
         STEP("session.restored");
+    }
+    settle_successions(manager);
+    for (struct session *session = manager->sessions->first, *next; session; session = next) {
+        next = session->next;
         receive(manager, session);
     }
     return 0;

@@ -180,9 +180,9 @@ int report_failed(struct manager *manager, const struct segment_spec *spec, int 
 /* The source that there is, though a reload may have named another one. */
 static const char *source_type_of(const struct manager *manager)
 {
-    const struct conf *conf = manager->intake.feed.conf;
+    const struct source *source = manager->intake.feed.source;
 
-    return (conf ? conf : manager->conf)->source_type;
+    return source ? source->driver->name : manager->conf->source_type;
 }
 
 static void log_of_source(struct manager *manager, struct entry *entry)

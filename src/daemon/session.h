@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "daemon/cursor.h"
+#include "daemon/identity.h"
 #include "proto/message.h"
 #include "proto/page.h"
 #include "proto/queue.h"
@@ -24,14 +25,6 @@
 #include <sys/types.h>
 
 struct sd_event_source;
-
-/* Who it is, in the kernel's word, and what it calls itself. */
-struct identity {
-    pid_t pid;
-    uid_t uid;
-    gid_t gid;
-    char name[ACK_NAME_SIZE]; /* claimed; printable ASCII */
-};
 
 struct session {
     struct session *next;
@@ -51,6 +44,7 @@ struct session {
     struct cursor *cursor; /* in the state; what it does not cover yet, the log is to be told */
     uint64_t first;        /* the number of the first record that it gets */
     uint32_t resumes;      /* the session that it goes on from; 0: none */
+    bool is_new;           /* it says that it has had no session before */
     uint64_t told;         /* plain: the record that its page tells of; publisher: confirmed */
     uint64_t acknowledged; /* all up to this one are dealt with */
     uint64_t lost;         /* of these, how many were written over unread */

@@ -220,12 +220,19 @@ static struct session *session_new(struct sessions *sessions)
     return session;
 }
 
+/* They begin anew some day: 0 is no number, and one that is in use stays with who has it. */
+static uint32_t next_id(struct sessions *sessions)
+{
+    do {
+        ++*sessions->last_id;
+    } while (*sessions->last_id == 0 || sessions_find(sessions, *sessions->last_id));
+    return *sessions->last_id;
+}
+
 /* Takes the connection over, whatever happens. */
 static int session_accept(struct sessions *sessions, int fd)
 {
     CLEANUP(session_free_cleanup) struct session *session = session_new(sessions);
-    struct ucred peer = {0};
-    socklen_t length = sizeof(peer);
     int r;
 
     if (!session) {
@@ -233,12 +240,11 @@ static int session_accept(struct sessions *sessions, int fd)
         return -ENOMEM;
     }
     session->socket = fd;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0) {
-        return -errno;
+    r = identity_of_peer(fd, &session->identity);
+    if (r < 0) {
+        return r;
     }
-    session->identity = (struct identity){.pid = peer.pid, .uid = peer.uid, .gid = peer.gid};
-    *sessions->last_id += *sessions->last_id == UINT32_MAX ? 2 : 1; /* 0 is no number */
-    session->id = *sessions->last_id;
+    session->id = next_id(sessions);
     r = handshake_begin(session);
     if (r < 0) {
         return r;
@@ -272,8 +278,8 @@ int sessions_restore(struct sessions *sessions, struct cursor *cursor, const int
     session->id = cursor->session;
     session->role = cursor->role;
     session->cursor = cursor;
-    session->identity =
-        (struct identity){.pid = cursor->pid, .uid = cursor->uid, .gid = cursor->gid};
+    session->identity = (struct identity){
+        .pid = cursor->pid, .uid = cursor->uid, .gid = cursor->gid, .process = cursor->process};
     memcpy(session->identity.name, cursor->name, sizeof(cursor->name) - 1);
     session->first = cursor->first;
     session->acknowledged = cursor->logged;

@@ -248,7 +248,7 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
         r = socket_open(manager, socket_path, ret_status);
     }
     if (r == 0) {
-        r = intake_open(manager, conf, &manager->intake.feed);
+        r = intake_start(manager);
         if (r == 0) {
             r = manager_poll(manager);
         }

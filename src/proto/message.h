@@ -16,7 +16,8 @@
  *
  * A client may have one session after another. What a subscriber has not acknowledged in the one
  * before is kept for it, and what a publisher has handed in is known: by its process and by the
- * number that it says in every HELLO, which is its own among those of its process.
+ * number that it says in every HELLO, which is its own among those of its process. Whose HELLO has
+ * neither an epoch nor a number in it is new, and takes nothing over.
  *
  * All numbers are in the machine's byte order: the socket does not leave it. Every message begins
  * with its magic, version, type and size. Anything else, descriptors sent to the daemon included,

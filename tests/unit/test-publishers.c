@@ -456,6 +456,146 @@ static void what_several_hand_in_at_once_is_each_ones_own(void **state)
     assert_int_equal(confirmed(&f->b), 7);
 }
 
+/* --- who comes with the number of another one --- */
+
+#define HANDED_IN 1000 /* records, which do not fit into the ring */
+
+/* A publisher dies before its records are published: somebody does not read. */
+static struct session *die_too_early(struct fixture *f)
+{
+    struct message_hello hello = hello_of(0);
+
+    (void)start(f, SMALL PUSH);
+    assert_int_equal(daemon_subscribe(&f->daemon, &f->reader), 0);
+    assert_int_equal(say_hello(f, &f->a, &hello), 0);
+    for (int i = 0; i < HANDED_IN; i++) {
+        if (!ring_has_room(&f->a.writer, 1)) {
+            turn(f);
+            peer_acknowledge(&f->reader, newest(f));
+            turn(f);
+            queue_release(&f->a.writer, f->a.page->position);
+        }
+        hand_in(&f->a, "a");
+    }
+    turn(f);
+    peer_leave(&f->a);
+    turn(f);
+    assert_int_equal(sessions(f), 1);
+    assert_true(newest(f) < HANDED_IN);
+    for (struct session *session = f->daemon.manager->sessions->first; session;
+         session = session->next) {
+        if (session_publishes(session)) {
+            return session;
+        }
+    }
+    return NULL;
+}
+
+/* Now somebody reads, and all that the dead one had handed in comes, besides the other's record. */
+static void assert_all_come(struct fixture *f)
+{
+    if (f->b.queue) {
+        hand_in(&f->b, "b");
+    }
+    for (uint64_t before = 0; before < newest(f);) {
+        before = newest(f);
+        acknowledge(f, &f->reader, before);
+    }
+    assert_int_equal(newest(f), HANDED_IN + (f->b.queue != NULL));
+    assert_int_equal(sessions(f), f->b.queue != NULL);
+}
+
+static void who_is_new_takes_nothing_over(void **state)
+{
+    struct message_hello hello = hello_of(0);
+    struct fixture *f = *state;
+
+    (void)die_too_early(f);
+    assert_int_equal(say_hello(f, &f->b, &hello), 0);
+    assert_int_equal(f->b.welcome.first, 1);
+    assert_all_come(f);
+}
+
+/* A pid is used again; its process's number is not. */
+static void another_process_with_its_pid_takes_nothing_over(void **state)
+{
+    struct message_hello hello = hello_of(0);
+    struct fixture *f = *state;
+    struct session *dead = die_too_early(f);
+
+    if (dead->identity.process == 0) {
+        skip(); /* an old kernel, without /proc */
+    }
+    dead->identity.process--;
+    memcpy(hello.epoch, &f->daemon.manager->state->file->epoch, sizeof(hello.epoch));
+    assert_int_equal(say_hello(f, &f->b, &hello), 0);
+    assert_int_equal(f->b.welcome.first, 1);
+    assert_all_come(f);
+}
+
+static void who_comes_back_hands_in_the_rest_anew(void **state)
+{
+    struct message_hello hello = hello_of(0);
+    struct fixture *f = *state;
+
+    (void)die_too_early(f);
+    memcpy(hello.epoch, &f->daemon.manager->state->file->epoch, sizeof(hello.epoch));
+    assert_int_equal(say_hello(f, &f->b, &hello), 0);
+    assert_int_equal(f->b.welcome.first, newest(f) + 1);
+    assert_int_equal(sessions(f), 1);
+}
+
+/* Its WELCOME cannot be sent: what it wanted to take over stays, and is published. */
+static void who_is_not_welcomed_takes_nothing_over(void **state)
+{
+    struct message_hello hello = hello_of(1);
+    struct fixture *f = *state;
+
+    (void)die_too_early(f);
+    assert_true(peer_connect(&f->b, f->daemon.socket_path));
+    run_loop(f->daemon.manager->event);
+    assert_true(peer_say(&f->b, &hello, sizeof(hello)));
+    assert_int_equal(shutdown(f->b.socket, SHUT_RD), 0);
+    turn(f);
+    assert_int_equal(sessions(f), 1);
+    assert_all_come(f);
+}
+
+/*
+ * Killed while one session took the place of another. It is not known whether the client had its
+ * WELCOME: only if it has handed something in, it has.
+ */
+static void killed_in_the_midst_of_a_succession_nothing_is_published_twice(void **state)
+{
+    for (int handed_in = 0; handed_in < 2; handed_in++) {
+        struct message_hello hello = hello_of(0);
+        struct fixture *f = *state;
+        struct session *old = die_too_early(f);
+        struct cursor before = *old->cursor, *cursor;
+
+        memcpy(hello.epoch, &f->daemon.manager->state->file->epoch, sizeof(hello.epoch));
+        hello.client = 0;
+        assert_int_equal(say_hello(f, &f->b, &hello), 0);
+        cursor = sessions_find(f->daemon.manager->sessions, f->b.welcome.session)->cursor;
+        cursor->welcomed = false;
+        cursor->takes_over = before.session;
+        cursor->client = before.client;
+        if (handed_in) {
+            hand_in(&f->b, "b");
+        }
+        start_again(f);
+        assert_int_equal(sessions(f), 1);
+        assert_true(peer_is_dropped(&f->b));
+        peer_leave(&f->b);
+        if (!handed_in) {
+            assert_all_come(f);
+        }
+        (void)tear_down(state);
+        (void)set_up_with_store(state);
+    }
+    (void)start(*state, RING);
+}
+
 /* --- another source, another segment --- */
 
 static void reload(struct fixture *f, const char *conf)
@@ -480,28 +620,50 @@ static void another_source_comes_behind_what_was_handed_in(void **state)
     assert_int_equal(sessions(f), 0);
 }
 
-/* … of which nobody is left to take it. */
-static void what_the_next_daemon_has_no_source_for_is_counted(void **state)
+/* What the journal says when a publisher's session has ended. */
+static unsigned long long ended_with(const char *field)
+{
+    for (size_t i = 0; i < mock_journal_count(); i++) {
+        const char *role = mock_journal_field(i, "SHMD_ROLE");
+
+        if (strcmp(mock_journal_field(i, "SHMD_EVENT"), "session-ended") == 0 && role &&
+            strcmp(role, "publisher") == 0) {
+            return mock_journal_number(i, field);
+        }
+    }
+    fail_msg("no publisher's session has ended");
+    return 0;
+}
+
+/* … whatever is killed: the publisher, and each daemon on the way. */
+static void another_source_of_the_next_daemon_comes_behind_it(void **state)
 {
     struct fixture *f = *state;
-    int i;
+    uint64_t all;
 
     (void)start(f, RING PUSH);
     publishes(f, &f->a);
-    daemon_stop(&f->daemon, true);
-    store_work(&f->store);
-    hand_in(&f->a, "one");
-    hand_in(&f->a, "two");
+    stop(f);
+    while (ring_has_room(&f->a.writer, 1000)) { /* more than the next segment holds */
+        hand_in(&f->a, memset((char[1001]){0}, 'r', 1000));
+    }
+    all = f->a.writer.number - 1;
     peer_leave(&f->a);
     store_work(&f->store);
-    store_pass(&f->store);
-    assert_true(file_write(f->daemon.conf_path, RING, strlen(RING)));
-    assert_true(daemon_start(&f->daemon));
-    turn(f);
+    assert_true(file_write(f->daemon.conf_path, SMALL, strlen(SMALL)));
+    go_on(f);
+    for (int i = 0; i < DEATHS && sessions(f) > 0; i++) {
+        assert_string_equal(published(f, newest(f)), published(f, oldest(f)));
+        assert_int_equal(daemon_subscribe(&f->daemon, &f->reader), 0);
+        acknowledge(f, &f->reader, newest(f));
+        peer_leave(&f->reader);
+        start_again(f);
+    }
     assert_int_equal(sessions(f), 0);
-    i = daemon_logged("session-ended");
-    assert_true(i >= 0);
-    assert_int_equal(mock_journal_number((size_t)i, "SHMD_GIVEN_UP"), 2);
+    assert_string_equal(published(f, newest(f)), "abcdefghijklmnopqrstuvwxyz");
+    (void)daemon_logged("source-ended");
+    assert_int_equal(ended_with("SHMD_RECORDS"), all);
+    assert_int_equal(ended_with("SHMD_GIVEN_UP"), 0);
 }
 
 static void another_key_has_publishers_connect_again(void **state)
@@ -552,8 +714,13 @@ TEST_GROUP("test-publishers")
         TEST(what_the_dead_leave_to_the_next_daemon_is_published),
         TEST(records_that_were_published_are_not_published_again),
         TEST(what_several_hand_in_at_once_is_each_ones_own),
+        TEST(who_is_new_takes_nothing_over),
+        TEST(another_process_with_its_pid_takes_nothing_over),
+        TEST(who_comes_back_hands_in_the_rest_anew),
+        TEST(who_is_not_welcomed_takes_nothing_over),
+        TEST(killed_in_the_midst_of_a_succession_nothing_is_published_twice),
         TEST(another_source_comes_behind_what_was_handed_in),
-        TEST(what_the_next_daemon_has_no_source_for_is_counted),
+        TEST(another_source_of_the_next_daemon_comes_behind_it),
         TEST(another_key_has_publishers_connect_again),
         TEST(another_size_has_publishers_connect_again),
     };

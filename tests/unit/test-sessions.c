@@ -355,6 +355,24 @@ static void descriptors_end_it(void **state)
     (void)close(after);
 }
 
+/* After 2^32 of them: 0 is no number, and those that are in use are nobody else's. */
+static void numbers_of_sessions_that_are_in_use_are_not_given_again(void **state)
+{
+    struct fixture *f = *state;
+    struct peer peers[4];
+
+    for (size_t i = 0; i < 4; i++) {
+        f->last_id = i == 2 ? UINT32_MAX - 1 : f->last_id;
+        connect_peer(f, &peers[i]);
+        assert_int_equal(subscribe(f, &peers[i]), 0);
+    }
+    assert_int_equal(peers[2].welcome.session, UINT32_MAX);
+    assert_int_equal(peers[3].welcome.session, 3);
+    for (size_t i = 0; i < 4; i++) {
+        peer_leave(&peers[i]);
+    }
+}
+
 static void a_second_hello_ends_it(void **state)
 {
     struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
@@ -686,6 +704,7 @@ TEST_GROUP("test-sessions")
         TEST(who_said_it_in_time_is_not_dropped_when_we_are_late),
         TEST(messages_that_are_none_end_it),
         TEST(descriptors_end_it),
+        TEST(numbers_of_sessions_that_are_in_use_are_not_given_again),
         TEST(a_second_hello_ends_it),
         TEST(half_a_hangup_ends_it),
         TEST(an_impossible_wish_is_refused),

@@ -5,6 +5,7 @@
 #include "daemon/state.h"
 
 #include "conf/conf.h"
+#include "daemon/statefile.h"
 #include "private.h"
 
 #include <setjmp.h>
@@ -220,10 +221,8 @@ static void what_makes_no_sense_begins_a_new_epoch(void **state)
         FIELD_AT(magic, uint64_t, 0),
         FIELD_AT(magic, uint64_t, UINT64_C(0x7374617473686d65)),
         FIELD_AT(version, uint32_t, 0),
-        FIELD_AT(version, uint32_t, 1),
-        FIELD_AT(version, uint32_t, 2),
-        FIELD_AT(version, uint32_t, 3),
-        FIELD_AT(version, uint32_t, 5),
+        FIELD_AT(version, uint32_t, STATE_VERSION - 1),
+        FIELD_AT(version, uint32_t, STATE_VERSION + 1),
         FIELD_AT(boot, uint64_t, 1), /* another boot */
         FIELD_AT(progress, uint64_t, 7 << 2 | 3),
         FIELD_AT(image_size, uint64_t, 0),
