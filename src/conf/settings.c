@@ -43,7 +43,7 @@ const struct setting settings[] = {
      "How often to look for an acknowledgement where others may write, in ms; idle: an eighth as "
      "often."},
     {"lease_ms", SETTING_NUMBER, FIELD(lease_ms), 10000, NULL, 10, UINT64_C(86400000), NULL,
-     "How long a subscriber may owe an acknowledgement before it is evicted, in ms."},
+     "How long a subscriber may be silent, or hold up others, before it is evicted, in ms."},
     {"spin_us", SETTING_NUMBER, FIELD(spin_us), 50, NULL, 0, 10000, NULL,
      "How long to look for news before sleeping, in microseconds; 0 on one processor."},
     {"keep", SETTING_BOOL, FIELD(keep), false, NULL, 0, 0, NULL,

@@ -29,11 +29,12 @@ struct board {
     char excerpt[BOARD_EXCERPT];
 };
 
-/* What the acknowledgements are: of the slowest subscriber and of the fastest. */
+/* What the acknowledgements are: of the slowest subscriber, and of the fastest that there was. */
 struct progress {
     bool subscribers; /* are there any? */
     uint64_t slowest;
     uint64_t fastest;
+    uint64_t foremost; /* of those who are here */
 };
 
 /* Goes on with what the segment and the state hold. */

@@ -15,6 +15,7 @@
 #pragma once
 
 #include "daemon/acklog.h"
+#include "daemon/lease.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -43,6 +44,7 @@ struct cursor {
     };
     uint64_t first;    /* the number of the session's first record */
     uint64_t position; /* publisher: in its queue, of the record that comes next */
+    struct lease lease;
     char name[ACK_NAME_SIZE];
 };
 

@@ -1,27 +1,125 @@
 /* SPDX-License-Identifier: MIT
  *
- * Leases: how long a subscriber may owe an acknowledgement, or stay away when it is expected back.
+ * A lease: for how long a subscriber may be silent while it owes an acknowledgement or is expected
+ * back, and for how long in all it may keep others waiting. Pure policy, without clock or loop.
  *
- * One timer, which is set to the moment when the next lease could run out; it is off as long as
- * nobody owes anything.
+ * Others wait where there is no room for a record before this subscriber has acknowledged some, and
+ * one of them, a subscriber or a publisher, has nothing else to do. For how long they do is counted
+ * by one stopwatch for all. A subscriber that owes something meanwhile has to acknowledge all that
+ * stood there when they began to wait, and the stopwatch may run for a lease until then. So no
+ * record keeps others waiting for longer than a lease, however often there is a word about some
+ * other one; and where nobody waits, whoever acknowledges now and then may be as slow as it likes.
  *
- * Whoever is evicted may subscribe anew, and would make the others wait for one lease after
- * another. So each eviction makes the leases of that user a quarter, down to LEASE_MIN_USEC, and
- * each ten leases without one take one such step back.
+ * Leases lie in the state, and go on over a restart. They are counted in a time that stands still
+ * while there is no daemon that could hear anybody; but for a beat, which may have been our last.
  */
 #pragma once
 
-#include "daemon/manager.h"
+#include <stdbool.h>
+#include <stdint.h>
 
-#define LEASE_MIN_USEC USEC_PER_MSEC
+/* All 0: it owes nothing, and nobody waits. */
+struct lease {
+    uint64_t since;  /* it owes something or is away, and has acknowledged nothing; 0: not */
+    uint64_t until;  /* others wait for it, up to this record; no later than that: they do not */
+    uint64_t waited; /* … and the stopwatch was here when that began */
+};
 
-int lease_open(struct manager *manager);
+/* In microseconds, and of the leases' time unless it says something else. */
+struct lease_clock {
+    uint64_t paused;  /* for so long it stood still */
+    uint64_t seen;    /* it was so late, of the machine's time, when a daemon was seen last */
+    uint64_t waiting; /* the stopwatch runs since then; 0: it does not, … */
+    uint64_t waited;  /* … and before, it ran for so long in all */
+};
 
-/* Of this user, now. */
-uint64_t lease_usec(const struct manager *manager, uid_t uid);
+static inline uint64_t lease_time(const struct lease_clock *clock, uint64_t machine_usec)
+{
+    return machine_usec - clock->paused;
+}
 
-/* This session owes something since `now`. */
-void lease_begin(struct manager *manager, struct session *session, uint64_t now);
+/* A daemon is there, and will say so at least once in a beat as long as any lease runs. */
+static inline void lease_clock_start(struct lease_clock *clock, uint64_t machine_usec,
+                                     uint64_t beat)
+{
+    if (clock->seen > machine_usec || clock->paused > clock->seen) {
+        *clock = (struct lease_clock){.seen = machine_usec}; /* damaged */
+    }
+    if (clock->seen > 0 && machine_usec - clock->seen > beat) {
+        clock->paused += machine_usec - clock->seen - beat;
+    }
+    if (clock->waiting > lease_time(clock, machine_usec)) {
+        clock->waiting = 0;
+    }
+    clock->seen = machine_usec;
+}
 
-/* The lease may be another one now. */
-void lease_reconsider(struct manager *manager);
+/* What the stopwatch shows. */
+static inline uint64_t lease_waited(const struct lease_clock *clock, uint64_t now)
+{
+    return clock->waited + (clock->waiting > 0 ? now - clock->waiting : 0);
+}
+
+/* Starts the stopwatch or stops it: somebody waits now, or nobody does. */
+static inline void lease_wait(struct lease_clock *clock, bool somebody, uint64_t now)
+{
+    if (!somebody) {
+        clock->waited = lease_waited(clock, now);
+        clock->waiting = 0;
+    } else if (clock->waiting == 0) {
+        clock->waiting = now;
+    }
+}
+
+/* Of a session that an earlier daemon left. */
+static inline void lease_adopt(struct lease *lease, const struct lease_clock *clock,
+                               uint64_t newest, uint64_t now)
+{
+    if (lease->since > now || lease->until > newest || lease->waited > lease_waited(clock, now)) {
+        *lease = (struct lease){0}; /* damaged */
+    }
+}
+
+/* It owes something, or has to come back. */
+static inline void lease_begin(struct lease *lease, uint64_t now)
+{
+    if (lease->since == 0) {
+        lease->since = now;
+    }
+}
+
+/* It has acknowledged something, and may owe more. */
+static inline void lease_renew(struct lease *lease, bool owes, uint64_t now)
+{
+    lease->since = owes ? now : 0;
+}
+
+/* Somebody waits, and it owes the newest record. */
+static inline void lease_hold(struct lease *lease, const struct lease_clock *clock,
+                              uint64_t acknowledged, uint64_t newest, uint64_t now)
+{
+    if (lease->until <= acknowledged) {
+        lease->waited = lease_waited(clock, now);
+        lease->until = newest;
+    }
+}
+
+/* Do others wait for it? */
+static inline bool lease_is_held(const struct lease *lease, const struct lease_clock *clock,
+                                 uint64_t acknowledged)
+{
+    return clock->waiting > 0 && lease->until > acknowledged;
+}
+
+/* When a lease of `length` runs out, if nothing happens until then; UINT64_MAX: never. */
+static inline uint64_t lease_end(const struct lease *lease, const struct lease_clock *clock,
+                                 uint64_t acknowledged, uint64_t length)
+{
+    uint64_t silent = lease->since > 0 ? lease->since + length : UINT64_MAX;
+    uint64_t held = UINT64_MAX;
+
+    if (lease_is_held(lease, clock, acknowledged)) {
+        held = clock->waiting + length + lease->waited - clock->waited;
+    }
+    return held < silent ? held : silent;
+}

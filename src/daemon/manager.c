@@ -2,6 +2,7 @@
 #include "daemon/manager.h"
 #include "base/step.h"
 #include "daemon/access.h"
+#include "daemon/leases.h"
 #include "daemon/membership.h"
 #include "daemon/publishers.h"
 #include "daemon/report.h"
@@ -114,6 +115,7 @@ static bool refill(struct manager *manager)
         intake_repeat(manager);
     }
     confirmed = publishers_work(manager);
+    leases_watch(manager, &progress);
     if (!manager->intake.published) {
         return confirmed;
     }

@@ -24,7 +24,7 @@
 
 #define LEASE_ACCOUNTS 256 /* users share one where their numbers meet */
 
-/* How often a user's subscribers were evicted lately, see lease.h. */
+/* How often a user's subscribers were evicted lately, see leases.h. */
 struct lease_account {
     unsigned evictions;
     uint64_t usec; /* the last one */

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/step.h"
 #include "daemon/access.h"
-#include "daemon/lease.h"
+#include "daemon/leases.h"
 #include "daemon/listen.h"
 #include "daemon/report.h"
 #include "daemon/publishers.h"
@@ -185,12 +185,16 @@ static int on_hello(void *userdata, struct session *session, const struct messag
     if (r < 0) {
         return r;
     }
+    if (old) { /* others may wait for what it owes already */
+        session->cursor->lease = old->cursor->lease;
+        session->cursor->lease.since = 0;
+    }
     welcome->layout = manager->board.layout == LAYOUT_RING ? MESSAGE_RING : MESSAGE_PLAIN;
     welcome->when_full = (uint32_t)manager->conf->when_full;
     welcome->key = manager->segment.key;
     welcome->segment_id = manager->segment.id;
     memcpy(welcome->epoch, &manager->state->file->epoch, sizeof(welcome->epoch));
-    session->lease_usec = lease_usec(manager, session->identity.uid);
+    session->lease_usec = leases_length(manager, session->identity.uid);
     welcome->lease_usec = session->lease_usec;
     welcome->spin_usec = (uint32_t)manager->spin_usec;
     if (publishes) {
@@ -287,7 +291,8 @@ static void on_leaving(void *userdata, struct session *session)
 
     settle(manager, session, true);
     remember_owed(manager, session);
-    lease_begin(manager, session, clock_usec());
+    session->cursor->lease = (struct lease){0};
+    leases_begin(manager, session, clock_usec());
 }
 
 static void on_ended(void *userdata, struct session *session, enum session_reason reason, int error)
@@ -333,7 +338,8 @@ static void receive(struct manager *manager, struct session *session)
     if (session_subscribes(session) && subscribers_hear(manager, session) == CLAIM_FALSE) {
         sessions_drop(session, SESSION_LIED);
     } else if (session_is_away(session)) {
-        on_leaving(manager, session);
+        settle(manager, session, true);
+        leases_begin(manager, session, clock_usec()); /* if it has not begun in a life before */
     } else if (session->socket < 0 && session_publishes(session)) {
         publishers_receive(session); /* it has left something behind */
     } else if (session->socket < 0) {
@@ -352,8 +358,6 @@ static void receive(struct manager *manager, struct session *session)
         sessions_send_away(session, PAGE_CLOSING);
     } else if (session_publishes(session)) {
         publishers_receive(session);
-    } else {
-        session->waiting_usec = 0; /* what it owes, subscribers_notify() finds */
     }
 }
 
@@ -427,7 +431,7 @@ static int restore(struct manager *manager, struct inherited *inherited)
         if (r < 0) {
             return r;
         }
-        session->lease_usec = lease_usec(manager, session->identity.uid);
+        leases_adopt(manager, session);
         STEP("session.restored");
     }
     settle_successions(manager);
@@ -454,7 +458,7 @@ void membership_configure(struct manager *manager)
     manager->processors = processors > 1 ? (size_t)processors : 1;
     manager->spin_usec = processors > 1 ? manager->conf->spin_us : 0;
     subscribers_tell_crowd(manager);
-    lease_reconsider(manager);
+    leases_reconsider(manager);
 }
 
 /* The socket that systemd holds, or one of our own, which systemd then holds for the next daemon.
@@ -514,7 +518,7 @@ int membership_open(struct manager *manager)
                          &manager->sessions);
     }
     if (r == 0) {
-        r = lease_open(manager);
+        r = leases_open(manager);
     }
     if (r == 0) {
         r = subscribers_open(manager);
@@ -544,6 +548,7 @@ void membership_close(struct manager *manager, bool forget)
     if (forget) {
         sessions_drop_all(manager->sessions, PAGE_CLOSING);
     }
+    leases_close(manager);
     manager->sessions = sessions_free(manager->sessions);
     remove_socket(manager);
 }

@@ -32,7 +32,7 @@ void publishers_welcome(struct session *session, struct message_welcome *welcome
 
 void publishers_receive(struct session *session)
 {
-    session->waiting_usec = 0;
+    session->cursor->lease = (struct lease){0};
     session->told = UNTOLD; /* it may not know how far we had come */
 }
 
@@ -152,6 +152,17 @@ bool publishers_collect(struct manager *manager)
         turn->left = TURN_RECORDS;
     }
     return false;
+}
+
+bool publishers_wait(const struct manager *manager)
+{
+    const struct session *session = manager->sessions->first;
+
+    while (session_is_lively(session) &&
+           (!session_publishes(session) || ring_is_blank(&session->queue))) {
+        session = session->next;
+    }
+    return session_is_lively(session) && intake_collects(manager);
 }
 
 /* --- what publishers are told --- */

@@ -27,6 +27,9 @@ void publishers_receive(struct session *session);
 /* A session is about to be freed. */
 void publishers_forget(struct manager *manager, const struct session *session);
 
+/* Has one of them handed in something that is not published yet? */
+bool publishers_wait(const struct manager *manager);
+
 /* Adds the next records of one of them; false: there are none that can be published. */
 bool publishers_collect(struct manager *manager);
 

@@ -353,6 +353,8 @@ void report_session_ended(struct manager *manager, const struct session *session
         [SESSION_RESUMED] = {EVENT_SESSION_ENDED, "goes on in another session"},
         [SESSION_EVICTED] = {EVENT_SESSION_EVICTED,
                              "evicted: it acknowledged nothing for as long as its lease"},
+        [SESSION_AWAITED] = {EVENT_SESSION_EVICTED,
+                             "evicted: others have waited for it for as long as its lease"},
         [SESSION_MALFORMED] = {EVENT_SESSION_REFUSED, "ended: it sent a message that is none"},
         [SESSION_LIED] = {EVENT_SESSION_REFUSED,
                           "ended: it acknowledged backwards, or what was never published"},

@@ -53,8 +53,7 @@ struct session {
     unsigned silent;       /* for so many stretches of work it has said nothing */
     uint64_t lost_usec;    /* when the log was told last of what it lost */
     uint64_t lost_logged;  /* … and of these, how many the log knows of */
-    uint64_t lease_usec;   /* how long it may owe */
-    uint64_t waiting_usec; /* since when it owes an acknowledgement, or its last one; 0: not */
+    uint64_t lease_usec;   /* how long it may owe (lease.h) */
     uint64_t bytes;        /* acknowledged, and not yet handed to the log */
     uint64_t latency_usec; /* of the last one of these */
     uint64_t heard;        /* records acknowledged, and not yet charged to its user; of them, … */

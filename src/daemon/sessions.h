@@ -24,7 +24,8 @@ struct sd_event;
 enum session_reason {
     SESSION_LEFT,      /* the client closed its connection, or died */
     SESSION_RESUMED,   /* … and goes on in another one */
-    SESSION_EVICTED,   /* its lease ran out */
+    SESSION_EVICTED,   /* its lease ran out in silence, */
+    SESSION_AWAITED,   /* … or while others waited */
     SESSION_MALFORMED, /* a message that is none */
     SESSION_LIED,      /* a claim that cannot be true */
     SESSION_BROKEN,    /* what it handed in is no record */

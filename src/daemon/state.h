@@ -58,6 +58,7 @@ struct state_file {
     struct acklog acklog;
     struct outbox outbox;
     struct transfer transfer;
+    struct lease_clock lease_clock;
     struct cursors cursors;
 };
 

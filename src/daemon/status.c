@@ -2,6 +2,7 @@
 #include "daemon/status.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "daemon/leases.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -35,14 +36,6 @@ void status_notify(struct manager *manager)
     }
 }
 
-static uint64_t lease_left(const struct session *session)
-{
-    uint64_t lease = session->lease_usec;
-    uint64_t used = session->waiting_usec ? clock_usec() - session->waiting_usec : 0;
-
-    return (used < lease ? lease - used : 0) / USEC_PER_MSEC;
-}
-
 static void write_session(const struct manager *manager, const struct session *session, FILE *file)
 {
     uint64_t newest = board_newest(&manager->board);
@@ -61,7 +54,7 @@ static void write_session(const struct manager *manager, const struct session *s
                       ",\"lease_left_ms\":%" PRIu64,
                       session->acknowledged,
                       newest > session->acknowledged ? newest - session->acknowledged : 0,
-                      session->lost, lease_left(session));
+                      session->lost, leases_left(manager, session) / USEC_PER_MSEC);
     }
     (void)fprintf(file, ",\"away\":%s}", session_is_away(session) ? "true" : "false");
 }

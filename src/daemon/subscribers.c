@@ -2,7 +2,7 @@
 #include "daemon/subscribers.h"
 #include "base/clock.h"
 #include "base/step.h"
-#include "daemon/lease.h"
+#include "daemon/leases.h"
 #include "daemon/report.h"
 
 #include <errno.h>
@@ -24,10 +24,9 @@ static uint64_t pending(const struct session *session)
                : 0;
 }
 
-/* What was heard of it last: its user is charged, and its lease begins anew. */
+/* What was heard of it last: its user is charged, and it is silent no more. */
 static void charge(struct manager *manager, struct session *session, uint64_t now)
 {
-    const struct board *board = &manager->board;
     uint64_t published = session->published_usec;
 
     if (session->heard == 0) {
@@ -36,8 +35,7 @@ static void charge(struct manager *manager, struct session *session, uint64_t no
     budget_charge(&manager->budget, session->identity.uid, now, budget_weight(session->heard));
     session->heard = 0;
     session->latency_usec = now > published ? now - published : 0;
-    session->waiting_usec =
-        session->acknowledged < board_newest(board) && !board_overwrites(board) ? now : 0;
+    leases_renew(manager, session, now);
     if (session->lost != session->lost_logged && now - session->lost_usec >= LOST_USEC) {
         session->lost_usec = now;
         report_session_lost(manager, session);
@@ -164,6 +162,9 @@ struct progress subscribers_progress(const struct manager *manager)
             if (session->acknowledged > progress.fastest) {
                 progress.fastest = session->acknowledged;
             }
+            if (session->page && session->acknowledged > progress.foremost) {
+                progress.foremost = session->acknowledged;
+            }
         }
     }
     return progress;
@@ -245,8 +246,8 @@ void subscribers_notify(struct manager *manager)
             session->told = newest;
             record_describe(&manager->board.record, session->page);
         }
-        if (lease && session->waiting_usec == 0 && session->acknowledged < newest) {
-            lease_begin(manager, session, now);
+        if (lease && session->cursor->lease.since == 0 && session->acknowledged < newest) {
+            leases_begin(manager, session, now);
         }
     }
     page_fence(); /* K2, for all of them */

@@ -125,8 +125,11 @@ static inline void expire(sd_event_source *timer)
 static inline void expire_leases(struct manager *manager)
 {
     for (struct session *session = manager->sessions->first; session; session = session->next) {
-        if (session->waiting_usec > 0) {
-            session->waiting_usec = clock_usec() - session->lease_usec;
+        struct lease *lease = session->cursor ? &session->cursor->lease : NULL;
+
+        if (lease && lease->since > 0) {
+            lease->since =
+                lease_time(&manager->state->file->lease_clock, clock_usec()) - session->lease_usec;
         }
     }
     expire(manager->lease_source);

@@ -43,7 +43,16 @@ test_subscriber_that_never_acknowledges() {
     assert_contains "$(peer hello=next take=3)" 'first 1 ' 'took 3 records'
 }
 
-# Slow is not stopped: each acknowledgement begins the lease anew.
+# A word now and then is of no use, where others wait for all the rest.
+test_trickle_is_evicted() {
+    start_daemon "$ring" 'lease_ms = 500;'
+    spawn_peer trickle hello=trickle slowly=450000 take=1000 ended
+    start_honest
+    wait_log 'calls itself trickle\) evicted: others have waited'
+    end_honest
+}
+
+# Slow is not stopped: where nobody waits, each acknowledgement begins the lease anew.
 test_slow_subscriber_stays() {
     start_daemon "$ring" "$short_lease"
     assert_contains "$(peer hello=slow slowly=350000 take=10)" 'took 10 records' '; active'

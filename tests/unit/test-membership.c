@@ -794,6 +794,26 @@ static void who_does_not_come_back_is_evicted(void **state)
     (void)start(*state, RING);
 }
 
+/* No life of the daemon is as long as a lease, and nevertheless it is over one day. */
+static void who_does_not_come_back_is_evicted_in_a_later_life(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)start(f, RING "lease_ms = 10000; ");
+    f->daemon.manager->state->file->lease_clock.paused = clock_usec() / 2;
+    subscribe(f, &f->a);
+    acknowledge(f, &f->a, 5);
+    for (int life = 0; life < 3; life++) {
+        stop(f);
+        go_on_alone(f);
+        assert_int_equal(cursors(f), 1);
+        f->daemon.manager->state->file->lease_clock.paused -= 4 * USEC_PER_SEC; /* pass */
+    }
+    assert_true(sd_event_source_set_time(f->daemon.manager->lease_source, 1) >= 0);
+    turn(f);
+    assert_int_equal(cursors(f), 0);
+}
+
 /* Those who are away do not keep out those who come. */
 static void who_is_away_takes_nobodys_place(void **state)
 {
@@ -996,6 +1016,7 @@ TEST_GROUP("test-membership")
         TEST(where_nothing_is_written_over_nothing_is_lost),
         TEST(what_it_lost_counts_under_another_configuration),
         TEST(who_does_not_come_back_is_evicted),
+        TEST(who_does_not_come_back_is_evicted_in_a_later_life),
         TEST(who_is_away_takes_nobodys_place),
         TEST(a_stop_ends_who_is_away),
         TEST(a_cursor_that_cannot_be_is_given_up),

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Leases in a whole daemon: who waits for whom, and who is evicted for it. Time passes when a test
+ * says so.
+ */
+#include "fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define RING   "layout = \"ring\"; mode = \"0644\"; size = 4096; spin_us = 0; "
+#define PUSH   "source = { type = \"push\"; }; "
+#define LEASE  (86400000 * USEC_PER_MSEC)
+#define LONG   "lease_ms = 86400000; "
+#define NUMBER 77 /* which a subscriber calls itself */
+#define TIMES  20
+
+/* A tenth of a lease passes, so many times. */
+static void tenths_pass(struct fixture *f, unsigned tenths)
+{
+    struct manager *manager = f->daemon.manager;
+
+    manager->state->file->lease_clock.paused -= tenths * LEASE / 10;
+    assert_true(sd_event_source_set_time(manager->lease_source, 1) >= 0);
+    turn(f);
+}
+
+static bool is_evicted(const struct peer *peer)
+{
+    return peer->page->state == PAGE_EVICTED;
+}
+
+static void assert_evicted(struct fixture *f, const struct peer *peer, const char *why)
+{
+    assert_true(is_evicted(peer));
+    daemon_flush(&f->daemon);
+    assert_non_null(
+        strstr(mock_journal_field((size_t)daemon_logged("session-evicted"), "MESSAGE"), why));
+}
+
+static struct message_hello hello_of(uint32_t role, uint32_t client)
+{
+    struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
+
+    hello.role = role;
+    hello.client = client;
+    hello.start = role == MESSAGE_PUBLISHER ? 0 : hello.start;
+    return hello;
+}
+
+static void say(struct fixture *f, struct peer *peer, const struct message_hello *hello)
+{
+    assert_true(peer_connect(peer, f->daemon.socket_path));
+    run_loop(f->daemon.manager->event);
+    assert_int_equal(peer_subscribe(peer, f->daemon.manager->event, hello), 0);
+    turn(f);
+}
+
+static void subscribe(struct fixture *f, struct peer *peer)
+{
+    struct message_hello hello = hello_of(MESSAGE_SUBSCRIBER, 0);
+
+    say(f, peer, &hello);
+}
+
+/* a has one record done in nine tenths of each lease, and b does at once all that there is. */
+static void one_word_a_lease_does_not_hold_up_the_others(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)start(f, RING LONG);
+    subscribe(f, &f->a);
+    subscribe(f, &f->b);
+    acknowledge(f, &f->b, newest(f));
+    for (uint64_t number = 1; number <= 2; number++) {
+        assert_false(is_evicted(&f->a));
+        tenths_pass(f, 9);
+        acknowledge(f, &f->a, number);
+        acknowledge(f, &f->b, newest(f));
+    }
+    assert_evicted(f, &f->a, "others have waited for it");
+    assert_false(is_evicted(&f->b));
+    acknowledge(f, &f->b, newest(f));
+    assert_true(oldest(f) > 3); /* the ring goes on */
+}
+
+/* In a moment in which b is busy, a begins nothing anew. */
+static void two_words_at_a_time_do_not_either(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)start(f, RING LONG);
+    subscribe(f, &f->a);
+    subscribe(f, &f->b);
+    acknowledge(f, &f->b, newest(f));
+    for (uint64_t number = 1; number <= 3; number += 2) {
+        tenths_pass(f, 9);
+        acknowledge(f, &f->a, number);
+        acknowledge(f, &f->a, number + 1);
+        acknowledge(f, &f->b, newest(f));
+    }
+    assert_true(is_evicted(&f->a));
+}
+
+/* Nor do sessions that take turns. */
+static void two_who_take_turns_do_not_either(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)start(f, RING LONG);
+    subscribe(f, &f->a);
+    subscribe(f, &f->reader);
+    subscribe(f, &f->b);
+    acknowledge(f, &f->b, newest(f));
+    tenths_pass(f, 6);
+    acknowledge(f, &f->a, 20);
+    tenths_pass(f, 3);
+    acknowledge(f, &f->reader, 10);
+    acknowledge(f, &f->b, newest(f));
+    tenths_pass(f, 2);
+    assert_true(is_evicted(&f->a));
+    assert_true(is_evicted(&f->reader));
+}
+
+static void coming_back_does_not_either(void **state)
+{
+    struct message_hello hello = hello_of(MESSAGE_SUBSCRIBER, NUMBER);
+    struct fixture *f = *state;
+
+    (void)start(f, RING LONG);
+    say(f, &f->a, &hello);
+    subscribe(f, &f->b);
+    acknowledge(f, &f->b, newest(f));
+    tenths_pass(f, 9);
+    memcpy(hello.epoch, f->a.welcome.epoch, sizeof(hello.epoch));
+    say(f, &f->reader, &hello);
+    assert_int_equal(f->reader.welcome.first, 1);
+    tenths_pass(f, 2);
+    assert_evicted(f, &f->reader, "others have waited for it");
+}
+
+static void a_publisher_waits_too(void **state)
+{
+    struct message_hello hello = hello_of(MESSAGE_PUBLISHER, 0);
+    struct fixture *f = *state;
+
+    (void)start(f, RING LONG PUSH);
+    subscribe(f, &f->a);
+    say(f, &f->b, &hello);
+    f->b.queue =
+        mmap(NULL, f->b.welcome.segment_size, PROT_READ | PROT_WRITE, MAP_SHARED, f->b.fds[3], 0);
+    f->b.writer = queue_writer(f->b.queue, f->b.welcome.segment_size, f->b.welcome.first);
+    while (queue_put(&f->b.writer, "record", 6)) {
+        turn(f);
+        queue_release(&f->b.writer, f->b.page->position);
+    }
+    for (uint64_t number = 1; number <= 2; number++) {
+        assert_false(is_evicted(&f->a));
+        tenths_pass(f, 9);
+        acknowledge(f, &f->a, number);
+    }
+    assert_evicted(f, &f->a, "others have waited for it");
+}
+
+static void who_has_let_the_others_go_on_has_a_new_lease(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)start(f, RING LONG);
+    subscribe(f, &f->a);
+    subscribe(f, &f->b);
+    for (int i = 0; i < TIMES; i++) {
+        acknowledge(f, &f->b, newest(f));
+        tenths_pass(f, 9);
+        acknowledge(f, &f->a, newest(f));
+    }
+    assert_false(is_evicted(&f->a));
+}
+
+/* Nobody waits for it: it is alone, … */
+static void who_is_slow_and_alone_stays(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)start(f, RING LONG);
+    subscribe(f, &f->a);
+    for (uint64_t number = 1; number <= TIMES; number++) {
+        tenths_pass(f, 9);
+        acknowledge(f, &f->a, number);
+    }
+    assert_false(is_evicted(&f->a));
+}
+
+/* … or beside one that is as slow, … */
+static void two_who_are_slow_stay(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)start(f, RING LONG);
+    subscribe(f, &f->a);
+    subscribe(f, &f->b);
+    for (uint64_t number = 1; number <= TIMES; number++) {
+        tenths_pass(f, 9);
+        acknowledge(f, &f->b, number);
+        acknowledge(f, &f->a, number);
+    }
+    assert_false(is_evicted(&f->a));
+    assert_false(is_evicted(&f->b));
+}
+
+/* … or any more: who has waited for it has left. */
+static void who_is_slow_and_alone_again_stays(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)start(f, RING LONG);
+    subscribe(f, &f->a);
+    subscribe(f, &f->b);
+    acknowledge(f, &f->b, newest(f));
+    tenths_pass(f, 5);
+    acknowledge(f, &f->a, 1);
+    peer_leave(&f->b);
+    turn(f);
+    for (uint64_t number = 2; number <= TIMES; number++) {
+        tenths_pass(f, 9);
+        acknowledge(f, &f->a, number);
+    }
+    assert_false(is_evicted(&f->a));
+}
+
+/* Each plain record has a lease: it stands there alone. */
+static void a_plain_record_at_a_time_is_all_that_is_owed(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)start(f, "spin_us = 0; " LONG);
+    subscribe(f, &f->a);
+    subscribe(f, &f->b);
+    for (uint64_t number = 1; number <= TIMES; number++) {
+        acknowledge(f, &f->b, number);
+        tenths_pass(f, 9);
+        acknowledge(f, &f->a, number);
+    }
+    assert_false(is_evicted(&f->a));
+    tenths_pass(f, 10);
+    assert_evicted(f, &f->a, "acknowledged nothing");
+}
+
+TEST_GROUP("test-leases")
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(one_word_a_lease_does_not_hold_up_the_others),
+        TEST(two_words_at_a_time_do_not_either),
+        TEST(two_who_take_turns_do_not_either),
+        TEST(coming_back_does_not_either),
+        TEST(a_publisher_waits_too),
+        TEST(who_has_let_the_others_go_on_has_a_new_lease),
+        TEST(who_is_slow_and_alone_stays),
+        TEST(two_who_are_slow_stay),
+        TEST(who_is_slow_and_alone_again_stays),
+        TEST(a_plain_record_at_a_time_is_all_that_is_owed),
+    };
+
+    private_ipc_or_skip();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
