@@ -8,8 +8,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Length of the comment or string that begins here, 0 if none does. */
-static size_t skip_length(const char *at)
+size_t conf_scan_skip(const char *at)
 {
     const char *end;
 
@@ -43,7 +42,7 @@ static bool has_escaped_nul(const char *at, size_t length)
     return false;
 }
 
-static size_t run_length(const char *at, const char *others)
+size_t conf_scan_run(const char *at, const char *others)
 {
     size_t length = 0;
 
@@ -118,7 +117,7 @@ int conf_scan(const char *text, size_t length, char **ret, unsigned *ret_line,
         return -ENOMEM;
     }
     while (!reason && at < text + length) {
-        size_t n = skip_length(at);
+        size_t n = conf_scan_skip(at);
         bool wide = false;
 
         in_comment = n > 0 && (at[0] == '#' || at[1] == '/');
@@ -127,11 +126,11 @@ int conf_scan(const char *text, size_t length, char **ret, unsigned *ret_line,
         } else if (n > 0) {
             reason = has_escaped_nul(at, n) ? "\\x00 in a string, expected text" : NULL;
         } else if (isalpha((unsigned char)*at)) {
-            n = run_length(at, "-_*");
+            n = conf_scan_run(at, "-_*");
         } else if (isdigit((unsigned char)at[*at == '+' || *at == '-'])) {
             enum width width;
 
-            n = 1 + run_length(at + 1, ".");
+            n = 1 + conf_scan_run(at + 1, ".");
             width = integer_width(at, n);
             wide = width == WIDE;
             reason = width == TOO_WIDE ? "an integer beyond 64 bits, expected a smaller one" : NULL;

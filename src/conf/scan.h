@@ -18,3 +18,9 @@
  */
 int conf_scan(const char *text, size_t length, char **ret, unsigned *ret_line,
               const char **ret_reason);
+
+/* Length of the comment or string that begins here, 0 if none does. */
+size_t conf_scan_skip(const char *at);
+
+/* How many letters, digits and others of these there are. */
+size_t conf_scan_run(const char *at, const char *others);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/settings.h"
+#include "base/nearest.h"
 #include "conf/conf.h"
 
 #include <string.h>
+#include <strings.h>
 #include <sys/syslog.h>
 
 #define FIELD(name)    offsetof(struct conf, name)
@@ -98,6 +100,54 @@ const struct setting *setting_find(const char *path)
         }
     }
     return NULL;
+}
+
+const struct setting *setting_nearest(const char *path)
+{
+    const struct setting *found = NULL;
+    size_t least = NEAREST_MAX + 1;
+
+    for (size_t i = 0; i < settings_count; i++) {
+        const char *dot = strchr(settings[i].path, '.');
+        size_t distance = nearest_distance(path, settings[i].path);
+
+        if (dot && strcasecmp(dot + 1, path) == 0) {
+            distance = 0;
+        }
+        if (distance < least) {
+            least = distance;
+            found = &settings[i];
+        }
+    }
+    return found;
+}
+
+const char *setting_expected(const struct setting *setting)
+{
+    switch (setting->type) {
+    case SETTING_BOOL:
+        return "true or false";
+    case SETTING_NUMBER:
+        return "an integer";
+    case SETTING_MODE:
+        return "a string of octal digits, such as \"0644\"";
+    case SETTING_LIST:
+        return "a list of strings, such as [\"one\", \"two\"]";
+    default:
+        return "a string";
+    }
+}
+
+bool setting_is_group(const char *path)
+{
+    size_t length = strlen(path);
+
+    for (size_t i = 0; i < settings_count; i++) {
+        if (strncmp(settings[i].path, path, length) == 0 && settings[i].path[length] == '.') {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool list_same(char *const *a, char *const *b)

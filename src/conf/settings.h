@@ -5,8 +5,11 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define SETTING_PATH_MAX 64 /* bytes, with the NUL; longer ones are not in the table */
 
 struct conf;
 
@@ -45,6 +48,15 @@ static inline size_t setting_index(const struct setting *setting)
 {
     return (size_t)(setting - settings);
 }
+
+/* The one that is most like a name that is none, or has it within a group; NULL: none is. */
+const struct setting *setting_nearest(const char *path);
+
+/* What its value has to be, in words: "an integer". */
+const char *setting_expected(const struct setting *setting);
+
+/* Is it the name of a group, such as "log"? */
+bool setting_is_group(const char *path);
 
 /* The field of a setting in a configuration. */
 static inline void *setting_field(const struct setting *setting, struct conf *conf)

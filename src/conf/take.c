@@ -2,13 +2,12 @@
 #include "conf/take.h"
 #include "base/parse.h"
 #include "conf/conf.h"
+#include "conf/diagnose.h"
 #include "conf/settings.h"
 
 #include <errno.h>
 #include <libconfig.h>
 #include <string.h>
-
-#define PATH_LENGTH 64 /* of a setting; longer ones are not in the table */
 
 static const char *type_name(int type)
 {
@@ -26,22 +25,6 @@ static const char *type_name(int type)
         return "a group";
     default:
         return "a list";
-    }
-}
-
-static const char *expected_type(const struct setting *setting)
-{
-    switch (setting->type) {
-    case SETTING_BOOL:
-        return "true or false";
-    case SETTING_NUMBER:
-        return "an integer";
-    case SETTING_MODE:
-        return "a string of octal digits, such as \"0644\"";
-    case SETTING_LIST:
-        return "a list of strings, such as [\"one\", \"two\"]";
-    default:
-        return "a string";
     }
 }
 
@@ -84,7 +67,7 @@ static int list_take(struct conf *conf, const struct setting *setting,
         if (config_setting_type(element) != CONFIG_TYPE_STRING) {
             return conf_message(conf->path, config_setting_source_line(element), ret_message,
                                 "%s has %s in it, expected %s", setting->path,
-                                type_name(config_setting_type(element)), expected_type(setting));
+                                type_name(config_setting_type(element)), setting_expected(setting));
         }
         texts[i] = strdup(config_setting_get_string(element));
         if (!texts[i]) {
@@ -155,16 +138,24 @@ static int value_take(struct conf *conf, const struct setting *setting,
     return -EINVAL;
 }
 
-static bool is_group_name(const char *path)
+static int complain_unknown(const struct conf *conf, const char *path, unsigned line,
+                            char **ret_message)
 {
-    size_t length = strlen(path);
+    const struct setting *meant = setting_nearest(path);
+    const char *dot = meant ? strchr(meant->path, '.') : NULL;
 
-    for (size_t i = 0; i < settings_count; i++) {
-        if (strncmp(settings[i].path, path, length) == 0 && settings[i].path[length] == '.') {
-            return true;
-        }
+    if (!meant) {
+        return conf_message(conf->path, line, ret_message,
+                            "unknown setting %s, expected one of those in shmd.conf(5)", path);
     }
-    return false;
+    if (dot && !strchr(path, '.')) {
+        return conf_message(conf->path, line, ret_message,
+                            "unknown setting %s, expected in its group, perhaps: %.*s = { %s = "
+                            "...; };",
+                            path, (int)(dot - meant->path), meant->path, dot + 1);
+    }
+    return conf_message(conf->path, line, ret_message, "unknown setting %s, expected perhaps: %s",
+                        path, meant->path);
 }
 
 /* Takes all settings of a group of the file (`prefix` is "" or ends with a dot). */
@@ -176,13 +167,13 @@ static int group_take(struct conf *conf, const config_setting_t *group, const ch
         unsigned line = config_setting_source_line(value);
         const char *name = config_setting_name(value);
         const struct setting *setting;
-        char path[PATH_LENGTH];
+        char path[SETTING_PATH_MAX];
         int r;
 
         (void)snprintf(path, sizeof(path), "%s%s", prefix, name);
         setting = setting_find(path);
-        if (is_group_name(path)) {
-            char inner[PATH_LENGTH + 1];
+        if (setting_is_group(path)) {
+            char inner[SETTING_PATH_MAX + 1];
 
             if (!config_setting_is_group(value)) {
                 return conf_message(conf->path, line, ret_message,
@@ -192,12 +183,10 @@ static int group_take(struct conf *conf, const config_setting_t *group, const ch
             (void)snprintf(inner, sizeof(inner), "%s.", path);
             r = group_take(conf, value, inner, ret_message);
         } else if (!setting) {
-            return conf_message(conf->path, line, ret_message,
-                                "unknown setting %s%s, expected one of those in shmd.conf(5)",
-                                prefix, name);
+            return complain_unknown(conf, path, line, ret_message);
         } else if (!type_matches(setting, config_setting_type(value))) {
             return conf_message(conf->path, line, ret_message, "%s is %s, expected %s", path,
-                                type_name(config_setting_type(value)), expected_type(setting));
+                                type_name(config_setting_type(value)), setting_expected(setting));
         } else {
             conf->lines[setting_index(setting)] = line;
             r = value_take(conf, setting, value, ret_message);
@@ -220,6 +209,11 @@ int conf_take(struct conf *conf, const char *text, char **ret_message)
 
     config_init(&tree);
     if (!config_read_string(&tree, text)) {
+        int r = conf_diagnose(conf, text, ret_message);
+
+        if (r != -ENOENT) {
+            return r;
+        }
         return conf_message(conf->path, (unsigned)config_error_line(&tree), ret_message,
                             "%s, expected: name = value;", config_error_text(&tree));
     }

@@ -329,19 +329,71 @@ static void an_unknown_setting_is_refused_with_its_line(void **state)
 /* A setting that stands twice is a mistake, whichever was meant. */
 static void a_duplicate_is_refused(void **state)
 {
-    assert_refused(*state, "key = 1;\nkey = 1;\n", 2, "duplicate");
-    assert_refused(*state, "log = { };\n\nlog = { };\n", 3, "duplicate");
+    assert_refused(*state, "key = 1;\nkey = 1;\n", 2,
+                   "duplicate setting key, expected it once: it stands in line 1, too");
+    assert_refused(*state, "log = { };\n\nlog = { };\n", 3, "duplicate setting log, ");
+    assert_refused(*state, "# one\nlog = {\n  queue = 2; /* \n */ level = \"err\";\n queue = 2; };\n",
+                   5, "duplicate setting log.queue, expected it once: it stands in line 3, too");
 }
 
 static void a_syntax_error_is_refused_with_its_line(void **state)
 {
-    assert_refused(*state, "key = 1;\nsize 2;\n", 2, "syntax error");
-    assert_refused(*state, "\n\nlog = {\n", 4, "syntax error");
-    assert_refused(*state, "key = 5678abc;", 1, "syntax error");
-    assert_refused(*state, "key = 12LLL;", 1, "syntax error");
-    assert_refused(*state, "key = ;", 1, "syntax error");
-    assert_refused(*state, "= 5;", 1, "syntax error");
-    assert_refused(*state, "owner = \"a", 1, "syntax error");
+    static const struct {
+        const char *text;
+        unsigned line;
+        const char *words;
+    } rows[] = {
+        {"key = 1;\nsize 2;\n", 2, "after size comes 2, expected = and an integer"},
+        {"keep\nkey = 1;", 2, "after keep comes key, expected = and true or false"},
+        {"key", 1, "after key comes the end of the file, expected = and an integer"},
+        {"key = ;", 1, "key has no value before ;, expected an integer"},
+        {"key = 1;\nmode =\n", 3,
+         "mode has no value before the end of the file, expected a string of octal digits, such "
+         "as \"0644\""},
+        {"= 5;", 1, "= stands where a setting begins, expected: name = value;"},
+        {"key = 1;;", 1, "; stands where a setting begins, expected: name = value;"},
+        {"key = 1; }", 1, "} stands where a setting begins"},
+        {"\"key\" = 1;", 1, "\"key\" stands where a setting begins"},
+        {"key = 1\nsize = 2 \"x\";", 2, "after the value of size comes \"x\", expected ;"},
+        {"key = 1 = 2;", 1, "after the value of key comes =, expected ;"},
+        /* values */
+        {"keep = yes;", 1, "keep is yes, expected true or false"},
+        {"keep = on;", 1, "keep is on, expected true or false"},
+        {"key = 5678abc;", 1, "key is 5678abc, expected an integer"},
+        {"key = 12LLL;", 1, "key is 12LLL, expected an integer"},
+        {"key = abc;", 1, "key is abc, expected an integer"},
+        {"key = 0xyz;", 1, "key is 0xyz, expected an integer"},
+        {"size = 1M;", 1, "size is 1M, expected an integer without a unit: 1048576"},
+        {"size = 64KiB;", 1, "size is 64KiB, expected an integer without a unit: 65536"},
+        {"\nsize = 1.2.3;", 2, "size is 1.2.3, expected an integer"},
+        {"size = -;", 1, "size is -, expected an integer"},
+        {"layout = ring;", 1, "layout is ring, expected a string, in quotes: \"ring\""},
+        {"source = { type = push; };", 1,
+         "source.type is push, expected a string, in quotes: \"push\""},
+        {"owner = \"a", 1, "owner is a string that does not end, expected a closing quote"},
+        {"owner = \"a\\\"", 1, "owner is a string that does not end, expected a closing quote"},
+        {"source = { path = /tmp/x; };", 1, "source.path has no value before /, expected a string"},
+        {"key = `1`;", 1, "key has no value before `, expected an integer"},
+        /* groups and lists */
+        {"source.type = \"push\";", 1,
+         "source.type is in the group source, expected: source = { type = ...; };"},
+        {"\n\nlog = {\n", 3, "log is a group that does not end, expected a }"},
+        {"log { level = \"err\"; };", 1, "after log comes {, expected = and a group: { ... }"},
+        {"source = push;", 1, "source is push, expected a group: { ... }"},
+        {"source = { command = [ \"/bin/true\"; };", 1,
+         "source.command has ; in its list, expected a comma or ]"},
+        {"source = { command = [ \"/bin/true\",\n", 1,
+         "source.command is a list that does not end, expected a ]"},
+        {"source = { command = [ /bin/true ]; };", 1, "source.command has no value before /"},
+        /* with long tokens, and bytes that are no text */
+        {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa;", 1,
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa… comes ;"},
+        {"key = \x01;", 1, "key has no value before the byte 0x01"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_refused(*state, rows[i].text, rows[i].line, rows[i].words);
+    }
     assert_refused(*state, "\xef\xbb\xbfkey = 1;", 1, "byte order mark");
 }
 
