@@ -13,10 +13,15 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
+#include <sys/un.h>
 
 #define CONF_FILE_MAX     ((size_t)64 * 1024) /* bytes; libconfig is slow on long input */
 #define CONF_SETTINGS_MAX 64                  /* rows of the table */
 #define CONF_KEY_DEFAULT  5678                /* the original program's */
+
+/* How long the name of an instance may be: so that its socket, /run/shmd/NAME.sock, has a path. */
+#define CONF_INSTANCE_MAX                                                                          \
+    (sizeof(((struct sockaddr_un *)NULL)->sun_path) - sizeof(RUNSTATEDIR "/shmd/.sock"))
 
 /* A user or group that is not set: the daemon's own. */
 #define CONF_OWN ((uint32_t)-1)
@@ -68,7 +73,8 @@ struct conf {
 
 /*
  * The path of an instance's file, the caller's to free: SYSCONFDIR/shmd.conf for NULL,
- * SYSCONFDIR/shmd/NAME.conf for a name. -EINVAL: not a name for an instance.
+ * SYSCONFDIR/shmd/NAME.conf for a name. -EINVAL: not a name for an instance; "shmd" is the main
+ * one's.
  */
 int conf_path(const char *instance, char **ret);
 

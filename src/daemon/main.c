@@ -28,8 +28,15 @@ static int load(const struct options *options, struct conf **ret)
     CLEANUP(free_cleanup) char *path = NULL;
     CLEANUP(free_cleanup) char *message = NULL;
     CLEANUP(conf_free_cleanup) struct conf *conf = NULL;
-    int r = options->config ? 0 : conf_path(options->instance, &path);
+    int r = conf_path(options->instance, &path);
 
+    if (r == -EINVAL && asprintf(&message,
+                                 "'%.128s' cannot be an instance: expected a name of up to %zu "
+                                 "letters, digits and :-_. that does not begin with a dot; shmd is "
+                                 "the main one, without --instance",
+                                 options->instance, CONF_INSTANCE_MAX) < 0) {
+        message = NULL;
+    }
     if (r == 0) {
         r = conf_load(options->config ? options->config : path, &conf, &message);
     }

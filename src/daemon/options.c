@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/options.h"
 #include "base/parse.h"
-#include "conf/conf.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -42,13 +41,6 @@ static const struct option long_options[] = {
     {"version", no_argument, NULL, 'V'},
     {0},
 };
-
-static bool is_instance(const char *name)
-{
-    CLEANUP(free_cleanup) char *path = NULL;
-
-    return conf_path(name, &path) != -EINVAL;
-}
 
 static int take_pid(const char *text, pid_t *ret)
 {
@@ -110,13 +102,6 @@ int options_parse(int argc, char **argv, struct options *ret)
     }
     if (optind < argc) {
         (void)fprintf(stderr, "shmd: unexpected argument '%s'\nTry 'shmd --help'.\n", argv[optind]);
-        return -EINVAL;
-    }
-    if (options.instance && !is_instance(options.instance)) {
-        (void)fprintf(stderr,
-                      "shmd: '%.64s' is no name for an instance: use letters, digits and :-_.\n"
-                      "Try 'shmd --help'.\n",
-                      options.instance);
         return -EINVAL;
     }
     *ret = options;

@@ -8,6 +8,7 @@
  * not there before, and takes nothing away that was.
  */
 #include "base/clock.h"
+#include "daemon/listen.h"
 #include "daemon/manager.h"
 #include "daemon/reload.h"
 #include "daemon/report.h"
@@ -192,10 +193,8 @@ static int segment_open(struct manager *manager, int *ret_status)
 }
 
 /* Where clients connect: beside the state, $RUNTIME_DIRECTORY/NAME.sock. */
-static int socket_open(struct manager *manager, const char *path, int *ret_status)
+static int socket_name(struct manager *manager, const char *path, int *ret_status)
 {
-    int r;
-
     if (path ? (manager->socket_path = strdup(path)) == NULL
              : asprintf(&manager->socket_path, "%s/%s.sock", manager->state->directory,
                         manager->instance) < 0) {
@@ -203,7 +202,22 @@ static int socket_open(struct manager *manager, const char *path, int *ret_statu
         report_start_failed(manager, NULL);
         return -ENOMEM;
     }
-    r = membership_open(manager);
+    if (strlen(manager->socket_path) > LISTEN_PATH_MAX) {
+        *ret_status = EX_CONFIG;
+        log_event(manager->log,
+                  entry_new(EVENT_CONFIGURATION_REFUSED,
+                            "the path of the socket is too long, expected at most %zu bytes: %s; "
+                            "choose a shorter one with --instance or --socket",
+                            LISTEN_PATH_MAX, manager->socket_path));
+        return -ENAMETOOLONG;
+    }
+    return 0;
+}
+
+static int socket_open(struct manager *manager, int *ret_status)
+{
+    int r = membership_open(manager);
+
     if (r < 0) {
         *ret_status = EX_OSERR;
         log_event(manager->log, entry_new(EVENT_START_FAILED, "no socket %s: %s",
@@ -242,10 +256,13 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
     }
     r = past_open(manager, ret_status);
     if (r == 0) {
+        r = socket_name(manager, socket_path, ret_status);
+    }
+    if (r == 0) {
         r = segment_open(manager, ret_status);
     }
     if (r == 0) {
-        r = socket_open(manager, socket_path, ret_status);
+        r = socket_open(manager, ret_status);
     }
     if (r == 0) {
         r = intake_start(manager);

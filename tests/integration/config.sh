@@ -70,7 +70,7 @@ test_file_of_just_the_limit() {
 }
 
 test_syntax_errors() {
-    refuse 2 'syntax error' 'key = 5678;' 'size = ;'
+    refuse 2 'size has no value before ;, expected an integer' 'key = 5678;' 'size = ;'
     refuse 1 '' '}'
     refuse 2 '' 'key'
     refuse 1 '' $'\x7fELF\x01\xff\xfe'
@@ -261,15 +261,34 @@ test_command_line() {
     local arguments
     configure ''
     for arguments in '--no-such-option' '-x' '--config' 'operand' "--config $conf operand" \
-        '--instance' '--instance ../x' '--instance /etc/passwd' "--config $conf --check-config=1" \
-        '--reload' '--reload 0' '--reload -1' '--reload 99999999999' '--reload 1x' \
-        '--instance .' "--instance $(printf 'x%.0s' {1..5000})"; do
+        '--instance' "--config $conf --check-config=1" \
+        '--reload' '--reload 0' '--reload -1' '--reload 99999999999' '--reload 1x'; do
         # shellcheck disable=SC2086
         assert_exit 2 timeout "$PATIENCE_S" "$shmd" $arguments
         [[ -n $output ]] || fail "no message for «$arguments»"
     done
-    assert_exit 2 timeout "$PATIENCE_S" "$shmd" --instance ''
     assert_eq "$(count_segments)" 0
+}
+
+# A name that no instance can have, the main one's among them, and a socket that can have no path:
+# refused as a configuration is, so that systemd does not try again.
+test_instance_names() {
+    local name directory=$TEST_DIR/run-$(printf 'x%.0s' {1..80})
+    configure ''
+    for name in '' . .hidden ../x /etc/passwd 'a b' shmd "$(printf 'x%.0s' {1..93})" \
+        "$(printf 'x%.0s' {1..5000})"; do
+        assert_exit 78 timeout "$PATIENCE_S" "$shmd" --config "$conf" --instance "$name"
+        assert_contains "$output" 'cannot be an instance: expected a name of up to 92 letters'
+    done
+    mkdir "$directory"
+    RUNTIME_DIRECTORY=$directory assert_exit 78 timeout "$PATIENCE_S" "$shmd" --config "$conf"
+    assert_contains "$output" 'the path of the socket is too long, expected at most 107 bytes'
+    assert_eq "$(find "$directory" -type f)" '' 'files'
+    assert_exit 78 timeout "$PATIENCE_S" "$shmd" --config "$conf" --socket "$directory/$(basename "$directory")"
+    assert_eq "$(count_segments)" 0
+    # The longest name that there is.
+    name=$(printf 'x%.0s' {1..92})
+    assert_exit 0 "$shmd" --config "$conf" --instance "$name" --check-config
 }
 
 test_help_and_version() {

@@ -332,8 +332,9 @@ static void a_duplicate_is_refused(void **state)
     assert_refused(*state, "key = 1;\nkey = 1;\n", 2,
                    "duplicate setting key, expected it once: it stands in line 1, too");
     assert_refused(*state, "log = { };\n\nlog = { };\n", 3, "duplicate setting log, ");
-    assert_refused(*state, "# one\nlog = {\n  queue = 2; /* \n */ level = \"err\";\n queue = 2; };\n",
-                   5, "duplicate setting log.queue, expected it once: it stands in line 3, too");
+    assert_refused(*state,
+                   "# one\nlog = {\n  queue = 2; /* \n */ level = \"err\";\n queue = 2; };\n", 5,
+                   "duplicate setting log.queue, expected it once: it stands in line 3, too");
 }
 
 static void a_syntax_error_is_refused_with_its_line(void **state)
@@ -670,7 +671,7 @@ static void a_later_refusal_has_the_line_of_its_setting(void **state)
 static void an_instance_has_a_file_of_its_name(void **state)
 {
     static const char *const names[] = {"",    ".",   "..", ".a", "a/b", "/etc/passwd", "../shmd",
-                                        "a b", "a\n", "é",  "a*", "a%",  "a\\"};
+                                        "a b", "a\n", "é",  "a*", "a%",  "a\\",         "shmd"};
     char *path = NULL;
 
     (void)state;
