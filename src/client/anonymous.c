@@ -110,7 +110,7 @@ static enum exit_status read_all(struct source *source)
         } else if (r == -ETIMEDOUT && !idle) {
             status = settle(source);
         } else if (r == -ETIMEDOUT && usec == 0) {
-            status = reading_timed_out(&source->reading);
+            status = reading_timed_out(&source->reading, NULL);
         } else if (r != -ETIMEDOUT && r != -EINTR) {
             status = settle(source);
             status = status == EXIT_DONE ? failed(source, r) : status;

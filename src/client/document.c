@@ -105,6 +105,23 @@ static void name_write(FILE *file, struct piece name)
     }
 }
 
+/* What a number counts, as its name says at its end. */
+static const char *unit_of(struct piece *name)
+{
+    static const char *const units[] = {"ms", "s"};
+
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        size_t length = strlen(units[i]);
+
+        if (name->length > length + 1 && name->text[name->length - length - 1] == '_' &&
+            memcmp(name->text + name->length - length, units[i], length) == 0) {
+            name->length -= length + 1;
+            return units[i];
+        }
+    }
+    return NULL;
+}
+
 static void value_write(FILE *file, struct piece value)
 {
     value = unquote(value);
@@ -148,6 +165,7 @@ static void array_write(FILE *file, struct piece name, struct piece array)
 
 void document_write(FILE *file, const char *document)
 {
+    const char *unit;
     const char *at = document + (*document == '{');
     struct piece name, value;
 
@@ -156,8 +174,9 @@ void document_write(FILE *file, const char *document)
             array_write(file, name, value);
             continue;
         }
+        unit = unit_of(&name);
         label_write(file, name);
         value_write(file, value);
-        (void)fputc('\n', file);
+        (void)fprintf(file, "%s%s\n", unit ? " " : "", unit ? unit : "");
     }
 }

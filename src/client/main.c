@@ -50,7 +50,7 @@ static enum exit_status read_records(const struct options *options)
         int r = shmd_subscribe(&daemon, &subscriber);
 
         if (r == 0) {
-            return session_read(options, subscriber);
+            return session_read(options, &daemon, subscriber);
         }
         if (!target_is_absent(r) || !target_has_key(options)) {
             return session_explain(options, r);

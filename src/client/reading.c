@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/reading.h"
+#include "client/document.h"
 #include "client/stop.h"
 
 #include "base/clock.h"
@@ -86,12 +87,17 @@ uint64_t reading_wait_usec(struct reading *reading)
     return left < WAIT_MAX_USEC ? left : WAIT_MAX_USEC;
 }
 
-enum exit_status reading_timed_out(struct reading *reading)
+enum exit_status reading_timed_out(struct reading *reading, const char *document)
 {
     uint64_t timeout = reading->options->timeout_usec;
+    struct piece cause = document ? document_find(document, "source_error") : (struct piece){0};
+    struct piece since = document ? document_find(document, "source_fails_since") : cause;
 
     progress_clear(&reading->progress);
-    if (timeout == 0) {
+    if (cause.length > 0) {
+        output_error("no new record: the source of the daemon has none since %.*s: %.*s",
+                     (int)since.length, since.text, (int)cause.length, cause.text);
+    } else if (timeout == 0) {
         output_error("no new record is there now: wait for one with --timeout SECONDS");
     } else {
         output_error("no new record within %g s: see shm-client status, or wait longer with "

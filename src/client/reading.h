@@ -41,8 +41,8 @@ enum exit_status reading_hand_over(struct reading *reading);
  */
 uint64_t reading_wait_usec(struct reading *reading);
 
-/* Says that no record came in time. */
-enum exit_status reading_timed_out(struct reading *reading);
+/* Says that no record came in time, and why, if the daemon's document (or NULL) tells. */
+enum exit_status reading_timed_out(struct reading *reading, const char *document);
 
 /* The end: what was not handed over is discarded. Returns how the program ends. */
 enum exit_status reading_end(struct reading *reading, enum exit_status status);

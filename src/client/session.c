@@ -12,6 +12,7 @@
  * delivered again. We know it by its number, and only acknowledge it.
  */
 #include "client/session.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "client/reading.h"
 
@@ -23,6 +24,7 @@
 
 struct session {
     struct reading reading;
+    const struct shmd_options *daemon;
     struct shmd_subscriber *subscriber;
     struct shmd_record ahead; /* asked for already */
     bool has_ahead;
@@ -191,6 +193,7 @@ static enum exit_status gone(struct session *session)
 
 static enum exit_status wait_for_news(struct session *session)
 {
+    CLEANUP(free_cleanup) char *document = NULL;
     struct shmd_subscription subscription;
     uint64_t usec = reading_wait_usec(&session->reading);
     int r;
@@ -203,7 +206,8 @@ static enum exit_status wait_for_news(struct session *session)
     if (!subscription.connected) {
         return gone(session);
     }
-    return reading_timed_out(&session->reading);
+    (void)shmd_status(session->daemon, &document); /* it knows why nothing comes */
+    return reading_timed_out(&session->reading, document);
 }
 
 static enum exit_status read_all(struct session *session)
@@ -234,9 +238,10 @@ static enum exit_status read_all(struct session *session)
     return status == EXIT_DONE && session->postponed ? gone(session) : status;
 }
 
-enum exit_status session_read(const struct options *options, struct shmd_subscriber *subscriber)
+enum exit_status session_read(const struct options *options, const struct shmd_options *daemon,
+                              struct shmd_subscriber *subscriber)
 {
-    struct session session = {.subscriber = subscriber};
+    struct session session = {.daemon = daemon, .subscriber = subscriber};
     int r = reading_start(&session.reading, options);
 
     if (r < 0) {

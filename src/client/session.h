@@ -8,8 +8,9 @@
 #include "client/output.h"
 #include "lib/shmd.h"
 
-/* Reads as the options say, to the end. */
-enum exit_status session_read(const struct options *options, struct shmd_subscriber *subscriber);
+/* Reads as the options say, to the end; the subscriber has subscribed to this daemon. */
+enum exit_status session_read(const struct options *options, const struct shmd_options *daemon,
+                              struct shmd_subscriber *subscriber);
 
 /* Says why there is no session. */
 enum exit_status session_explain(const struct options *options, int error);

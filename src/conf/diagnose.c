@@ -8,7 +8,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stddef.h>
 #include <string.h>
 #include <strings.h>
 
@@ -79,17 +78,6 @@ static void next(struct reader *reader)
 static bool is_mark(const struct reader *reader, const char *marks)
 {
     return reader->token.kind == TOKEN_MARK && strchr(marks, *reader->token.text);
-}
-
-static bool is_whole_string(const struct token *token)
-{
-    const char *last = token->text + token->length - 1;
-    size_t escapes = 0;
-
-    while (last - escapes > token->text && last[-1 - (ptrdiff_t)escapes] == '\\') {
-        escapes++;
-    }
-    return last > token->text && *last == '"' && escapes % 2 == 0;
 }
 
 /* libconfig's integers and fractions. */
@@ -199,10 +187,6 @@ static int read_value(struct reader *reader, const char *path, unsigned depth)
     switch (opening.kind) {
     case TOKEN_STRING:
         while (reader->token.kind == TOKEN_STRING) {
-            if (!is_whole_string(&reader->token)) {
-                return COMPLAIN(reader, &reader->token,
-                                "%s is a string that does not end, expected a closing quote", path);
-            }
             next(reader);
         }
         return 0;

@@ -30,6 +30,17 @@ size_t conf_scan_skip(const char *at)
     return 0;
 }
 
+/* A string that does not end is one for libconfig, which keeps it for ever. */
+static bool is_closed(const char *at, size_t length)
+{
+    size_t end = 1;
+
+    while (*at == '"' && end < length && at[end] != '"') {
+        end += at[end] == '\\' ? 2 : 1;
+    }
+    return *at != '"' || end < length;
+}
+
 /* A string with a NUL in it ends there for libconfig, silently. */
 static bool has_escaped_nul(const char *at, size_t length)
 {
@@ -124,7 +135,10 @@ int conf_scan(const char *text, size_t length, char **ret, unsigned *ret_line,
         if (*at == '\0') {
             reason = "a NUL byte, expected text";
         } else if (n > 0) {
-            reason = has_escaped_nul(at, n) ? "\\x00 in a string, expected text" : NULL;
+            reason = has_escaped_nul(at, n) ? "\\x00 in a string, expected text"
+                     : at + n == text + length && !is_closed(at, n)
+                         ? "a string that does not end, expected a closing quote"
+                         : NULL;
         } else if (isalpha((unsigned char)*at)) {
             n = conf_scan_run(at, "-_*");
         } else if (isdigit((unsigned char)at[*at == '+' || *at == '-'])) {
@@ -139,7 +153,7 @@ int conf_scan(const char *text, size_t length, char **ret, unsigned *ret_line,
         } else {
             n = 1;
         }
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; i < n && !reason; i++) {
             line += at[i] == '\n';
         }
         memcpy(out + used, at, n);

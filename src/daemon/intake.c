@@ -4,6 +4,7 @@
 #include "daemon/manager.h"
 #include "daemon/publishers.h"
 #include "daemon/report.h"
+#include "daemon/status.h"
 
 #include <string.h>
 #include <sysexits.h>
@@ -70,11 +71,31 @@ static char *on_place(void *userdata, size_t *length)
     return manager->intake.place;
 }
 
+static void note_trouble(struct manager *manager, const char *reason)
+{
+    struct trouble *trouble = &manager->intake.trouble;
+
+    if (!*trouble->reason) {
+        trouble->since_usec = clock_usec_since_1970();
+    }
+    (void)snprintf(trouble->reason, sizeof(trouble->reason), "%s", reason);
+    status_refresh(manager, clock_usec());
+}
+
+static void end_trouble(struct manager *manager)
+{
+    if (*manager->intake.trouble.reason) {
+        manager->intake.trouble = (struct trouble){0};
+        status_refresh(manager, clock_usec());
+    }
+}
+
 static void on_fail(void *userdata, const char *reason)
 {
     struct manager *manager = userdata;
 
     report_source_failed(manager, reason);
+    note_trouble(manager, reason);
     ask_again(manager);
 }
 
@@ -83,6 +104,7 @@ void intake_note(struct manager *manager, bool due)
     struct intake *intake = &manager->intake;
 
     refill_delivered(&intake->refill);
+    end_trouble(manager);
     intake->placed = 0;
     intake->outdated = false;
     intake->published = true;
@@ -153,6 +175,7 @@ static void on_end(void *userdata, const char *reason)
     manager->intake.placed = 0;
     manager->intake.ended = true;
     report_source_ended(manager, reason);
+    note_trouble(manager, reason);
 }
 
 static void on_outdate(void *userdata)
@@ -208,6 +231,13 @@ int intake_start(struct manager *manager)
     return r;
 }
 
+const char *intake_source_type(const struct manager *manager)
+{
+    const struct source *source = manager->intake.feed.source;
+
+    return source ? source->driver->name : manager->conf->source_type;
+}
+
 bool intake_has(const struct manager *manager, const struct conf *conf)
 {
     const struct intake *intake = &manager->intake;
@@ -225,6 +255,7 @@ static void take_turns(struct manager *manager, struct feed *next)
     intake->feed = *next;
     *next = (struct feed){0};
     intake->refill = (struct refill){0};
+    end_trouble(manager);
     intake->ended = false;
     intake->placed = 0;
     intake->opened_usec = clock_usec();

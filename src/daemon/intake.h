@@ -25,8 +25,15 @@ enum on_end {
     ON_END_EXIT,    /* it stops as soon as all is acknowledged */
 };
 
+/* That the source yields nothing, for anybody who asks. */
+struct trouble {
+    char reason[512];    /* the last one; "": it yields */
+    uint64_t since_usec; /* the first one, since 1970 */
+};
+
 struct intake {
     struct feed feed;
+    struct trouble trouble;
     struct feed next; /* as soon as that one has ended */
     struct refill refill;
     sd_event_source *ask_source; /* the pause after a failed refill */
@@ -49,6 +56,9 @@ int intake_new(struct manager *manager);
  * are there, what they have handed in comes before it, as it does in a reload.
  */
 int intake_start(struct manager *manager);
+
+/* The type of the source that there is, though a reload may have named another one. */
+const char *intake_source_type(const struct manager *manager);
 
 /* Opens the source that a configuration names. */
 int intake_open(struct manager *manager, struct conf *conf, struct feed *ret);

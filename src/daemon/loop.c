@@ -91,6 +91,9 @@ static int turn(struct manager *manager)
             looks = 0;
         }
     }
+    if (worked) {
+        status_refresh(manager, now);
+    }
     if (now >= events_usec) {
         subscribers_notify_quiet(manager);
         subscribers_quieten(manager);

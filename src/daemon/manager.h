@@ -44,6 +44,9 @@ struct manager {
     sd_event *event;
     sd_event_source *poll_source;  /* looks at the segment; NULL where nobody may write it */
     sd_event_source *tick_source;  /* watchdog, health */
+    sd_event_source *status_source; /* the status for systemd, where it has just been said */
+    uint64_t status_usec;           /* … when */
+    uint64_t started_usec;
     sd_event_source *flush_source; /* acknowledgements that are logged as ranges, later */
     bool flush_armed;              /* … which is going to happen */
     sd_event_source *lease_source; /* the next lease that may run out */
@@ -88,7 +91,7 @@ struct manager {
     bool idle;                 /* … which is a while ago */
     uint64_t scribbles;        /* since the last entry about them */
     uint64_t scribble_usec;
-    char status[256];
+    char status[1024];
 };
 
 /* Takes `conf` over; `socket_path` may be NULL. What fails has been logged, and *ret_status is the

@@ -226,6 +226,7 @@ static void on_joined(void *userdata, struct session *session)
     session->cursor->welcomed = true;
     end_earlier(manager, session);
     report_session_started(manager, session);
+    status_refresh(manager, clock_usec());
     subscribers_tell_crowd(manager);
     if (session_publishes(session)) {
         return;
@@ -306,6 +307,7 @@ static void on_ended(void *userdata, struct session *session, enum session_reaso
     publishers_forget(manager, session);
     report_session_ended(manager, session, reason, error);
     if (session->cursor) {
+        status_refresh(manager, clock_usec());
         STEP("cursor.release");
         cursor_release(session->cursor);
         subscribers_tell_crowd(manager);

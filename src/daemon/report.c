@@ -177,30 +177,22 @@ int report_failed(struct manager *manager, const struct segment_spec *spec, int 
     return error == -EACCES || error == -EPERM ? EX_NOPERM : EX_OSERR;
 }
 
-/* The source that there is, though a reload may have named another one. */
-static const char *source_type_of(const struct manager *manager)
-{
-    const struct source *source = manager->intake.feed.source;
-
-    return source ? source->driver->name : manager->conf->source_type;
-}
-
 static void log_of_source(struct manager *manager, struct entry *entry)
 {
-    entry_add(entry, "SHMD_SOURCE=%s", source_type_of(manager));
+    entry_add(entry, "SHMD_SOURCE=%s", intake_source_type(manager));
     log_event(manager->log, entry);
 }
 
 void report_source_failed(struct manager *manager, const char *reason)
 {
     log_of_source(manager, entry_new(EVENT_SOURCE_FAILED, "source %s yields no record: %s",
-                                     source_type_of(manager), reason));
+                                     intake_source_type(manager), reason));
 }
 
 void report_source_ended(struct manager *manager, const char *reason)
 {
     log_of_source(manager, entry_new(EVENT_SOURCE_ENDED, "source %s has ended: %s",
-                                     source_type_of(manager), reason));
+                                     intake_source_type(manager), reason));
 }
 
 /* Its programs may say as much as they like, but not fill the journal with it. */
@@ -221,8 +213,8 @@ void report_source_said(struct manager *manager, const char *line, size_t length
         text_write_visible(file, line, length, true);
         (void)fclose(file);
     }
-    log_of_source(manager, entry_new(EVENT_SOURCE_SAID, "source %s: %s", source_type_of(manager),
-                                     visible ? visible : "?"));
+    log_of_source(manager, entry_new(EVENT_SOURCE_SAID, "source %s: %s",
+                                     intake_source_type(manager), visible ? visible : "?"));
 }
 
 void report_scribbled(struct manager *manager)

@@ -12,6 +12,7 @@
 #include "daemon/manager.h"
 #include "daemon/reload.h"
 #include "daemon/report.h"
+#include "daemon/status.h"
 #include "daemon/membership.h"
 #include "source/program.h"
 
@@ -105,6 +106,9 @@ static int timers_new(struct manager *manager)
         return r;
     }
     r = sd_event_source_set_enabled(manager->tick_source, SD_EVENT_ON);
+    if (r >= 0) {
+        r = status_new(manager);
+    }
     return r < 0 ? r : intake_new(manager);
 }
 
@@ -241,6 +245,7 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
     manager->conf = conf;
     manager->instance = instance;
     manager->exit_status = EX_OSERR;
+    manager->started_usec = clock_usec();
     manager->poll_fd = -1;
     manager->segment.id = -1;
     r = sd_event_default(&manager->event);
@@ -328,6 +333,7 @@ struct manager *manager_free(struct manager *manager)
     manager->state = state_free(manager->state);
     manager->poll_source = sd_event_source_unref(manager->poll_source);
     manager->tick_source = sd_event_source_unref(manager->tick_source);
+    manager->status_source = sd_event_source_unref(manager->status_source);
     manager->flush_source = sd_event_source_unref(manager->flush_source);
     manager->lease_source = sd_event_source_unref(manager->lease_source);
     free(manager->socket_path);

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#define STATUS_USEC USEC_PER_SEC   /* between two STATUS= */
+#define SHOWN_MAX   ((size_t)1024) /* bytes of a setting */
+
 static const char *layout_name(const struct manager *manager)
 {
     return manager->board.layout == LAYOUT_RING ? "ring" : "plain";
@@ -16,23 +19,62 @@ static const char *layout_name(const struct manager *manager)
 void status_notify(struct manager *manager)
 {
     const struct state_file *file = manager->state->file;
+    const struct trouble *trouble = &manager->intake.trouble;
     size_t count = sessions_count(manager->sessions, MESSAGE_PUBLISHER);
     char status[sizeof(manager->status)];
     char publishers[48] = "";
+    char source[sizeof(trouble->reason) + 64] = "";
 
     if (count > 0) {
         (void)snprintf(publishers, sizeof(publishers), ", %zu publishers", count);
     }
+    if (*trouble->reason) {
+        (void)snprintf(source, sizeof(source), "source %s yields no record: %s; ",
+                       intake_source_type(manager), trouble->reason);
+    }
     (void)snprintf(status, sizeof(status),
-                   "%s, key 0x%08" PRIx32 ", segment %d, epoch %s: %" PRIu64 " records, %" PRIu64
+                   "%s%s, key 0x%08" PRIx32 ", segment %d, epoch %s: %" PRIu64 " records, %" PRIu64
                    " acknowledged, %" PRIu64 " rejected, %zu subscribers%s",
-                   layout_name(manager), manager->segment.key, manager->segment.id,
+                   source, layout_name(manager), manager->segment.key, manager->segment.id,
                    SD_ID128_TO_STRING(file->epoch), board_newest(&manager->board),
                    acklog_total(&file->acklog), file->rejected,
                    sessions_count(manager->sessions, MESSAGE_SUBSCRIBER), publishers);
     if (strcmp(status, manager->status) != 0) {
         memcpy(manager->status, status, sizeof(status));
         (void)sd_notifyf(false, "STATUS=%s", status);
+    }
+    manager->status_usec = clock_usec();
+}
+
+static int on_status(sd_event_source *s, uint64_t usec, void *userdata)
+{
+    (void)s;
+    (void)usec;
+    status_notify(userdata);
+    return 0;
+}
+
+int status_new(struct manager *manager)
+{
+    int r = sd_event_add_time_relative(manager->event, &manager->status_source, CLOCK_MONOTONIC, 0,
+                                       0, on_status, manager);
+
+    return r < 0 ? r : sd_event_source_set_enabled(manager->status_source, SD_EVENT_OFF);
+}
+
+void status_refresh(struct manager *manager, uint64_t now)
+{
+    int enabled;
+
+    if (!manager->started || !manager->segment.map ||
+        sd_event_source_get_enabled(manager->status_source, &enabled) != 0) {
+        return;
+    }
+    if (now - manager->status_usec >= STATUS_USEC) {
+        status_notify(manager);
+    } else if (sd_event_source_set_time(manager->status_source,
+                                        manager->status_usec + STATUS_USEC) >= 0) {
+        (void)sd_event_source_set_enabled(manager->status_source, SD_EVENT_ONESHOT);
     }
 }
 
@@ -59,6 +101,35 @@ static void write_session(const struct manager *manager, const struct session *s
     (void)fprintf(file, ",\"away\":%s}", session_is_away(session) ? "true" : "false");
 }
 
+static void write_text(const char *name, const char *text, FILE *file)
+{
+    size_t length = strlen(text);
+
+    (void)fprintf(file, ",\"%s\":", name);
+    text_write_json(file, text, length < SHOWN_MAX ? length : SHOWN_MAX);
+}
+
+/* How it is set, how long it has been there, and whether its source yields. */
+static void write_daemon(const struct manager *manager, FILE *file)
+{
+    const struct trouble *trouble = &manager->intake.trouble;
+    time_t seconds = (time_t)(trouble->since_usec / USEC_PER_SEC);
+    char since[sizeof("2026-01-01T00:00:00Z")] = "";
+    struct tm date;
+
+    (void)fprintf(file, ",\"version\":\"%s\",\"uptime_s\":%" PRIu64 ",\"lease_ms\":%" PRIu64,
+                  PACKAGE_VERSION, (clock_usec() - manager->started_usec) / USEC_PER_SEC,
+                  manager->conf->lease_ms);
+    write_text("allow_subscribe", manager->conf->allow_subscribe, file);
+    write_text("allow_publish", manager->conf->allow_publish, file);
+    write_text("source", intake_source_type(manager), file);
+    if (*trouble->reason && gmtime_r(&seconds, &date)) {
+        (void)strftime(since, sizeof(since), "%FT%TZ", &date);
+        write_text("source_fails_since", since, file);
+        write_text("source_error", trouble->reason, file);
+    }
+}
+
 char *status_json(const struct manager *manager, const struct session *asker)
 {
     const struct state_file *state = manager->state->file;
@@ -74,6 +145,7 @@ char *status_json(const struct manager *manager, const struct session *asker)
     }
     (void)fprintf(file, "{\"instance\":");
     text_write_json(file, manager->instance, strlen(manager->instance));
+    write_daemon(manager, file);
     (void)fprintf(file,
                   ",\"layout\":\"%s\",\"when_full\":\"%s\",\"key\":\"0x%08" PRIx32
                   "\",\"segment\":%d,\"size\":%zu,\"mode\":\"%04o\",\"epoch\":\"%s\","

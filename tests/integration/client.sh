@@ -735,6 +735,34 @@ test_timeout_for_each_record() {
     assert_eq "$(segment_read)" '*bcdefghijklmnopqrstuvwxyz.'
 }
 
+# Why nothing comes: the client that waits says it, as the status and systemd's line do.
+test_source_that_fails() {
+    local cause="$TEST_DIR/flags: No such file or directory"
+    start_daemon 'mode = "0644"; source = {' "type = \"file\"; path = \"$TEST_DIR/flags\"; };"
+    assert_error 4 "no new record: the source of the daemon has none since 20*Z: $cause" \
+        client --timeout 0.1
+    assert_contains "$(client status)" 'source:         file' "source error:   $cause" \
+        'source fails since: 20' 'uptime:' 'lease:          10000 ms' 'allow subscribe: *' 'version:'
+    assert_contains "$(client status --json)" '"source":"file","source_fails_since":"20' \
+        "Z\",\"source_error\":\"$cause\""
+    wait_until "grep -q '^STATUS=source file yields no record: $cause; plain, ' '$notify'"
+    echo now >"$TEST_DIR/flags"
+    assert_eq "$(client --timeout "$PATIENCE_S")" now
+    [[ $(client status) != *'source error'* ]] || fail "$(client status)"
+    wait_until "tail -n 3 '$notify' | grep -q '^STATUS=plain, '"
+}
+
+# What systemctl shows is how it is, a second later at most, whoever has come and gone.
+test_status_for_systemd() {
+    start_daemon "$ring"
+    client --from oldest --count 100 >/dev/null
+    wait_until "grep '^STATUS=' '$notify' | tail -n 1 | grep -q ' 100 acknowledged, .* 0 subscribers'"
+    spawn_client follow --from next --timeout "$PATIENCE_S"
+    wait_until "grep '^STATUS=' '$notify' | tail -n 1 | grep -q ' 1 subscribers'"
+    kill "$client"
+    wait "$client" || true
+}
+
 test_no_segment() {
     local verb
     for verb in read peek status; do

@@ -371,8 +371,9 @@ static void a_syntax_error_is_refused_with_its_line(void **state)
         {"layout = ring;", 1, "layout is ring, expected a string, in quotes: \"ring\""},
         {"source = { type = push; };", 1,
          "source.type is push, expected a string, in quotes: \"push\""},
-        {"owner = \"a", 1, "owner is a string that does not end, expected a closing quote"},
-        {"owner = \"a\\\"", 1, "owner is a string that does not end, expected a closing quote"},
+        {"\nowner = \"a\nb", 2, "a string that does not end, expected a closing quote"},
+        {"owner = \"a\\\"", 1, "a string that does not end, expected a closing quote"},
+        {"owner = \"", 1, "a string that does not end, expected a closing quote"},
         {"source = { path = /tmp/x; };", 1, "source.path has no value before /, expected a string"},
         {"key = `1`;", 1, "key has no value before `, expected an integer"},
         /* groups and lists */

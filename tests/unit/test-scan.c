@@ -215,14 +215,17 @@ static void a_byte_order_mark_is_named(void **state)
 static void a_text_may_end_anywhere(void **state)
 {
     static const char *const texts[] = {
-        "\"",  "\"a", "\"a\\", "/*", "/* a", "/* a *", "/",  "a",
-        "a =", "1",   "-",     "+",  "0x",   "1.",     "-1", "*",
+        "/*", "/* a", "/* a *", "/", "a", "a =", "1", "-", "+", "0x", "1.", "-1", "*",
     };
 
     (void)state;
     for (size_t i = 0; i < COUNT(texts); i++) {
         assert_becomes(texts[i], texts[i]);
     }
+    assert_refused("\"", 1, 1, "does not end");
+    assert_refused("\n\"a\n", 4, 2, "does not end");
+    assert_refused("\"a\\", 3, 1, "does not end");
+    assert_refused("\"a\\\"", 4, 1, "does not end");
     /* libconfig wants a newline behind a comment. */
     assert_becomes("//", "//\n");
     assert_becomes("key = 1; #", "key = 1; #\n");

@@ -48,7 +48,10 @@ static void it_says_how_the_daemon_is(void **state)
     CLEANUP(free_cleanup) char *json = ask(f, 0);
 
     assert_true(asprintf(&expected,
-                         "{\"instance\":\"unit\",\"layout\":\"ring\",\"when_full\":\"wait\","
+                         "{\"instance\":\"unit\",\"version\":\"" PACKAGE_VERSION "\","
+                         "\"uptime_s\":0,\"lease_ms\":10000,\"allow_subscribe\":\"*\","
+                         "\"allow_publish\":\"\",\"source\":\"alphabet\",\"layout\":\"ring\","
+                         "\"when_full\":\"wait\","
                          "\"key\":\"0x0000162e\",\"segment\":%d,\"size\":4096,\"mode\":\"0644\","
                          "\"epoch\":\"%s\",\"records\":%" PRIu64 ",\"acknowledged\":0,"
                          "\"rejected\":0,\"subscribers\":0,\"publishers\":0,\"sessions\":[]}",
@@ -147,6 +150,46 @@ static void a_crowd_fits_into_the_answer(void **state)
     assert_string_equal(json + strlen(json) - 3, "}]}");
 }
 
+/* Since when, and the last reason; as soon as there is a record again, nothing. */
+static void a_source_that_fails_is_told_of(void **state)
+{
+    struct fixture *f = *state;
+    struct manager *manager = f->daemon.manager;
+    const struct source *source = manager->intake.feed.source;
+    CLEANUP(free_cleanup) char *json = NULL;
+    uint64_t since;
+
+    source_fail(source, "one \"quote\"");
+    since = manager->intake.trouble.since_usec;
+    assert_true(since > 0);
+    source_fail(source, "another one");
+    assert_int_equal(manager->intake.trouble.since_usec, since);
+    json = ask(f, ALICE);
+    assert_non_null(strstr(json, "\"source\":\"alphabet\",\"source_fails_since\":\"20"));
+    assert_non_null(strstr(json, "Z\",\"source_error\":\"another one\",\"layout\""));
+    status_notify(manager);
+    assert_non_null(
+        strstr(manager->status, "source alphabet yields no record: another one; ring, "));
+    intake_note(manager, false);
+    assert_false(says(f, 0, "source_error"));
+    status_notify(manager);
+    assert_null(strstr(manager->status, "another one"));
+}
+
+/* The whole of a long setting, or of a reason, would leave no room for the rest. */
+static void what_is_long_is_cut_off(void **state)
+{
+    struct fixture *f = *state;
+    struct conf *conf = f->daemon.manager->conf;
+    CLEANUP(free_cleanup) char *json = NULL;
+
+    free(conf->allow_publish);
+    conf->allow_publish = calloc(1, CONF_FILE_MAX);
+    memset(conf->allow_publish, '\x01', CONF_FILE_MAX - 1);
+    json = ask(f, 0);
+    assert_true(strlen(json) < 8192);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_daemon, tear_down)
 
 TEST_GROUP("test-status")
@@ -158,6 +201,8 @@ TEST_GROUP("test-status")
         TEST(who_only_asks_is_no_subscriber),
         TEST(names_are_escaped),
         TEST(a_crowd_fits_into_the_answer),
+        TEST(a_source_that_fails_is_told_of),
+        TEST(what_is_long_is_cut_off),
     };
 
     private_ipc_or_skip();
