@@ -29,6 +29,7 @@ struct log {
     uint32_t key;
     int segment_id;
     bool closing;
+    uint64_t sent; /* entries */
     size_t ack_limit;
     struct entry *first, *last; /* events that wait */
     size_t waiting;
@@ -197,6 +198,7 @@ static void *run(void *argument)
     (void)pthread_mutex_lock(&log->mutex);
     for (;;) {
         if (event_send(log) || ack_send(log)) {
+            log->sent++;
             continue;
         }
         if (log->closing) {
@@ -306,9 +308,37 @@ void log_wake(struct log *log)
     }
 }
 
-int log_close(struct log *log, uint64_t timeout_usec)
+/* How many entries the journal has taken. */
+static uint64_t count_sent(struct log *log)
 {
-    struct timespec deadline;
+    uint64_t sent;
+
+    (void)pthread_mutex_lock(&log->mutex);
+    sent = log->sent;
+    (void)pthread_mutex_unlock(&log->mutex);
+    return sent;
+}
+
+/* Until the thread has ended. -ETIMEDOUT */
+static int join(struct log *log, uint64_t timeout_usec, uint64_t patience_usec)
+{
+    uint64_t end = clock_usec() + timeout_usec;
+    uint64_t before, now;
+    int r;
+
+    do {
+        struct timespec deadline;
+
+        before = count_sent(log);
+        now = clock_usec();
+        deadline = clock_timespec(end - now < patience_usec ? end : now + patience_usec);
+        r = -pthread_clockjoin_np(log->thread, NULL, CLOCK_MONOTONIC, &deadline);
+    } while (r == -ETIMEDOUT && clock_usec() < end && count_sent(log) != before);
+    return r;
+}
+
+int log_close(struct log *log, uint64_t timeout_usec, uint64_t patience_usec)
+{
     struct entry *entry;
     bool done;
     int r;
@@ -317,8 +347,7 @@ int log_close(struct log *log, uint64_t timeout_usec)
     log->closing = true;
     (void)pthread_cond_signal(&log->changed);
     (void)pthread_mutex_unlock(&log->mutex);
-    deadline = clock_timespec(clock_usec() + timeout_usec);
-    r = -pthread_clockjoin_np(log->thread, NULL, CLOCK_MONOTONIC, &deadline);
+    r = join(log, timeout_usec, patience_usec);
     if (r < 0) {
         return r; /* it hangs in the journal, and goes down with the process */
     }

@@ -48,10 +48,11 @@ void log_acknowledgement(struct log *log, const struct ack *ack);
 void log_wake(struct log *log);
 
 /*
- * Sends what waits, for at most `timeout_usec`, and ends. 1 if everything was sent; 0: what was not
- * stays in the state; -ETIMEDOUT: its thread hangs, and still uses the state.
+ * Sends what waits, for at most `timeout_usec`, and not longer than the journal goes on to take an
+ * entry each `patience_usec`; and ends. 1 if everything was sent; 0: what was not stays in the
+ * state; -ETIMEDOUT: its thread hangs, and still uses the state.
  */
-int log_close(struct log *log, uint64_t timeout_usec);
+int log_close(struct log *log, uint64_t timeout_usec, uint64_t patience_usec);
 
 /* Adds what every entry has. */
 void entry_describe(struct entry *entry, const char *instance, sd_id128_t epoch);

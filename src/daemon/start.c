@@ -26,7 +26,9 @@
 #include <systemd/sd-daemon.h>
 
 #define TICK_USEC      (5 * USEC_PER_SEC) /* without a watchdog */
-#define LOG_CLOSE_USEC (5 * USEC_PER_SEC) /* how long a stop waits for the journal */
+#define LOG_CLOSE_USEC (5 * USEC_PER_SEC) /* how long a stop waits for the journal, … */
+#define LOG_LEAVE_USEC (USEC_PER_SEC / 4) /* … and, for each entry, where the next daemon goes on \
+                                           */
 
 static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
 {
@@ -320,7 +322,8 @@ struct manager *manager_free(struct manager *manager)
     }
     intake_close(&manager->intake);
     if (manager->log) {
-        int r = log_close(manager->log, LOG_CLOSE_USEC);
+        int r = log_close(manager->log, LOG_CLOSE_USEC,
+                          manager->leave ? LOG_LEAVE_USEC : LOG_CLOSE_USEC);
 
         if (r < 0) {
             return NULL; /* both end with the process */

@@ -153,6 +153,23 @@ test_stopped() {
     assert_nothing_missing
 }
 
+# The next daemon sends what is left: a restart does not wait for a journal that reads nothing, as a
+# stop does.
+test_restart_while_stopped() {
+    local stop_ms=5000 restarted
+    start_load
+    kill -STOP "$(journald_pid)"
+    meanwhile sleep 2 # by then it takes no more
+    restarted=${EPOCHREALTIME/./}
+    systemctl restart shmd.service
+    restarted=$(((${EPOCHREALTIME/./} - restarted) / 1000))
+    kill -CONT "$(journald_pid)"
+    diagnose "a restart took $restarted ms"
+    ((restarted < stop_ms)) || fail 'a restart waits as long as a stop'
+    end_load
+    assert_nothing_missing
+}
+
 restart_often() {
     for _ in {1..20}; do
         restart_journald

@@ -62,7 +62,7 @@ static int set_up(void **state)
 
 static bool close_log(struct fixture *f)
 {
-    return log_close(take(f->log), PATIENCE_USEC) > 0;
+    return log_close(take(f->log), PATIENCE_USEC, PATIENCE_USEC) > 0;
 }
 
 static int tear_down(void **state)
@@ -383,7 +383,7 @@ static void a_count_of_left_out_events_has_what_every_entry_has(void **state)
 
 /* --- the end --- */
 
-static bool closes_in_time(struct fixture *f, bool block)
+static bool closes_in_time(struct fixture *f, bool block, bool patient)
 {
     uint64_t start = clock_usec();
     bool closed;
@@ -398,14 +398,16 @@ static bool closes_in_time(struct fixture *f, bool block)
     if (block && !mock_journal_wait_blocked()) {
         return false;
     }
-    closed = log_close(f->log, 100 * USEC_PER_MSEC + (block ? 0 : PATIENCE_USEC)) > 0;
+    closed = log_close(f->log, patient ? 100 * USEC_PER_MSEC : PATIENCE_USEC,
+                       patient ? PATIENCE_USEC : 100 * USEC_PER_MSEC) > 0;
     /* "what was not stays in the state" */
     return !closed && clock_usec() - start < PATIENCE_USEC &&
            acklog_waiting(&f->state->file->acklog) == 2;
 }
 
 /*
- * "Sends what waits, for at most `timeout_usec`, and ends." In a child: a thread that hangs in the
+ * "Sends what waits, for at most `timeout_usec`, and not longer than the journal goes on to take an
+ * entry each `patience_usec`; and ends." In a child: a thread that hangs in the
  * journal goes down with its process.
  */
 static void a_journal_that_never_reads_does_not_stop_the_end(void **state)
@@ -414,14 +416,16 @@ static void a_journal_that_never_reads_does_not_stop_the_end(void **state)
     pid_t pid;
 
     assert_true(close_log(f));
-    for (unsigned block = 0; block < 2; block++) {
+    for (unsigned i = 0; i < 4; i++) {
+        bool block = i & 1, patient = i & 2;
+
         pid = child_start();
         if (pid == 0) {
             struct log_options options = {
                 .instance = "unit", .sink = SINK_JOURNAL, .state = f->state};
 
             memset(&f->state->file->acklog, 0, sizeof(f->state->file->acklog));
-            _exit(log_new(&options, &f->log) == 0 && closes_in_time(f, block) ? 0 : 1);
+            _exit(log_new(&options, &f->log) == 0 && closes_in_time(f, block, patient) ? 0 : 1);
         }
         assert_int_equal(child_wait(pid), 0);
     }
