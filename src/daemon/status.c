@@ -145,16 +145,18 @@ char *status_json(const struct manager *manager, const struct session *asker)
     }
     (void)fprintf(file, "{\"instance\":");
     text_write_json(file, manager->instance, strlen(manager->instance));
-    write_daemon(manager, file);
     (void)fprintf(file,
                   ",\"layout\":\"%s\",\"when_full\":\"%s\",\"key\":\"0x%08" PRIx32
-                  "\",\"segment\":%d,\"size\":%zu,\"mode\":\"%04o\",\"epoch\":\"%s\","
-                  "\"records\":%" PRIu64 ",\"acknowledged\":%" PRIu64 ",\"rejected\":%" PRIu64
-                  ",\"subscribers\":%zu,\"publishers\":%zu,\"sessions\":[",
+                  "\",\"segment\":%d,\"size\":%zu,\"mode\":\"%04o\"",
                   layout_name(manager), manager->conf->when_full ? "overwrite" : "wait",
                   manager->segment.key, manager->segment.id, manager->segment.size,
-                  (unsigned)manager->conf->mode, SD_ID128_TO_STRING(state->epoch),
-                  board_newest(&manager->board), acklog_total(&state->acklog), state->rejected,
+                  (unsigned)manager->conf->mode);
+    write_daemon(manager, file);
+    (void)fprintf(file,
+                  ",\"epoch\":\"%s\",\"records\":%" PRIu64 ",\"acknowledged\":%" PRIu64
+                  ",\"rejected\":%" PRIu64 ",\"subscribers\":%zu,\"publishers\":%zu,\"sessions\":[",
+                  SD_ID128_TO_STRING(state->epoch), board_newest(&manager->board),
+                  acklog_total(&state->acklog), state->rejected,
                   sessions_count(manager->sessions, MESSAGE_SUBSCRIBER),
                   sessions_count(manager->sessions, MESSAGE_PUBLISHER));
     for (const struct session *session = manager->sessions->first; session;

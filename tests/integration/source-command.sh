@@ -117,13 +117,13 @@ test_no_process_is_left() {
         case $how in
         stop) stop_daemon ;;
         reload)
-            configure
+            configure 'mode = "0644"; size = 100;'
             reload_daemon
             ;;
         timeout) wait_log 'took longer' ;;
         esac
         if [[ $how == timeout ]]; then
-            configure
+            configure 'mode = "0644"; size = 100;'
             reload_daemon
         fi
         wait_until '[[ -z $(left) ]]'

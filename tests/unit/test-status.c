@@ -48,11 +48,11 @@ static void it_says_how_the_daemon_is(void **state)
     CLEANUP(free_cleanup) char *json = ask(f, 0);
 
     assert_true(asprintf(&expected,
-                         "{\"instance\":\"unit\",\"version\":\"" PACKAGE_VERSION "\","
-                         "\"uptime_s\":0,\"lease_ms\":10000,\"allow_subscribe\":\"*\","
-                         "\"allow_publish\":\"\",\"source\":\"alphabet\",\"layout\":\"ring\","
-                         "\"when_full\":\"wait\","
+                         "{\"instance\":\"unit\",\"layout\":\"ring\",\"when_full\":\"wait\","
                          "\"key\":\"0x0000162e\",\"segment\":%d,\"size\":4096,\"mode\":\"0644\","
+                         "\"version\":\"" PACKAGE_VERSION "\",\"uptime_s\":0,\"lease_ms\":10000,"
+                         "\"allow_subscribe\":\"*\",\"allow_publish\":\"\","
+                         "\"source\":\"alphabet\","
                          "\"epoch\":\"%s\",\"records\":%" PRIu64 ",\"acknowledged\":0,"
                          "\"rejected\":0,\"subscribers\":0,\"publishers\":0,\"sessions\":[]}",
                          manager->segment.id, SD_ID128_TO_STRING(manager->state->file->epoch),
@@ -166,7 +166,7 @@ static void a_source_that_fails_is_told_of(void **state)
     assert_int_equal(manager->intake.trouble.since_usec, since);
     json = ask(f, ALICE);
     assert_non_null(strstr(json, "\"source\":\"alphabet\",\"source_fails_since\":\"20"));
-    assert_non_null(strstr(json, "Z\",\"source_error\":\"another one\",\"layout\""));
+    assert_non_null(strstr(json, "Z\",\"source_error\":\"another one\",\"epoch\""));
     status_notify(manager);
     assert_non_null(
         strstr(manager->status, "source alphabet yields no record: another one; ring, "));
