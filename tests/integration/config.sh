@@ -241,13 +241,19 @@ test_dump_config_round_trip() {
     assert_contains "$first" 'poll_interval_ms = 60000;' 'level = "err";' 'queue = 2;'
 }
 
-# The file that is installed says what holds without it.
+# The file that is installed says what holds without it: as it is, and with all its settings. What is
+# set in it is the original program's segment, and nothing else.
 test_installed_file_is_the_defaults() {
-    local defaults
+    local defaults file=$top_srcdir/conf/shmd.conf
     configure ''
     defaults=$("$shmd" --config "$conf" --dump-config)
-    assert_exit 0 "$shmd" --config "$top_srcdir/conf/shmd.conf" --dump-config
-    assert_eq "$output" "$defaults" 'configuration'
+    assert_eq "$("$shmd" --config "$file" --dump-config)" "$defaults" 'configuration'
+    assert_eq "$(grep -v '^#' "$file" | grep . | paste -sd ' ')" 'key = 5678; size = 27; mode = "0666";'
+    sed -E 's/^#([^ #]|    )/\1/' "$file" >"$conf"
+    assert_eq "$("$shmd" --config "$conf" --dump-config)" "$defaults" 'configuration, with all of it'
+    # Each setting stands there, with its line of help before it.
+    diff <(sort -u <<<"$defaults") <(sort -u "$conf") | grep '^<' >"$TEST_DIR/missing" || true
+    assert_eq "$(cat "$TEST_DIR/missing")" '' 'missing in the file'
 }
 
 test_dump_of_a_refused_file() {

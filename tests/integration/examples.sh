@@ -35,6 +35,41 @@ test_keys_differ() {
     assert_eq "$(grep -h '^key' "$examples"/*.conf | sort | uniq -d)" ''
 }
 
+# snippets FILE: each piece of a configuration that a page shows, into a file of its own: what stands
+# between ``` (README) or .nf and .fi (manual pages), and begins with a setting.
+snippets() {
+    sed -E 's/\\-/-/g; s/\\&//g; s/\\\(dq/"/g' "$1" | awk -v name="$TEST_DIR/$(basename "$1")" '
+        /^(```|\.nf|\.fi)/ { inside = !inside; first = 1; next }
+        !inside || /^\.R[SE]/ { next }
+        first { first = 0; wanted = /^[a-z_]+ = .*[;{]/; number += wanted }
+        wanted { print > (name "." number ".snippet") }'
+}
+
+# Each is added to the file as it is installed, as its comment says: what it sets anew goes there.
+test_snippets_of_the_pages_can_be_added() {
+    local page snippet setting count=0
+    for page in "$top_srcdir"/README.md "$top_srcdir"/man/*.[1-8]; do
+        snippets "$page"
+    done
+    for snippet in "$TEST_DIR"/*.snippet; do
+        # Whom the page means is known there.
+        sed -E 's/@[a-z]+/@root/g; s/"alice /"root /; s/^group = "[a-z]+"/group = "root"/' "$snippet" \
+            >"$TEST_DIR/added"
+        cp "$top_srcdir/conf/shmd.conf" "$TEST_DIR/whole"
+        for setting in $(grep -oE '(^|; )[a-z_]+ = ' "$TEST_DIR/added" | grep -oE '[a-z_]+'); do
+            sed -i "s/^$setting = /#&/" "$TEST_DIR/whole"
+        done
+        cat "$TEST_DIR/added" >>"$TEST_DIR/whole"
+        mv "$TEST_DIR/whole" "$conf"
+        start_daemon_again
+        [[ $(client status) == *'instance: '* ]] || fail "$(cat "$snippet")"
+        stop_daemon
+        count=$((count + 1))
+    done
+    diagnose "$count snippets"
+    ((count >= 12)) || fail "only $count snippets were found"
+}
+
 test_sensor() {
     local writer
     mkfifo "$TEST_DIR/sensor.fifo"
