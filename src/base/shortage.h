@@ -17,6 +17,7 @@ static inline bool is_shortage(int error)
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
+    case ETOOMANYREFS: /* descriptors on their way through sockets, of one user */
         return true;
     default:
         return false;

@@ -47,8 +47,12 @@ static enum exit_status read_records(const struct options *options)
     }
     daemon = target_daemon(options, &target);
     if (wants_session(options, &daemon, target.key)) {
-        int r = shmd_subscribe(&daemon, &subscriber);
+        unsigned tries = 0;
+        int r;
 
+        do {
+            r = shmd_subscribe(&daemon, &subscriber);
+        } while (session_passes(r, &tries));
         if (r == 0) {
             return session_read(options, &daemon, subscriber);
         }

@@ -279,6 +279,7 @@ enum exit_status publish(const struct options *options)
     struct publish publish = {.options = options, .input = STDIN_FILENO};
     struct shmd_options daemon;
     enum exit_status status;
+    unsigned tries = 0;
     int r;
 
     if (options->file) {
@@ -296,7 +297,9 @@ enum exit_status publish(const struct options *options)
     }
     stop_catch();
     daemon = target_daemon(options, &target);
-    r = shmd_publisher_open(&daemon, &publisher);
+    do {
+        r = shmd_publisher_open(&daemon, &publisher);
+    } while (session_passes(r, &tries));
     if (r < 0) {
         return explain(&publish, r);
     }

@@ -15,12 +15,15 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "client/reading.h"
+#include "client/stop.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
-#define LATE_USEC (2 * USEC_PER_SEC) /* for a daemon that is being restarted */
+#define LATE_USEC    (2 * USEC_PER_SEC) /* for a daemon that is being restarted */
+#define PASSES_USEC  (2 * USEC_PER_SEC) /* for a shortage to pass, … */
+#define PASSES_TRIES 20                 /* … looking so often */
 
 struct session {
     struct reading reading;
@@ -34,6 +37,19 @@ struct session {
     uint64_t printed;  /* the last record that was printed, … */
     uint8_t epoch[16]; /* … and the epoch that its number belongs to */
 };
+
+bool session_passes(int error, unsigned *tries)
+{
+    const struct timespec pause = clock_timespec(PASSES_USEC / PASSES_TRIES);
+
+    if ((error != -ENFILE && error != -ETOOMANYREFS && error != -ENOBUFS && error != -EAGAIN) ||
+        *tries == PASSES_TRIES || stop_wanted()) {
+        return false;
+    }
+    ++*tries;
+    (void)nanosleep(&pause, NULL);
+    return true;
+}
 
 enum exit_status session_explain(const struct options *options, int error)
 {
@@ -60,6 +76,22 @@ enum exit_status session_explain(const struct options *options, int error)
         output_error("the daemon does not answer: is shmd running? (systemctl status shmd%s%s)",
                      options->instance ? "@" : "", options->instance ? options->instance : "");
         return EXIT_NOBODY;
+    case -EXDEV:
+        output_error(
+            "the daemon's segment is not here: this is another IPC namespace than its own, "
+            "such as a container's: run this where the daemon runs, or let them share one");
+        return EXIT_FAILED;
+    case -EMFILE:
+        output_error("this program may have no more files open: raise its limit (ulimit -n)");
+        return EXIT_FAILED;
+    case -ENFILE:
+        output_error("the system may have no more files open: try again, or raise fs.file-max, see "
+                     "proc(5)");
+        return EXIT_FAILED;
+    case -ETOOMANYREFS:
+        output_error("too many descriptors of the daemon's user are on their way to others, who do "
+                     "not take them: try again");
+        return EXIT_FAILED;
     default:
         output_error("no session with the daemon: %s: see shm-client(1)", strerror(-error));
         return EXIT_FAILED;

@@ -12,5 +12,9 @@
 enum exit_status session_read(const struct options *options, const struct shmd_options *daemon,
                               struct shmd_subscriber *subscriber);
 
+/* Is it a shortage that may pass? Then some of the time for that has passed; *tries begins with 0.
+ */
+bool session_passes(int error, unsigned *tries);
+
 /* Says why there is no session. */
 enum exit_status session_explain(const struct options *options, int error);

@@ -159,7 +159,9 @@ static void subscriber_welcome(struct manager *manager, struct session *session,
     struct board *board = &manager->board;
 
     welcome->segment_size = manager->segment.size;
-    welcome->position = board_position(board, session->first);
+    welcome->position = board->layout == LAYOUT_RING
+                            ? board_position(board, session->first)
+                            : segment_changed_at(manager->segment.id);
     if (board->layout == LAYOUT_PLAIN && record_waits(&board->record)) {
         session->told = board_newest(board);
         record_describe(&board->record, session->page);

@@ -110,6 +110,7 @@ int shmd_anonymous_open(uint32_t key, bool writable, struct shmd_anonymous **ret
     struct shmid_ds ds;
     int r;
 
+    *ret = NULL;
     /* IPC_PRIVATE: would make a segment instead of finding one. */
     if (key == 0) {
         return -EINVAL;

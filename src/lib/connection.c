@@ -44,7 +44,25 @@ static int send_message(int socket, const void *message, size_t length)
     return 0;
 }
 
-/* Receives one message, and its descriptors; those of ret_fds that did not come are -1. */
+int connection_close(int fd)
+{
+    if (fd >= 0) {
+        (void)shutdown(fd, SHUT_RDWR); /* a child that was forked may have it, too */
+    }
+    return fd_close(fd);
+}
+
+static void close_all(int fds[MESSAGE_WELCOME_FDS])
+{
+    for (size_t i = 0; i < MESSAGE_WELCOME_FDS; i++) {
+        fds[i] = fd_close(fds[i]);
+    }
+}
+
+/*
+ * Receives one message, and its descriptors; those of ret_fds that did not come are -1. -EMFILE:
+ * there was none free for one of them.
+ */
 static ssize_t receive(int socket, void *buffer, size_t size, int ret_fds[MESSAGE_WELCOME_FDS])
 {
     union {
@@ -58,22 +76,28 @@ static ssize_t receive(int socket, void *buffer, size_t size, int ret_fds[MESSAG
         .msg_control = &control,
         .msg_controllen = sizeof(control),
     };
-    ssize_t length = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    ssize_t length;
 
+    for (size_t i = 0; i < MESSAGE_WELCOME_FDS; i++) {
+        ret_fds[i] = -1;
+    }
+    length = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
     if (length < 0 && errno == ECONNRESET) {
         length = recvmsg(socket, &message, MSG_CMSG_CLOEXEC); /* it said why before it hung up */
     }
     if (length < 0) {
         return errno == EAGAIN ? -ETIMEDOUT : -errno;
     }
-    for (size_t i = 0; i < MESSAGE_WELCOME_FDS; i++) {
-        ret_fds[i] = -1;
-    }
     for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header;
          header = CMSG_NXTHDR(&message, header)) {
         if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
             memcpy(ret_fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
         }
+    }
+    /* The kernel drops what it has no number for, and says no more than that. */
+    if ((message.msg_flags & MSG_CTRUNC) && ret_fds[MESSAGE_WELCOME_FDS - 1] < 0) {
+        close_all(ret_fds);
+        return -EMFILE;
     }
     return length;
 }
@@ -89,7 +113,8 @@ static int refusal(const void *answer, size_t length)
     if (!message_is(answer, length, MESSAGE_REFUSED, sizeof(*refused)) || refused->error >= 0) {
         return -EPROTO;
     }
-    return refused->error;
+    /* It has none free; what this process has is another matter. */
+    return refused->error == -EMFILE ? -EUSERS : refused->error;
 }
 
 int connection_hello(int socket, const struct message_hello *hello, struct message_welcome *ret,
@@ -118,9 +143,7 @@ int connection_hello(int socket, const struct message_hello *hello, struct messa
         r = -EPROTO;
     }
     if (r < 0) {
-        for (size_t i = 0; i < MESSAGE_WELCOME_FDS; i++) {
-            (void)fd_close(ret_fds[i]);
-        }
+        close_all(ret_fds);
         return r;
     }
     *ret = answer.welcome;
@@ -129,13 +152,14 @@ int connection_hello(int socket, const struct message_hello *hello, struct messa
 
 int shmd_status(const struct shmd_options *options, char **ret)
 {
-    CLEANUP(fd_close_cleanup) int socket = -1;
+    CLEANUP(connection_close_cleanup) int socket = -1;
     CLEANUP(free_cleanup) char *answer = malloc(MESSAGE_REPORT_MAX + sizeof(struct message) + 1);
     struct message question = message_head(MESSAGE_STATUS, sizeof(question));
     int fds[MESSAGE_WELCOME_FDS];
     ssize_t length;
     int r;
 
+    *ret = NULL;
     if (!answer) {
         return -ENOMEM;
     }
@@ -150,6 +174,7 @@ int shmd_status(const struct shmd_options *options, char **ret)
     if (length < 0) {
         return (int)length;
     }
+    close_all(fds); /* nothing of ours sends any */
     if (!message_is(answer, (size_t)length, MESSAGE_REPORT, (size_t)length)) {
         return refusal(answer, (size_t)length);
     }

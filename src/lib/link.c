@@ -4,6 +4,7 @@
 #include "base/sealed.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
@@ -23,7 +24,7 @@ void link_close(struct link *link)
     }
     (void)fd_close(link->doorbell);
     (void)fd_close(link->daemon_doorbell);
-    (void)fd_close(link->socket);
+    (void)connection_close(link->socket);
     /* What the last WELCOME said remains what is known. */
     *link = (struct link){
         .socket = -1, .doorbell = -1, .daemon_doorbell = -1, .welcome = link->welcome};
@@ -46,23 +47,51 @@ static void link_close_cleanup(struct link *link)
     link_close(link);
 }
 
+/*
+ * Is it the daemon's segment? In another IPC namespace, the same number is somebody else's, or
+ * nobody's. Looked at before a byte is read there. -EXDEV: it is not.
+ */
+static int check_segment(const struct link *link)
+{
+    const struct message_welcome *welcome = &link->welcome;
+    struct ucred peer; /* who listens there; root: that may be systemd, in the daemon's place */
+    socklen_t length = sizeof(peer);
+    struct shmid_ds ds;
+
+    if (getsockopt(link->socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0) {
+        return -errno;
+    }
+    if (shmctl(welcome->segment_id, IPC_STAT, &ds) < 0) {
+        return errno == EINVAL || errno == EIDRM ? -EXDEV : -errno;
+    }
+    if (((uint32_t)ds.shm_perm.__key != welcome->key && !(ds.shm_perm.mode & SHM_DEST)) ||
+        ds.shm_segsz != welcome->segment_size || (peer.uid != 0 && ds.shm_perm.cuid != peer.uid) ||
+        (!link_is_ring(link) && (uint64_t)ds.shm_ctime != welcome->position)) {
+        return -EXDEV;
+    }
+    return 0;
+}
+
 /* Attaches the segment that the WELCOME names. */
 static int attach_segment(struct link *link)
 {
     void *segment;
-    int r;
+    int r = check_segment(link);
 
+    if (r < 0) {
+        return r;
+    }
     segment = shmat(link->welcome.segment_id, NULL, SHM_RDONLY);
     if (segment == (void *)-1) {
-        return errno == EINVAL || errno == EIDRM ? -EAGAIN : -errno;
+        return errno == EINVAL || errno == EIDRM ? -EXDEV : -errno;
     }
     link->segment = segment;
     if (!link_is_ring(link)) {
         return 0;
     }
     r = ring_attach(&link->reader, segment, link->welcome.segment_size);
-    if (r < 0) {
-        return r;
+    if (r < 0 || memcmp(link->reader.header->epoch, link->welcome.epoch, 16) != 0) {
+        return -EXDEV; /* a ring begins with its epoch, whoever may have made it */
     }
     ring_reader_go(&link->reader, link->welcome.position);
     link->reader.number = link->welcome.first;
@@ -70,30 +99,17 @@ static int attach_segment(struct link *link)
     return 0;
 }
 
-/* Connects and is welcome; a daemon that is killed meanwhile has a successor to be asked. */
-static int link_connect(const struct shmd_options *options, const struct message_hello *hello,
-                        struct link *link, int ret_fds[MESSAGE_WELCOME_FDS])
-{
-    int r = -ECONNRESET;
-
-    for (int i = 0; i < CONNECT_TRIES && (r == -ECONNRESET || r == -EPIPE); i++) {
-        link->socket = fd_close(link->socket);
-        r = connection_open(options, &link->socket);
-        if (r == 0) {
-            r = connection_hello(link->socket, hello, &link->welcome, ret_fds);
-        }
-    }
-    return r;
-}
-
-int link_open(const struct shmd_options *options, const struct message_hello *hello,
-              struct link *ret)
+static int link_try(const struct shmd_options *options, const struct message_hello *hello,
+                    struct link *ret)
 {
     CLEANUP(link_close_cleanup) struct link link = LINK_CLOSED;
     int fds[MESSAGE_WELCOME_FDS];
     void *page = NULL;
-    int r = link_connect(options, hello, &link, fds);
+    int r = connection_open(options, &link.socket);
 
+    if (r == 0) {
+        r = connection_hello(link.socket, hello, &link.welcome, fds);
+    }
     if (r < 0) {
         return r;
     }
@@ -114,4 +130,19 @@ int link_open(const struct shmd_options *options, const struct message_hello *he
     *ret = link;
     link = LINK_CLOSED;
     return 0;
+}
+
+/*
+ * A daemon that is killed meanwhile has a successor to be asked. And the segment may have been
+ * replaced between the WELCOME and the look at it: once.
+ */
+int link_open(const struct shmd_options *options, const struct message_hello *hello,
+              struct link *ret)
+{
+    int r = -ECONNRESET;
+
+    for (int i = 0; i < CONNECT_TRIES && (r == -ECONNRESET || r == -EPIPE); i++) {
+        r = link_try(options, hello, ret);
+    }
+    return r == -EXDEV ? link_try(options, hello, ret) : r;
 }

@@ -2,6 +2,7 @@
 #include "lib/member.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/shortage.h"
 
 #include <errno.h>
 #include <string.h>
@@ -90,7 +91,7 @@ int member_connect(struct member *member, const struct message_hello *hello,
     }
     r = set_up ? set_up(member, &link) : 0;
     if (r == 0) {
-        r = watch(member, link.doorbell);
+        r = watch(member, link.doorbell); /* comes last: a link that is closed is not watched */
     }
     if (r < 0) {
         link_close(&link);
@@ -106,7 +107,9 @@ int member_connect(struct member *member, const struct message_hello *hello,
 
 void member_disconnect(struct member *member)
 {
-    link_close(&member->link); /* which takes its doorbell out of the epoll, too */
+    /* Closing would be enough, if no child that was forked had it, too. */
+    (void)epoll_ctl(member->epoll, EPOLL_CTL_DEL, member->link.doorbell, NULL);
+    link_close(&member->link);
     member->connected = member->armed = member->hung_up = false;
     member->retry_at = 0;
 }
@@ -119,8 +122,8 @@ bool member_is_due(const struct member *member)
 /* Is it an error that another attempt may not meet? */
 static bool passes(int error)
 {
-    return error == -ENOENT || error == -ECONNREFUSED || error == -ECONNRESET || error == -EAGAIN ||
-           error == -ETIMEDOUT || error == -EPIPE || error == -EUSERS;
+    return error == -ENOENT || error == -ECONNREFUSED || error == -ECONNRESET || error == -EINTR ||
+           error == -ETIMEDOUT || error == -EPIPE || error == -EUSERS || is_shortage(error);
 }
 
 int member_pause(struct member *member, uint64_t usec)
@@ -136,7 +139,7 @@ int member_put_off(struct member *member, int error)
     int r;
 
     if (!passes(error)) {
-        return error;
+        return member_fail(member, error);
     }
     r = member_pause(member, member->retry_usec);
     member->retry_usec *= 2;

@@ -32,6 +32,7 @@ struct member {
     bool connected;
     bool hung_up;        /* the daemon has: what there is now is all that there will be */
     bool armed;          /* the daemon was told that we sleep, and not yet that we are awake */
+    int failed;          /* why there will be no session any more; 0: there may be */
     uint64_t retry_usec; /* the pause before the next attempt */
     uint64_t retry_at;
     uint64_t spin_usec; /* how long it pays to look before sleeping; learnt */
@@ -61,7 +62,14 @@ int member_pause(struct member *member, uint64_t usec);
 /* An attempt has failed. -EAGAIN: the next one may not; others: it was refused for good. */
 int member_put_off(struct member *member, int error);
 
-/* Announces that the caller will sleep: 0, or SHMD_NEWS. */
+/* There will be no session any more: from now on, who waits is told. Returns the error. */
+static inline int member_fail(struct member *member, int error)
+{
+    member->failed = error;
+    return error;
+}
+
+/* Announces that the caller will sleep: 0, SHMD_NEWS, or why there is nothing to wait for. */
 int member_arm(struct member *member);
 
 /* We are awake (S5). Who sleeps in an event loop of his own shows it by what he does next. */
@@ -73,5 +81,5 @@ static inline void member_disarm(struct member *member)
     }
 }
 
-/* Waits for news: 0, -ETIMEDOUT, -EINTR. */
+/* Waits for news: 0, -ETIMEDOUT, -EINTR, or why there is nothing to wait for. */
 int member_wait(struct member *member, uint64_t timeout_usec);

@@ -160,7 +160,7 @@ static int keep_connected(struct shmd_publisher *publisher)
                                 !link_lives(&member->link));
 
         if (state == PAGE_EVICTED) {
-            return -EPROTO; /* it says that what we hand in is no record */
+            return member_fail(member, -EPROTO); /* it says that we hand in no records */
         }
         r = gone ? disconnect(publisher) : 0;
         if (r < 0) {
@@ -168,6 +168,9 @@ static int keep_connected(struct shmd_publisher *publisher)
         }
     }
     if (!member->connected) {
+        if (member->failed) {
+            return member->failed;
+        }
         if (!member_is_due(member)) {
             return -EAGAIN;
         }
@@ -205,6 +208,7 @@ int shmd_publisher_open(const struct shmd_options *options, struct shmd_publishe
     struct shmd_publisher *publisher = calloc(1, sizeof(*publisher));
     int r;
 
+    *ret = NULL;
     if (!publisher) {
         return -ENOMEM;
     }

@@ -181,7 +181,8 @@ __attribute__((noinline)) static int next(struct shmd_subscriber *subscriber,
         r = take_next(subscriber, ret);
     }
     if (subscriber->member.connected && link_state(&subscriber->member.link) == PAGE_EVICTED) {
-        return -ETIME; /* what was just read may have been written over already */
+        /* What was just read may have been written over already. */
+        return member_fail(&subscriber->member, -ETIME);
     }
     if (r < 0) {
         return r;
@@ -217,7 +218,7 @@ static int next_as_usual(struct shmd_subscriber *subscriber, struct shmd_record 
         return 1;
     }
     if (!record) {
-        return ring_is_blank(&link->reader) ? -EAGAIN : 1;
+        return ring_is_blank(&link->reader) && !subscriber->member.hung_up ? -EAGAIN : 1;
     }
     *ret = (struct shmd_record){
         .number = link->reader.number, .data = record->bytes, .length = length};

@@ -6,7 +6,10 @@
  *
  *   - Failure is a negative errno value. What the caller may want to tell apart from success is a
  *     positive enumerator, named at the function.
- *   - Parameters named `ret…` are written only on success.
+ *   - Parameters named `ret…` are written only on success; but what a function makes, a handle or a
+ *     document, is NULL after a failure.
+ *   - A handle belongs to the process that made it: a child that was forked must not use it, nor
+ * end it, and does not keep its session alive.
  *   - Durations are in microseconds.
  *   - Nothing is printed, no thread is started, no signal is handled, and there is no state outside
  *     the handles. A handle is for one thread at a time; different handles are independent.
@@ -230,8 +233,14 @@ struct shmd_subscription {
  *   -ETIMEDOUT the daemon does not answer
  *   -ECONNRESET, -EPIPE  the daemon went away while it was asked, or is of another version
  *   -EPROTO    what answers is no shmd
+ *   -EXDEV     the daemon's segment is not here: this is another IPC namespace than the daemon's
  *   -EINVAL    a name or path is too long
- * and what socket(2), connect(2), mmap(2) and shmat(2) fail with.
+ *   -EINTR     a signal handler interrupted it
+ *   -EMFILE    this process has no descriptor free (RLIMIT_NOFILE); -ENFILE: the system has none
+ *   -ETOOMANYREFS  too many descriptors are on their way from the daemon's user to others
+ *   -EAGAIN    the daemon has no segment at the moment
+ * and what socket(2), connect(2), mmap(2) and shmat(2) fail with. The last three lines, -ENOBUFS,
+ * -ENOMEM and -EUSERS pass: try again later.
  *
  * Since 0.1.
  */
@@ -252,7 +261,9 @@ struct shmd_subscriber *shmd_unsubscribe(struct shmd_subscriber *subscriber);
  * shmd_acknowledge() succeeds.
  *
  * Returns 0, or
- *   -EAGAIN  there is none now: shmd_wait(), or shmd_arm() and shmd_get_fd()
+ *   -EAGAIN  there is none now: shmd_wait(), or shmd_arm() and shmd_get_fd(). Before it leaves a
+ *            segment for another one, also while records that it has returned are not acknowledged:
+ *            it waits for that as long as the lease
  *   -ETIME   the lease ran out, this subscriber was evicted: unsubscribe, and subscribe anew
  * and, when it had to connect again and was refused for good, what shmd_subscribe() returns.
  *
@@ -264,7 +275,8 @@ int shmd_next(struct shmd_subscriber *subscriber, struct shmd_record *ret);
  * Waits until shmd_next() has something to say, for at most timeout_usec (SHMD_FOREVER: no end). It
  * looks for a moment before it sleeps.
  *
- * Returns 0, -ETIMEDOUT, or -EINTR if a signal handler interrupted it.
+ * Returns 0, -ETIMEDOUT, or -EINTR if a signal handler interrupted it. Where shmd_next() has said
+ * that there will be no more, it says so, too: with the same error, at once.
  *
  * Since 0.1.
  */
@@ -280,7 +292,8 @@ int shmd_get_fd(const struct shmd_subscriber *subscriber);
 
 /*
  * Announces that the caller is about to sleep on shmd_get_fd(). Returns 0; or SHMD_NEWS if there is
- * news already: then don't sleep, call shmd_next().
+ * news already: then don't sleep, call shmd_next(). Where that has said that there will be no more,
+ * it returns the same error.
  *
  * Since 0.1.
  */
@@ -400,7 +413,8 @@ int shmd_publisher_get_fd(const struct shmd_publisher *publisher);
 /*
  * Announces that the caller is about to sleep on shmd_publisher_get_fd(). `confirmed` is what it
  * knows to be confirmed: by shmd_publisher_confirmed(), called before the shmd_publisher_publish()
- * that had no room. Returns 0; or SHMD_NEWS if there is more by now, or room: then don't sleep.
+ * that had no room. Returns 0; or SHMD_NEWS if there is more by now, or room: then don't sleep; or
+ * why nothing will be confirmed any more, as shmd_publisher_publish().
  *
  * Since 0.1.
  */

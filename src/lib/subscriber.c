@@ -115,6 +115,9 @@ int subscriber_reconnect(struct shmd_subscriber *subscriber)
 {
     int r;
 
+    if (subscriber->member.failed) {
+        return subscriber->member.failed;
+    }
     if (!member_is_due(&subscriber->member)) {
         return -EAGAIN;
     }
@@ -152,6 +155,7 @@ int shmd_subscribe(const struct shmd_options *options, struct shmd_subscriber **
     struct shmd_subscriber *subscriber = calloc(1, sizeof(*subscriber));
     int r;
 
+    *ret = NULL;
     if (!subscriber) {
         return -ENOMEM;
     }

@@ -24,6 +24,9 @@ static bool drain(struct member *member)
 
 int member_arm(struct member *member)
 {
+    if (member->failed) {
+        return member->failed;
+    }
     if (!member->connected) {
         return member->kind->has_news(member) ? SHMD_NEWS : 0;
     }
@@ -65,7 +68,7 @@ int member_wait(struct member *member, uint64_t timeout_usec)
     uint64_t deadline = timeout_usec > UINT64_MAX - now ? UINT64_MAX : now + timeout_usec;
 
     if (spin(member, now, deadline)) {
-        return 0;
+        return member->failed;
     }
     for (;;) {
         struct pollfd bell = {.fd = member->epoll, .events = POLLIN};
@@ -73,7 +76,7 @@ int member_wait(struct member *member, uint64_t timeout_usec)
         int r = member_arm(member);
 
         if (r != 0) {
-            return 0;
+            return r < 0 ? r : 0;
         }
         if (member->connected) {
             bell.fd = member->link.doorbell;

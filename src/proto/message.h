@@ -88,7 +88,9 @@ struct message_welcome {
     uint64_t segment_size; /* publisher: of its own ring */
     uint8_t epoch[16];
     uint64_t first;    /* number of the first record of this session; a publisher's own number */
-    uint64_t position; /* ring: where it is, or will be; publisher: bytes of the longest record */
+    uint64_t position; /* ring: where it is, or will be; plain: when the segment was made or its
+                          permission changed, shm_ctime of IPC_STAT, by which it is known;
+                          publisher: bytes of the longest record */
     uint64_t lease_usec;
     uint32_t spin_usec;
     uint32_t session;

@@ -40,6 +40,13 @@ int segment_query(int id, struct segment_stat *ret)
     return 0;
 }
 
+uint64_t segment_changed_at(int id)
+{
+    struct shmid_ds ds;
+
+    return shmctl(id, IPC_STAT, &ds) < 0 ? 0 : (uint64_t)ds.shm_ctime;
+}
+
 /*
  * IPC_STAT wants read permission. Where we have none, the kernel's table of segments still says
  * what `ipcs` shows to everybody.

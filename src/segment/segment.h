@@ -102,6 +102,9 @@ int segment_lock(const struct segment *segment, bool lock);
 /* -EIDRM or -EINVAL: it does not exist any more. */
 int segment_query(int id, struct segment_stat *ret);
 
+/* When it was made, or its permission changed last, in seconds since 1970; 0: it does not exist. */
+uint64_t segment_changed_at(int id);
+
 /*
  * Removes what an earlier daemon of ours left under this key, if it is the segment `id`, or
  * SEGMENT_ANY. Who reads a ring there is told that it is superseded.

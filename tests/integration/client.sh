@@ -565,6 +565,19 @@ test_daemon_goes_away() {
     wait_client 0
 }
 
+# What there is too little of is named, and whose limit that is.
+test_few_descriptors() {
+    local limit refused=0
+    start_daemon "$ring"
+    for limit in {5..12}; do
+        if ! output=$(ulimit -n "$limit" && client 2>&1); then
+            assert_contains "$output" 'this program may have no more files open' 'ulimit -n'
+            refused=$((refused + 1))
+        fi
+    done
+    ((refused > 0 && refused < 8)) || fail "refused $refused times"
+}
+
 test_evicted() {
     local settings
     for settings in '' "$ring"; do

@@ -6,6 +6,11 @@
  *   loop SOCKET hold          takes all records before it acknowledges them, at once; see below
  *   loop SOCKET follow FILE   follows until there is this FILE, and acknowledges every fifth record
  *   loop SOCKET errors        what the functions return that never succeed
+ *   loop SOCKET careless      acknowledges nothing, and looks at one return value only
+ *   loop SOCKET few           with fewer descriptors than a session takes, and then with more
+ *   loop SOCKET leave FILE    ends its session, and the program when there is this FILE
+ *
+ * With one more argument, a child that was forked in the session holds copies of all descriptors.
  */
 #include "lib/shmd.h"
 #include "../patience.h"
@@ -17,6 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -172,6 +179,55 @@ static void errors(struct shmd_subscriber *subscriber)
     puts("all as they should be");
 }
 
+static void careless(struct shmd_subscriber *subscriber)
+{
+    struct shmd_record record;
+    int r;
+
+    do {
+        r = shmd_wait(subscriber, SHMD_FOREVER);
+        (void)shmd_next(subscriber, &record);
+    } while (r == 0);
+    expect(r, -ETIME, "wait, evicted");
+    expect(shmd_arm(subscriber), -ETIME, "arm, evicted");
+    puts("told that it was evicted");
+}
+
+static void few(const struct shmd_options *options)
+{
+    const struct rlimit before = {.rlim_cur = 1024, .rlim_max = 1024};
+    int refused = 0;
+
+    for (rlim_t limit = 3;; limit++) {
+        struct shmd_subscriber *subscriber = (void *)-1L;
+        struct rlimit low = {.rlim_cur = limit, .rlim_max = before.rlim_max};
+        int r;
+
+        (void)setrlimit(RLIMIT_NOFILE, &low);
+        r = shmd_subscribe(options, &subscriber);
+        (void)setrlimit(RLIMIT_NOFILE, &before);
+        if (r == 0) {
+            (void)shmd_unsubscribe(subscriber);
+            break;
+        }
+        expect(r, -EMFILE, "subscribe with few descriptors");
+        expect(subscriber == NULL, 1, "no handle");
+        refused++;
+    }
+    printf("refused %d times\n", refused);
+}
+
+/* It lives as long as we do. */
+static void fork_child(void)
+{
+    if (fork() == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;) {
+            (void)pause();
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct shmd_options options = {.start = SHMD_START_OLDEST, .name = "loop"};
@@ -183,13 +239,28 @@ int main(int argc, char **argv)
     }
     setlinebuf(stdout);
     options.socket = argv[1];
+    if (strcmp(argv[2], "few") == 0) {
+        few(&options);
+        return 0;
+    }
     r = shmd_subscribe(&options, &subscriber);
     expect(r, 0, "subscribe");
+    if (argc > 4) {
+        fork_child();
+    }
     puts("subscribed");
     if (strcmp(argv[2], "hold") == 0) {
         hold(subscriber);
     } else if (strcmp(argv[2], "follow") == 0 && argc > 3) {
         follow(subscriber, argv[3]);
+    } else if (strcmp(argv[2], "careless") == 0) {
+        careless(subscriber);
+    } else if (strcmp(argv[2], "leave") == 0 && argc > 3) {
+        (void)shmd_unsubscribe(subscriber);
+        while (access(argv[3], F_OK) < 0) {
+            (void)usleep(10000);
+        }
+        return 0;
     } else {
         errors(subscriber);
     }

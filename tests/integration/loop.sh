@@ -53,10 +53,10 @@ test_follow() {
 }
 
 # Without a daemon it sleeps, too: between attempts to connect that are far apart for a processor.
-test_sleeps_without_a_daemon() {
+sleeps_without_a_daemon() {
     local before used from passed
     start_daemon "$ring" "$long_lease"
-    spawn_loop loop follow "$TEST_DIR/enough"
+    spawn_loop loop follow "$TEST_DIR/enough" "$@"
     wait_follower loop
     stop_daemon KILL
     sleep 0.5
@@ -71,6 +71,38 @@ test_sleeps_without_a_daemon() {
     wait_follower loop
     touch "$TEST_DIR/enough"
     wait "$loop_pid" || fail "$(said loop)"
+}
+
+test_sleeps_without_a_daemon() {
+    sleeps_without_a_daemon
+}
+test_sleeps_without_a_daemon_beside_a_child() {
+    sleeps_without_a_daemon child
+}
+
+# A session ends when the program ends it, whoever else holds its descriptors.
+test_leaves_beside_a_child() {
+    start_daemon "$ring"
+    spawn_loop loop leave "$TEST_DIR/enough" child
+    wait_log 'calls itself loop\) left'
+    kill -0 "$loop_pid" || fail 'it has not even lived so long'
+    touch "$TEST_DIR/enough"
+    wait "$loop_pid"
+}
+
+# Who ignores one return value is told by another: it neither spins nor waits for ever.
+test_careless() {
+    start_daemon "$ring" "$short_lease"
+    spawn_loop loop careless
+    wait_log 'calls itself loop\) evicted'
+    wait "$loop_pid" || fail "$(said loop)"
+    assert_contains "$(said loop)" 'told that it was evicted'
+}
+
+# Descriptors that the kernel has no number for are no answer of a stranger.
+test_few_descriptors() {
+    start_daemon "$ring"
+    assert_contains "$(loop few)" 'refused '
 }
 
 test_results() {

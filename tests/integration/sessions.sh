@@ -282,6 +282,37 @@ test_socket_option() {
     assert_eq "$(count_segments)" 0
 }
 
+# assert_not_here SHELL-TEXT: a client in another IPC namespace, in which this has been done before
+assert_not_here() {
+    assert_exit 1 unshare --ipc "$BASH" -c "$1; exec \"\$@\"" - \
+        "$shm_client" --socket "$RUNTIME_DIRECTORY/shmd.sock" --timeout "$PATIENCE_S"
+    assert_contains "$output" "the daemon's segment is not here" 'another IPC namespace'
+    assert_eq "$(count_log 'acknowledged record')" 0 'acknowledgements'
+}
+
+# A segment with the same identifier is somebody else's there: not a byte of it is read. Be it absent,
+# smaller, of another key, or just like the daemon's own, because another daemon has made it.
+test_another_ipc_namespace() {
+    local layout size make other
+    make='perl -e "shmget(\$ARGV[0], \$ARGV[1], 01666) // die"'
+    for layout in "$plain size = 5000;" "$ring"; do
+        start_daemon "$layout"
+        size=$(segment_field "$key" size)
+        assert_not_here ':'
+        assert_not_here "$make $key 1"
+        assert_not_here "$make 6000 $size"
+        [[ $layout == "$ring" ]] || sleep 1 # a plain one is told by the second in which it was made
+        assert_not_here "$make $key $size"
+        mkdir -p "$TEST_DIR/other"
+        other="unset NOTIFY_SOCKET; export RUNTIME_DIRECTORY=$TEST_DIR/other
+            $shmd --config $conf 2>/dev/null &
+            trap 'kill \$!' EXIT; until [[ -S $TEST_DIR/other/shmd.sock ]]; do sleep 0.02; done
+            \"\$@\"; exit"
+        assert_not_here "$other"
+        stop_daemon
+    done
+}
+
 # Socket activation: whoever connects first starts the daemon, and is served.
 test_socket_activation() {
     local activate
