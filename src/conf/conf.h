@@ -58,6 +58,7 @@ struct conf {
     uint64_t source_on_end; /* enum on_end */
     uint64_t log_level;     /* a syslog(3) priority */
     uint64_t log_queue;
+    uint64_t log_rate;
 
     /* Looked up from owner and group: a number, or CONF_OWN. */
     uid_t uid;

@@ -11,6 +11,7 @@
 #define BYTES_MAX      (UINT64_C(1) << 40)
 #define MINUTE_MSEC    60000
 #define QUEUE_LIMIT    4096
+#define RATE_LIMIT     10000
 #define SESSIONS_LIMIT 2000
 #define HOUR_MSEC      3600000
 
@@ -86,6 +87,9 @@ const struct setting settings[] = {
      "Least priority that is logged; acknowledgements are logged always."},
     {"log.queue", SETTING_NUMBER, FIELD(log_queue), QUEUE_LIMIT, NULL, 2, QUEUE_LIMIT, NULL,
      "How many acknowledgements may wait for the journal before one entry covers several."},
+    {"log.rate", SETTING_NUMBER, FIELD(log_rate), 20, NULL, 1, RATE_LIMIT, NULL,
+     "How many acknowledgements of a session are logged one by one, a second, after the first "
+     "1000."},
 };
 
 const size_t settings_count = sizeof(settings) / sizeof(settings[0]);

@@ -21,25 +21,25 @@ static uint64_t full_lease(const struct manager *manager)
 }
 
 /* Evictions of this user, but for those that are forgiven. */
-static unsigned evictions(const struct manager *manager, uid_t uid)
+static unsigned evictions(const struct manager *manager, const struct usage *user)
 {
-    const struct lease_account *account = &manager->lease_accounts[uid % LEASE_ACCOUNTS];
-    uint64_t forgiven = (clock_usec() - account->usec) / (FORGIVEN_LEASES * full_lease(manager));
+    uint64_t passed = clock_usec() - user->evicted_usec;
+    uint64_t forgiven = passed / (FORGIVEN_LEASES * full_lease(manager));
 
-    return forgiven < account->evictions ? account->evictions - (unsigned)forgiven : 0;
+    return forgiven < user->evictions ? user->evictions - (unsigned)forgiven : 0;
 }
 
-static void count_eviction(struct manager *manager, uid_t uid)
+static void count_eviction(const struct manager *manager, struct usage *user)
 {
-    unsigned count = evictions(manager, uid);
+    unsigned count = evictions(manager, user);
 
-    manager->lease_accounts[uid % LEASE_ACCOUNTS] = (struct lease_account){
-        .evictions = count < EVICTIONS_MAX ? count + 1 : count, .usec = clock_usec()};
+    user->evictions = count < EVICTIONS_MAX ? count + 1 : count;
+    user->evicted_usec = clock_usec();
 }
 
-uint64_t leases_length(const struct manager *manager, uid_t uid)
+uint64_t leases_length(const struct manager *manager, const struct session *session)
 {
-    uint64_t usec = full_lease(manager) >> 2 * evictions(manager, uid);
+    uint64_t usec = full_lease(manager) >> 2 * evictions(manager, session->usage);
 
     return usec > LEASE_MIN_USEC ? usec : LEASE_MIN_USEC;
 }
@@ -79,7 +79,7 @@ static void evict(struct manager *manager, struct session *session)
     bool held = lease_is_held(&session->cursor->lease, clock_of(manager), session->acknowledged);
 
     if (!session_is_away(session)) {
-        count_eviction(manager, session->identity.uid);
+        count_eviction(manager, session->usage);
     }
     sessions_drop(session, held ? SESSION_AWAITED : SESSION_EVICTED);
 }
@@ -132,7 +132,7 @@ void leases_adopt(struct manager *manager, struct session *session)
 {
     uint64_t now = lease_time(clock_of(manager), clock_usec());
 
-    session->lease_usec = leases_length(manager, session->identity.uid);
+    session->lease_usec = leases_length(manager, session);
     lease_adopt(&session->cursor->lease, clock_of(manager), board_newest(&manager->board), now);
     await(manager, end_of(manager, session), now);
 }
@@ -199,7 +199,7 @@ uint64_t leases_left(const struct manager *manager, const struct session *sessio
 void leases_reconsider(struct manager *manager)
 {
     for (struct session *session = manager->sessions->first; session; session = session->next) {
-        session->lease_usec = leases_length(manager, session->identity.uid);
+        session->lease_usec = leases_length(manager, session);
     }
     if (manager->lease_armed != UINT64_MAX) {
         arm(manager, lease_time(clock_of(manager), clock_usec()));

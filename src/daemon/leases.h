@@ -21,8 +21,8 @@ int leases_open(struct manager *manager);
 /* The next daemon goes on from here. */
 void leases_close(struct manager *manager);
 
-/* For how long one of this user is, now. */
-uint64_t leases_length(const struct manager *manager, uid_t uid);
+/* For how long one of its user is, now. */
+uint64_t leases_length(const struct manager *manager, const struct session *session);
 
 /* What becomes of the one that an earlier daemon left. */
 void leases_adopt(struct manager *manager, struct session *session);

@@ -2,6 +2,7 @@
 #include "daemon/log.h"
 #include "base/clock.h"
 #include "base/step.h"
+#include "conf/conf.h"
 #include "daemon/ackentry.h"
 
 #include <errno.h>
@@ -31,6 +32,8 @@ struct log {
     bool closing;
     uint64_t sent; /* entries */
     size_t ack_limit;
+    uint64_t ack_cost;          /* of each that is sent, in microseconds, … */
+    uint64_t ack_until;         /* … and until when those so far have used time up */
     struct entry *first, *last; /* events that wait */
     size_t waiting;
     uint64_t left_out[EVENTS_COUNT];
@@ -117,12 +120,25 @@ static struct entry *event_take(struct log *log)
     return NULL;
 }
 
-/* Until something changes, or until what was left out may be told. */
+/* When the next acknowledgement may be sent, if there is one; UINT64_MAX: there is none. */
+static uint64_t ack_due(const struct log *log)
+{
+    uint64_t burst_usec = LOG_BURST * log->ack_cost;
+
+    if (acklog_waiting(&log->state->file->acklog) == 0) {
+        return UINT64_MAX;
+    }
+    return log->closing || log->ack_until < burst_usec ? 0 : log->ack_until - burst_usec;
+}
+
+/* Until something changes, or it is time for what waits. */
 static void wait_for_change(struct log *log)
 {
-    struct timespec deadline = clock_timespec(log->left_out_usec + LEFT_OUT_USEC);
+    uint64_t left_out = log->leaves_out ? log->left_out_usec + LEFT_OUT_USEC : UINT64_MAX;
+    uint64_t due = ack_due(log);
+    struct timespec deadline = clock_timespec(left_out < due ? left_out : due);
 
-    if (log->leaves_out) {
+    if (log->leaves_out || due < UINT64_MAX) {
         (void)pthread_cond_clockwait(&log->changed, &log->mutex, CLOCK_MONOTONIC, &deadline);
     } else {
         (void)pthread_cond_wait(&log->changed, &log->mutex);
@@ -149,17 +165,19 @@ static struct entry *entry_of(struct log *log, const struct ack *ack, uint64_t s
     }
 }
 
-/* Sends the next acknowledgement; false if there is none, or no sending. */
+/* Sends the next acknowledgement; false if there is none yet, or no sending. */
 static bool ack_send(struct log *log)
 {
     CLEANUP(entry_free_cleanup) struct entry *entry = NULL;
+    uint64_t now = clock_usec();
     uint64_t sequence;
     struct ack ack;
     bool sent;
 
-    if (!acklog_peek(&log->state->file->acklog, &ack, &sequence)) {
+    if (ack_due(log) > now || !acklog_peek(&log->state->file->acklog, &ack, &sequence)) {
         return false;
     }
+    spent_charge(&log->ack_until, now, LOG_BURST * log->ack_cost, log->ack_cost);
     (void)pthread_mutex_unlock(&log->mutex);
     entry = entry_of(log, &ack, sequence);
     sent = entry && send_surely(log, entry, sequence);
@@ -239,11 +257,12 @@ int log_new(const struct log_options *options, struct log **ret)
     return 0;
 }
 
-void log_configure(struct log *log, int level, size_t ack_limit)
+void log_configure(struct log *log, const struct conf *conf)
 {
-    log->level = level;
+    log->level = (int)conf->log_level;
     (void)pthread_mutex_lock(&log->mutex);
-    log->ack_limit = ack_limit;
+    log->ack_limit = conf->log_queue;
+    log->ack_cost = USEC_PER_SEC / (LOG_RATE * conf->log_rate);
     (void)pthread_mutex_unlock(&log->mutex);
 }
 

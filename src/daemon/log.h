@@ -13,11 +13,20 @@
  */
 #pragma once
 
+#include "daemon/budget.h"
 #include "daemon/entry.h"
 #include "daemon/state.h"
 
 #define EVENTS_WAITING_MAX 1024
 
+/*
+ * Acknowledgements that are sent: so many at once, and so many a second, as a multiple of what one
+ * session may have logged (budget.h); whatever comes, those that are more wait, and become ranges.
+ */
+#define LOG_BURST BUDGET_ALL_BURST
+#define LOG_RATE  (2 * BUDGET_ALL_RATE)
+
+struct conf;
 struct log;
 
 struct log_options {
@@ -29,7 +38,7 @@ struct log_options {
 int log_new(const struct log_options *options, struct log **ret);
 
 /* Settings that a reload may change. */
-void log_configure(struct log *log, int level, size_t ack_limit);
+void log_configure(struct log *log, const struct conf *conf);
 
 /* What all further entries say of the segment; id -1: there is none. */
 void log_segment(struct log *log, uint32_t key, int id);

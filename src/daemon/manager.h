@@ -22,14 +22,6 @@
 
 #include <systemd/sd-event.h>
 
-#define LEASE_ACCOUNTS 256 /* users share one where their numbers meet */
-
-/* How often a user's subscribers were evicted lately, see leases.h. */
-struct lease_account {
-    unsigned evictions;
-    uint64_t usec; /* the last one */
-};
-
 /* Whose turn it is among the publishers, see publishers.h. */
 struct turn {
     struct session *publisher;
@@ -51,7 +43,6 @@ struct manager {
     bool flush_armed;              /* … which is going to happen */
     sd_event_source *lease_source; /* the next lease that may run out */
     uint64_t lease_armed;          /* for when; UINT64_MAX: it is off */
-    struct lease_account lease_accounts[LEASE_ACCOUNTS];
     int poll_fd;
 
     struct log *log;
@@ -64,11 +55,8 @@ struct manager {
     bool kept;  /* … its socket, by systemd: the next daemon goes on with it */
     struct intake intake;
     struct turn turn;
-    bool newcomer;                /* may not have seen what was published last */
-    struct budget budget;         /* of entries about acknowledgements */
-    struct budget session_budget; /* … and about sessions */
-    struct budget saying_budget;  /* … and for what the source's programs say */
-    struct budget reject_budget;  /* … and about records that are rejected */
+    bool newcomer;        /* may not have seen what was published last */
+    struct budget budget; /* of entries in the journal */
 
     uint64_t spin_usec;   /* how long to look for news before sleeping, at most, … */
     uint64_t learnt_usec; /* … and as it has paid lately */

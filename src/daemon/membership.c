@@ -196,7 +196,7 @@ static int on_hello(void *userdata, struct session *session, const struct messag
     welcome->key = manager->segment.key;
     welcome->segment_id = manager->segment.id;
     memcpy(welcome->epoch, &manager->state->file->epoch, sizeof(welcome->epoch));
-    session->lease_usec = leases_length(manager, session->identity.uid);
+    session->lease_usec = leases_length(manager, session);
     welcome->lease_usec = session->lease_usec;
     welcome->spin_usec = (uint32_t)manager->spin_usec;
     if (publishes) {
@@ -459,6 +459,7 @@ void membership_configure(struct manager *manager)
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
 
     sessions_configure(manager->sessions, &limits);
+    budget_configure(&manager->budget, manager->conf->log_rate);
     manager->processors = processors > 1 ? (size_t)processors : 1;
     manager->spin_usec = processors > 1 ? manager->conf->spin_us : 0;
     subscribers_tell_crowd(manager);

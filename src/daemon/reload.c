@@ -182,7 +182,7 @@ static int reload(struct manager *manager, char **ret_message)
     if (r == 0) {
         manager->conf = take(conf);
         (void)conf_free(old);
-        log_configure(manager->log, (int)manager->conf->log_level, manager->conf->log_queue);
+        log_configure(manager->log, manager->conf);
         membership_configure(manager);
         r = manager_poll(manager);
     }

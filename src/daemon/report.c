@@ -10,9 +10,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-#define SESSION_COST       10 /* acknowledgements that an entry about a session is worth */
-#define REJECTED_COST      50 /* … and a record that a publisher pushes in vain */
-#define SAYING_COST        50 /* … and a line that a source's program writes */
+#define REJECTED_COST      10                  /* entries that one with a whole record is worth */
 #define REJECTED_BYTES_MAX ((size_t)4096)      /* of a rejected record, in its entry */
 #define SCRIBBLE_PAUSE     (10 * USEC_PER_SEC) /* between two entries about it */
 
@@ -203,8 +201,8 @@ void report_source_said(struct manager *manager, const char *line, size_t length
     size_t visible_length;
     FILE *file;
 
-    budget_charge(&manager->saying_budget, 0, now, SAYING_COST);
-    if (budget_in_debt(&manager->saying_budget, 0, now)) {
+    budget_charge(&manager->budget, BUDGET_SAID, NULL, NULL, now, 1);
+    if (budget_in_debt(&manager->budget, BUDGET_SAID, NULL, NULL, now)) {
         log_left_out(manager->log, EVENT_SOURCE_SAID);
         return;
     }
@@ -262,11 +260,11 @@ void report_rejected(struct manager *manager, const struct session *publisher,
                      const char *objection, size_t length, const char *record, size_t shown)
 {
     struct entry *entry;
-    uid_t uid = publisher ? publisher->identity.uid : geteuid();
+    struct spending *user = publisher ? &publisher->usage->spending : NULL;
     uint64_t now = clock_usec();
 
-    budget_charge(&manager->reject_budget, uid, now, REJECTED_COST);
-    if (budget_in_debt(&manager->reject_budget, uid, now)) {
+    budget_charge(&manager->budget, BUDGET_REJECTED, NULL, user, now, REJECTED_COST);
+    if (budget_in_debt(&manager->budget, BUDGET_REJECTED, NULL, user, now)) {
         log_left_out(manager->log, EVENT_RECORD_REJECTED);
         return;
     }
@@ -301,10 +299,11 @@ static struct entry *session_entry(enum event event, const struct session *sessi
 static void log_session_event(struct manager *manager, const struct session *session,
                               struct entry *entry)
 {
+    struct spending *user = &session->usage->spending;
     uint64_t now = clock_usec();
 
-    budget_charge(&manager->session_budget, session->identity.uid, now, SESSION_COST);
-    if (entry && budget_in_debt(&manager->session_budget, session->identity.uid, now)) {
+    budget_charge(&manager->budget, BUDGET_SESSIONS, NULL, user, now, 1);
+    if (entry && budget_in_debt(&manager->budget, BUDGET_SESSIONS, NULL, user, now)) {
         log_left_out(manager->log, entry->event);
         (void)entry_free(entry);
     } else {

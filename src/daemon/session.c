@@ -165,6 +165,7 @@ struct session *session_free(struct session *session)
 {
     if (session) {
         session_detach(session);
+        usage_drop(session->usage);
     }
     free(session);
     return NULL;

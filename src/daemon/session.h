@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "daemon/cursor.h"
 #include "daemon/identity.h"
+#include "daemon/usage.h"
 #include "proto/message.h"
 #include "proto/page.h"
 #include "proto/queue.h"
@@ -32,6 +33,7 @@ struct session {
     uint32_t id;
     uint32_t role; /* enum message_role; 0: it has not said */
     struct identity identity;
+    struct usage *usage; /* of its user */
 
     int socket; /* -1: publisher: it has gone, and what it has handed in is still to be published */
     int doorbell;        /* ours: an eventfd */
@@ -53,6 +55,7 @@ struct session {
     unsigned silent;       /* for so many stretches of work it has said nothing */
     uint64_t lost_usec;    /* when the log was told last of what it lost */
     uint64_t lost_logged;  /* … and of these, how many the log knows of */
+    uint64_t spent;        /* see budget.h */
     uint64_t lease_usec;   /* how long it may owe (lease.h) */
     uint64_t bytes;        /* acknowledged, and not yet handed to the log */
     uint64_t latency_usec; /* of the last one of these */

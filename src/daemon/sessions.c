@@ -11,9 +11,11 @@
 #include <sys/socket.h>
 #include <systemd/sd-event.h>
 
-#define ANYBODY       ((uid_t)-1)
-#define CONNECT_BURST 100   /* connections accepted in … */
-#define CONNECT_USEC  10000 /* … this many microseconds, at most */
+#define ANYBODY         ((uid_t)-1)
+#define NEWCOMERS_SHARE 16    /* a part of all places, for users who have none yet, */
+#define ROOTS_SHARE     32    /* and another one, for root */
+#define CONNECT_BURST   100   /* connections accepted in … */
+#define CONNECT_USEC    10000 /* … this many microseconds, at most */
 
 /* --- the list --- */
 
@@ -186,18 +188,30 @@ static struct session *find_silent(const struct sessions *sessions)
 }
 
 /*
+ * How many of all places a user can take who has so many: some are left for users who have none
+ * yet, and some of these for root.
+ */
+static size_t places(const struct sessions *sessions, uid_t uid, size_t has)
+{
+    size_t all = sessions->limits.sessions;
+
+    return uid == 0 ? all : all - all / ROOTS_SHARE - (has > 0 ? all / NEWCOMERS_SHARE : 0);
+}
+
+/*
  * Is there room for one more? Somebody may have to go who holds a place and has said nothing yet:
  * so nobody can keep others out by that.
  */
 static bool make_room(struct sessions *sessions, const struct session *session)
 {
     uid_t uid = session->identity.uid;
+    size_t has = count(sessions, uid) - 1;
     struct session *silent;
 
-    if (uid != 0 && count(sessions, uid) > sessions->limits.sessions_per_user) {
+    if (uid != 0 && has >= sessions->limits.sessions_per_user) {
         return false;
     }
-    if (count(sessions, ANYBODY) <= sessions->limits.sessions) {
+    if (count(sessions, ANYBODY) <= places(sessions, uid, has)) {
         return true;
     }
     silent = find_silent(sessions);
@@ -244,6 +258,10 @@ static int session_accept(struct sessions *sessions, int fd)
     if (r < 0) {
         return r;
     }
+    session->usage = usage_hold(&sessions->usages, session->identity.uid);
+    if (!session->usage) {
+        return -ENOMEM;
+    }
     session->id = next_id(sessions);
     r = handshake_begin(session);
     if (r < 0) {
@@ -281,6 +299,10 @@ int sessions_restore(struct sessions *sessions, struct cursor *cursor, const int
     session->identity = (struct identity){
         .pid = cursor->pid, .uid = cursor->uid, .gid = cursor->gid, .process = cursor->process};
     memcpy(session->identity.name, cursor->name, sizeof(cursor->name) - 1);
+    session->usage = usage_hold(&sessions->usages, cursor->uid);
+    if (!session->usage) {
+        return -ENOMEM;
+    }
     session->first = cursor->first;
     session->acknowledged = cursor->logged;
     session->lost = session->lost_logged = cursor->lost;
@@ -384,6 +406,7 @@ struct sessions *sessions_free(struct sessions *sessions)
         (void)sd_event_source_disable_unref(sessions->listen_source);
         (void)fd_close(sessions->listen_fd);
         (void)fd_close(sessions->reserve_fd);
+        usages_clear(&sessions->usages);
     }
     free(sessions);
     return NULL;

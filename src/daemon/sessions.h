@@ -68,6 +68,7 @@ struct sessions {
     uint32_t *last_id;
     struct sessions_hooks hooks;
     struct sessions_limits limits;
+    struct usages usages;
 };
 
 /*

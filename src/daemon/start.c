@@ -142,7 +142,7 @@ static int past_open(struct manager *manager, int *ret_status)
         manager->fresh = history != HISTORY_CONTINUED;
         r = log_new(&options, &manager->log);
         if (r == 0) {
-            log_configure(manager->log, (int)manager->conf->log_level, manager->conf->log_queue);
+            log_configure(manager->log, manager->conf);
             log_segment(manager->log, (uint32_t)manager->conf->key, -1);
             if (manager->fresh) {
                 report_epoch(manager, history);

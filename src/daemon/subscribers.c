@@ -32,7 +32,8 @@ static void charge(struct manager *manager, struct session *session, uint64_t no
     if (session->heard == 0) {
         return;
     }
-    budget_charge(&manager->budget, session->identity.uid, now, budget_weight(session->heard));
+    budget_charge(&manager->budget, BUDGET_ACKNOWLEDGED, &session->spent, &session->usage->spending,
+                  now, budget_weight(session->heard));
     session->heard = 0;
     session->latency_usec = now > published ? now - published : 0;
     leases_renew(manager, session, now);
@@ -74,6 +75,12 @@ void subscribers_hand_over(struct manager *manager, struct session *session)
     session->bytes = 0;
 }
 
+static bool in_debt(const struct manager *manager, const struct session *session, uint64_t now)
+{
+    return budget_in_debt(&manager->budget, BUDGET_ACKNOWLEDGED, &session->spent,
+                          &session->usage->spending, now);
+}
+
 /* Of `all`, or of those who are not in debt (budget.h); false if some is left. */
 static bool flush(struct manager *manager, bool all)
 {
@@ -86,7 +93,7 @@ static bool flush(struct manager *manager, bool all)
         if (pending(session) == 0) {
             continue;
         }
-        if (all || !budget_in_debt(&manager->budget, session->identity.uid, now)) {
+        if (all || !in_debt(manager, session, now)) {
             subscribers_hand_over(manager, session);
         } else {
             done = false;
@@ -173,25 +180,22 @@ struct progress subscribers_progress(const struct manager *manager)
 /* Looks at one page. The session may be gone afterwards. */
 static enum heard look(struct manager *manager, struct session *session, uint64_t now)
 {
-    uid_t uid = session->identity.uid;
-
     switch (hear(manager, session)) {
     case CLAIM_NOTHING:
         return HEARD_NOTHING;
     case CLAIM_PROGRESS:
-        break;
-    case CLAIM_FALSE:
+        return in_debt(manager, session, now) ? HEARD_RANGES : HEARD_ENTRIES;
+    default:
         sessions_drop(session, SESSION_LIED);
-        break;
+        return HEARD_ENTRIES;
     }
-    return budget_in_debt(&manager->budget, uid, now) ? HEARD_RANGES : HEARD_ENTRIES;
 }
 
 /* Those in debt have their turn in a while: once, and not later for every further record. */
 static void flush_later(struct manager *manager)
 {
-    /* However many there are, their ranges stay within the budget. */
-    uint64_t pause = FLUSH_USEC + manager->sessions->count * BUDGET_COST_USEC;
+    /* However many there are, their ranges are no more than a budget's worth. */
+    uint64_t pause = FLUSH_USEC + manager->sessions->count * manager->budget.all_cost;
 
     if (!manager->flush_armed) {
         manager->flush_armed =

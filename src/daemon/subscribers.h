@@ -19,7 +19,7 @@ int subscribers_open(struct manager *manager);
 /* What was heard in a round: nothing, or acknowledgements … */
 enum heard {
     HEARD_NOTHING,
-    HEARD_RANGES,  /* … of users in debt only (budget.h) */
+    HEARD_RANGES,  /* … of sessions in debt only (budget.h) */
     HEARD_ENTRIES, /* … of which one at least gets an entry of its own */
 };
 

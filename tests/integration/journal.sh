@@ -111,6 +111,27 @@ test_newline_in_a_value() {
     assert_no_gap 0
 }
 
+# An entry for each acknowledgement as long as they are few; of many, there are few entries, and the
+# sums are exact.
+test_entries_are_fewer_than_acknowledgements() {
+    local alone
+    start_daemon "$plain" "$long_lease"
+    assert_contains "$(peer next hello=few take=500)" 'took 500 records'
+    wait_until "((\$(logged_in_all) == 500))"
+    assert_eq "$(count_log 'acknowledged record [0-9]+ ')" 500 'entries of one record'
+    assert_contains "$(peer next hello=many take=5000)" 'took 5000 records'
+    wait_until "((\$(logged_in_all) == 5500))"
+    alone=$(count_log 'acknowledged record [0-9]+ ')
+    ((alone < 2500)) || fail "$alone entries of one record"
+    diagnose "$(count_log 'acknowledged records? ') entries, of one record $alone"
+}
+
+# How many records the entries cover.
+logged_in_all() {
+    sed -nE 's/.* acknowledged records? ([0-9]+)(-([0-9]+))? .*/\1 \3/p' "$log" |
+        awk '{ sum += ($2 ? $2 : $1) - $1 + 1 } END { print sum + 0 }'
+}
+
 # Not there from the start, and gone again under load: nobody waits, and nothing is lost.
 test_journal_that_comes_and_goes() {
     local i

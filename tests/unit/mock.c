@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#define ENTRIES_MAX 8192
+#define ENTRIES_MAX 16384
 #define FIELDS_MAX  32
 
 struct sent {

@@ -139,6 +139,7 @@ static void an_empty_file_is_the_default_configuration(void **state)
     assert_string_equal(conf->source_type, "alphabet");
     assert_int_equal(conf->log_level, LOG_INFO);
     assert_int_equal(conf->log_queue, 4096);
+    assert_int_equal(conf->log_rate, 20);
     assert_string_equal(conf->path, f->path);
 }
 
@@ -151,7 +152,7 @@ static const char everything[] = "key = 0xFFFFFFFF;\n"
                                  "keep = true;\n"
                                  "lock_memory = TRUE;\n"
                                  "source = { type = \"alphabet\"; };\n"
-                                 "log : { level = \"debug\", queue = 2 }\n";
+                                 "log : { level = \"debug\", queue = 2, rate = 10000 }\n";
 
 static void every_setting_arrives(void **state)
 {
@@ -169,6 +170,7 @@ static void every_setting_arrives(void **state)
     assert_string_equal(conf->source_type, "alphabet");
     assert_int_equal(conf->log_level, LOG_DEBUG);
     assert_int_equal(conf->log_queue, 2);
+    assert_int_equal(conf->log_rate, 10000);
 }
 
 /* libconfig: "4294967296, 0xFFFFFFFF, 20 digits wraps to int silently (0 = IPC_PRIVATE!, -1)" */

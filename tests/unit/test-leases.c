@@ -16,6 +16,7 @@
 #define LONG   "lease_ms = 86400000; "
 #define NUMBER 77 /* which a subscriber calls itself */
 #define TIMES  20
+#define ALICE  ((uid_t)4000000001)
 
 /* A tenth of a lease passes, so many times. */
 static void tenths_pass(struct fixture *f, unsigned tenths)
@@ -248,6 +249,38 @@ static void a_plain_record_at_a_time_is_all_that_is_owed(void **state)
     assert_evicted(f, &f->a, "acknowledged nothing");
 }
 
+/* --- users --- */
+
+static void subscribe_as(struct fixture *f, struct peer *peer, uid_t uid)
+{
+    struct message_hello hello = hello_of(MESSAGE_SUBSCRIBER, 0);
+
+    (void)chmod(f->daemon.socket_path, 0666);
+    assert_true(peer_connect_as(peer, f->daemon.socket_path, uid, uid, NULL, 0));
+    run_loop(f->daemon.manager->event);
+    assert_int_equal(peer_subscribe(peer, f->daemon.manager->event, &hello), 0);
+    turn(f);
+}
+
+/* An eviction makes the leases of its user shorter, and nobody else's. */
+static void nobody_has_a_shorter_lease_for_another_ones_sake(void **state)
+{
+    struct fixture *f = *state;
+
+    if (geteuid() != 0) {
+        SKIP("needs root: is several users");
+    }
+    (void)start(f, RING LONG);
+    subscribe_as(f, &f->a, ALICE);
+    tenths_pass(f, 10);
+    assert_true(is_evicted(&f->a));
+    subscribe_as(f, &f->b, ALICE + 256);
+    assert_int_equal(f->b.welcome.lease_usec, LEASE);
+    peer_leave(&f->a);
+    subscribe_as(f, &f->a, ALICE);
+    assert_int_equal(f->a.welcome.lease_usec, LEASE / 4);
+}
+
 TEST_GROUP("test-leases")
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -262,6 +295,7 @@ TEST_GROUP("test-leases")
         TEST(two_who_are_slow_stay),
         TEST(who_is_slow_and_alone_again_stays),
         TEST(a_plain_record_at_a_time_is_all_that_is_owed),
+        TEST(nobody_has_a_shorter_lease_for_another_ones_sake),
     };
 
     private_ipc_or_skip();

@@ -17,6 +17,8 @@
 
 #include <cmocka.h>
 
+#define RATE 10000
+
 struct fixture {
     char *directory;
     struct conf *conf;
@@ -258,12 +260,19 @@ static void entries_of_a_kind_come_in_order(void **state)
     }
 }
 
+static void configure(struct fixture *f, uint64_t level, uint64_t queue, uint64_t rate)
+{
+    const struct conf conf = {.log_level = level, .log_queue = queue, .log_rate = rate};
+
+    log_configure(f->log, &conf);
+}
+
 /* "Least priority that is logged; acknowledgements are logged always." */
 static void the_level_filters_events_but_never_acknowledgements(void **state)
 {
     struct fixture *f = *state;
 
-    log_configure(f->log, LOG_ERR, ACKLOG_ENTRIES);
+    configure(f, LOG_ERR, ACKLOG_ENTRIES, RATE);
     log_event(f->log, entry_new(EVENT_STARTED, "a notice"));
     log_event(f->log, entry_new(EVENT_SCRIBBLED, "a warning"));
     log_event(f->log, entry_new(EVENT_SEGMENT_FAILED, "an error"));
@@ -317,7 +326,7 @@ static void a_full_queue_grows_ranges_and_drops_nothing(void **state)
     struct fixture *f = *state;
     uint64_t record = 0;
 
-    log_configure(f->log, LOG_INFO, 4);
+    configure(f, LOG_INFO, 4, RATE);
     for (unsigned round = 0; round < 5; round++) {
         mock_journal_block(true);
         acknowledge(f, ++record);
@@ -331,6 +340,26 @@ static void a_full_queue_grows_ranges_and_drops_nothing(void **state)
     assert_true(close_log(f));
     assert_covered(1, 5000, 1);
     assert_in_range(mock_journal_count(), 2, 25);
+}
+
+/* Whoever acknowledges how much: beyond the burst, the rest waits for its time, or for the end. */
+static void more_than_the_rate_wait_and_become_ranges(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t record = 0;
+
+    configure(f, LOG_INFO, 4, 1);
+    while (mock_journal_count() < LOG_BURST) {
+        acknowledge(f, ++record);
+        assert_true(mock_journal_wait((size_t)(record < LOG_BURST ? record : LOG_BURST)));
+    }
+    for (int i = 0; i < 5000; i++) {
+        acknowledge(f, ++record);
+    }
+    assert_in_range(acklog_waiting(&f->state->file->acklog), 1, 4);
+    assert_true(close_log(f));
+    assert_covered(1, record, 1);
+    assert_in_range(mock_journal_count(), LOG_BURST, LOG_BURST + 1000);
 }
 
 /* "when the journal does not read for so long that they do not fit, they are counted by kind" */
@@ -479,6 +508,7 @@ TEST_GROUP("test-log")
         TEST(what_the_journal_refuses_is_sent_again),
         TEST(a_journal_that_blocks_does_not_block_us),
         TEST(a_full_queue_grows_ranges_and_drops_nothing),
+        TEST(more_than_the_rate_wait_and_become_ranges),
         TEST(events_that_do_not_fit_are_counted_and_reported),
         TEST(a_count_of_left_out_events_has_what_every_entry_has),
         TEST(a_journal_that_never_reads_does_not_stop_the_end),

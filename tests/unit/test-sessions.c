@@ -561,6 +561,35 @@ static void there_is_a_limit_in_all(void **state)
     }
 }
 
+/* Whoever has many uids takes many places, but not those of who has none, nor the last ones. */
+static void some_places_are_for_newcomers_and_some_for_root(void **state)
+{
+    struct fixture *f = *state;
+    struct peer peers[64];
+    size_t alice = 0, others = 0;
+
+    need_root();
+    f->limits.sessions = f->limits.sessions_per_user = 64;
+    sessions_configure(f->sessions, &f->limits);
+    do {
+        connect_as(f, &peers[alice], ALICE);
+    } while (subscribe(f, &peers[alice++]) == 0);
+    assert_int_equal(alice - 1, 64 - 4 - 2);
+    peer_leave(&peers[--alice]);
+    do {
+        connect_as(f, &peers[alice + others], (uid_t)(BOB + others));
+    } while (subscribe(f, &peers[alice + others++]) == 0);
+    assert_int_equal(others - 1, 4);
+    peer_leave(&peers[alice + --others]);
+    for (size_t i = alice + others; i < 64; i++) {
+        connect_peer(f, &peers[i]);
+        assert_int_equal(subscribe(f, &peers[i]), 0);
+    }
+    for (size_t i = 0; i < 64; i++) {
+        peer_leave(&peers[i]);
+    }
+}
+
 /* Without a descriptor left, whoever comes is turned away, and the loop has nothing to do. */
 static void without_descriptors_nobody_waits_for_ever(void **state)
 {
@@ -715,6 +744,7 @@ TEST_GROUP("test-sessions")
         TEST(who_is_in_many_groups_is_in_each_of_them),
         TEST(a_user_has_his_share),
         TEST(there_is_a_limit_in_all),
+        TEST(some_places_are_for_newcomers_and_some_for_root),
         TEST(without_descriptors_nobody_waits_for_ever),
         TEST(without_descriptors_for_a_session_it_is_refused),
         TEST(a_socket_that_is_served_is_left_alone),
