@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Errors that pass: the system is short of something, or a device fails. What was asked for may be
- * right, and trying again later may help.
+ * right, and trying again later may help. Whoever reads of one wants to know whose limit it is.
  */
 #pragma once
 
@@ -23,3 +23,6 @@ static inline bool is_shortage(int error)
         return false;
     }
 }
+
+/* As strerror(3), and where a limit was reached, which one. */
+const char *error_text(int error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/handshake.h"
 #include "base/step.h"
+#include "base/shortage.h"
 #include "daemon/access.h"
 
 #include <errno.h>
@@ -26,7 +27,7 @@ const char *handshake_objection(const struct session *session, int error)
     case -EOPNOTSUPP:
         return "the source is not push: nobody publishes here";
     default:
-        return strerror(-error);
+        return error_text(error);
     }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/intake.h"
 #include "base/clock.h"
+#include "base/shortage.h"
 #include "daemon/manager.h"
 #include "daemon/publishers.h"
 #include "daemon/report.h"
@@ -337,7 +338,7 @@ static int on_ask(sd_event_source *s, uint64_t usec, void *userdata)
         int r = intake_open(manager, manager->conf, &intake->feed);
 
         if (r < 0) {
-            on_fail(manager, strerror(-r));
+            on_fail(manager, error_text(r));
             return 0;
         }
         intake->opened_usec = clock_usec();

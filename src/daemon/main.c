@@ -49,7 +49,7 @@ static int load(const struct options *options, struct conf **ret)
     if (r < 0) {
         report_early(options->instance ? options->instance : "shmd",
                      is_shortage(r) ? EVENT_START_FAILED : EVENT_CONFIGURATION_REFUSED,
-                     message ? message : strerror(-r));
+                     message ? message : error_text(r));
         return is_shortage(r) ? EX_OSERR : EX_CONFIG;
     }
     *ret = take(conf);
@@ -77,7 +77,7 @@ static int reload(pid_t pid)
     }
     if (r < 0) {
         (void)fprintf(stderr, "shmd: process %d cannot be told to reload: %s\n", (int)pid,
-                      strerror(-r));
+                      error_text(r));
         return EX_NOPERM;
     }
     return EXIT_SUCCESS;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/reload.h"
 #include "base/clock.h"
+#include "base/shortage.h"
 #include "base/step.h"
 #include "daemon/manager.h"
 #include "daemon/report.h"
@@ -200,7 +201,7 @@ int manager_reload(struct manager *manager)
     (void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_usec());
     r = reload(manager, &message);
     if (r < 0) {
-        report_reload(manager, EVENT_RELOAD_REFUSED, message ? message : strerror(-r));
+        report_reload(manager, EVENT_RELOAD_REFUSED, message ? message : error_text(r));
     } else {
         report_reload(manager, EVENT_RELOAD_DONE, "reload done");
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/report.h"
 #include "base/clock.h"
+#include "base/shortage.h"
 #include "base/text.h"
 #include "daemon/handshake.h"
 
@@ -51,8 +52,8 @@ void report_started(struct manager *manager)
 
 void report_gave_up(struct manager *manager, int error)
 {
-    log_event(manager->log,
-              entry_new(EVENT_GAVE_UP, "it cannot go on: %s; the next one will", strerror(-error)));
+    log_event(manager->log, entry_new(EVENT_GAVE_UP, "it cannot go on: %s; the next one will",
+                                      error_text(error)));
 }
 
 void report_stopped(struct manager *manager, bool kept)
@@ -147,7 +148,7 @@ char *describe_state_failure(const char *path, int error)
                     error == -EPERM    ? "it belongs to another user"
                     : error == -EEXIST ? "one that another configuration's daemon left lies there"
                     : error == -ENOSPC ? "its file system has no room for a copy of the segment"
-                                       : strerror(-error)) < 0
+                                       : error_text(error)) < 0
                ? NULL
                : text;
 }
@@ -161,7 +162,7 @@ int report_failed(struct manager *manager, const struct segment_spec *spec, int 
 
     log_segment(manager->log, spec->key, -1);
     entry = entry_new(foreign ? EVENT_SEGMENT_FOREIGN : EVENT_SEGMENT_FAILED, "%s",
-                      text ? text : strerror(-error));
+                      text ? text : error_text(error));
     if (foreign && holder->size > 0) {
         entry_add(entry, "SHMD_OWNER_UID=%u", (unsigned)holder->uid);
         entry_add(entry, "SHMD_CREATOR_PID=%d", (int)holder->creator_pid);

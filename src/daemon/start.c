@@ -8,6 +8,7 @@
  * not there before, and takes nothing away that was.
  */
 #include "base/clock.h"
+#include "base/shortage.h"
 #include "daemon/listen.h"
 #include "daemon/manager.h"
 #include "daemon/reload.h"
@@ -27,8 +28,9 @@
 
 #define TICK_USEC      (5 * USEC_PER_SEC) /* without a watchdog */
 #define LOG_CLOSE_USEC (5 * USEC_PER_SEC) /* how long a stop waits for the journal, … */
-#define LOG_LEAVE_USEC (USEC_PER_SEC / 4) /* … and, for each entry, where the next daemon goes on \
-                                           */
+#define LOG_LEAVE_USEC                                                                             \
+    (USEC_PER_SEC / 4) /* … and, for each entry, where the next daemon goes on                   \
+                        */
 
 static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
 {
@@ -227,7 +229,7 @@ static int socket_open(struct manager *manager, int *ret_status)
     if (r < 0) {
         *ret_status = EX_OSERR;
         log_event(manager->log, entry_new(EVENT_START_FAILED, "no socket %s: %s",
-                                          manager->socket_path, strerror(-r)));
+                                          manager->socket_path, error_text(r)));
     }
     return r;
 }
@@ -258,7 +260,7 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
         r = timers_new(manager);
     }
     if (r < 0) {
-        report_early(instance, EVENT_START_FAILED, strerror(-r));
+        report_early(instance, EVENT_START_FAILED, error_text(r));
         return r;
     }
     r = past_open(manager, ret_status);
@@ -277,7 +279,7 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
             r = manager_poll(manager);
         }
         if (r < 0) {
-            report_start_failed(manager, strdup(strerror(-r)));
+            report_start_failed(manager, strdup(error_text(r)));
         }
     }
     if (r < 0) {

@@ -7,6 +7,7 @@
  * reason, and what was written goes nowhere.
  */
 #include "base/clock.h"
+#include "base/shortage.h"
 #include "source/drivers.h"
 #include "source/frames.h"
 #include "source/program.h"
@@ -178,7 +179,7 @@ static void command_ask(struct source *source)
                                        command);
     }
     if (r < 0) {
-        fail(command, strerror(-r));
+        fail(command, error_text(r));
     }
 }
 

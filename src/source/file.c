@@ -12,6 +12,7 @@
  * what was read may be half of each, and goes nowhere.
  */
 #include "source/drivers.h"
+#include "base/shortage.h"
 #include "source/watch.h"
 
 #include <errno.h>
@@ -100,7 +101,7 @@ static void miss(struct file *file, int error, bool heard)
         return;
     }
     file->silent = error;
-    fail(file, error == -ENXIO ? "is not a regular file" : strerror(-error));
+    fail(file, error == -ENXIO ? "is not a regular file" : error_text(error));
 }
 
 /* --- reading --- */
@@ -139,7 +140,7 @@ static void finish(struct file *file, bool at_end)
     char next;
 
     if (fstat(file->fd, &after) < 0) {
-        fail(file, strerror(errno));
+        fail(file, error_text(-errno));
     } else if (!is_same(&file->before, &after)) {
         fail(file, "was written to while it was read");
     } else if (size > longest) {
@@ -156,6 +157,7 @@ static void finish(struct file *file, bool at_end)
 }
 
 static int on_more(sd_event_source *s, void *userdata);
+static void on_change(void *userdata, bool written);
 
 static void read_on(struct file *file)
 {
@@ -180,7 +182,7 @@ static void read_on(struct file *file)
         }
         n = read(file->fd, place + file->kept, part < PART_MAX ? part : PART_MAX);
         if (n < 0 && errno != EINTR) {
-            fail(file, strerror(errno));
+            fail(file, error_text(-errno));
             return;
         }
         if (n == 0) {
@@ -202,12 +204,31 @@ static int on_more(sd_event_source *s, void *userdata)
     return 0;
 }
 
+/* 0: its changes will be told. -ENOENT: it cannot be watched, or shall not. Others pass. */
+static int watch_anew(struct file *file)
+{
+    const struct source_context *context = &file->source.context;
+    int r = 0;
+
+    if (!context->settings.watch) {
+        return -ENOENT;
+    }
+    if (!file->watch) {
+        r = watch_new(context->event, context->settings.path, on_change, file, &file->watch);
+    }
+    return r < 0 ? r : watch_begin(file->watch);
+}
+
 static void answer(struct file *file)
 {
-    int watched = file->watch ? watch_begin(file->watch) : -ENOENT;
+    int watched = watch_anew(file);
     int r;
 
     stop_reading(file);
+    if (is_shortage(watched) || watched == -ENOSPC) {
+        fail(file, watch_cause(watched)); /* else its next change would go unnoticed */
+        return;
+    }
     file->changed = false;
     r = file_begin(file);
     if (r < 0) {
@@ -243,19 +264,12 @@ static void on_change(void *userdata, bool written)
 static int file_open(const struct source_context *context, struct source **ret)
 {
     struct file *file = calloc(1, sizeof(*file));
-    int r;
 
+    (void)context;
     if (!file) {
         return -ENOMEM;
     }
     file->fd = -1;
-    if (context->settings.watch) {
-        r = watch_new(context->event, context->settings.path, on_change, file, &file->watch);
-        if (r < 0) {
-            free(file);
-            return r;
-        }
-    }
     *ret = &file->source;
     return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "source/program.h"
+#include "base/shortage.h"
 #include "source/lines.h"
 
 #include <errno.h>
@@ -286,7 +287,7 @@ static const char *cause(const char *path, int error)
         return "nothing may be executed there. The service runs programs only with the drop-in "
                "shmd-commands.conf, see shmd.conf(5)";
     }
-    return strerror(error);
+    return error_text(-error);
 }
 
 static int watch(struct program *program)
@@ -348,7 +349,7 @@ int program_start(const struct source *source, void (*on_exit)(void *userdata), 
         }
     }
     if (r < 0) {
-        (void)snprintf(text, PROGRAM_TEXT_MAX, "%s: %s", what, why ? why : strerror(-r));
+        (void)snprintf(text, PROGRAM_TEXT_MAX, "%s: %s", what, why ? why : error_text(r));
         if (program) {
             (void)release(program);
         }

@@ -23,6 +23,7 @@
  * writer does not take too long over it.
  */
 #include "base/clock.h"
+#include "base/shortage.h"
 #include "source/drivers.h"
 #include "source/frames.h"
 #include "source/program.h"
@@ -91,7 +92,7 @@ static int fifo_open(const char *path, const char **ret_cause)
     struct stat st;
 
     if (fd < 0) {
-        *ret_cause = strerror(errno);
+        *ret_cause = error_text(-errno);
         return -1;
     }
     if (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode)) {
@@ -180,7 +181,7 @@ static void end(struct stream *stream)
     if (stream->retired) {
         (void)snprintf(text, sizeof(text), "another source takes its place");
     } else if (stream->error) {
-        (void)snprintf(text, sizeof(text), "reading failed: %s", strerror(-stream->error));
+        (void)snprintf(text, sizeof(text), "reading failed: %s", error_text(stream->error));
     } else {
         program_describe(stream->program, text);
     }
@@ -282,7 +283,7 @@ static bool begin(struct stream *stream)
     if (r < 0) {
         stop_reading(stream);
         stream->program = program_free(stream->program);
-        fail(stream, strerror(-r));
+        fail(stream, error_text(r));
         return false;
     }
     return true;

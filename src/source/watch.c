@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "source/watch.h"
+#include "base/shortage.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -177,6 +178,19 @@ int watch_begin(struct watch *watch)
     (void)sd_event_source_set_enabled(watch->pause, SD_EVENT_OFF);
     of_file = follow(watch, watch->path, OF_FILE, &watch->of_file);
     return r < 0 && of_file < 0 ? r : 0;
+}
+
+const char *watch_cause(int error)
+{
+    CLEANUP(fd_close_cleanup) int fd = error == -EMFILE ? dup(STDERR_FILENO) : -1;
+
+    if (fd >= 0) { /* descriptors there are */
+        return "this user has as many inotify instances as it may: see sysctl "
+               "fs.inotify.max_user_instances";
+    }
+    return error == -ENOSPC ? "this user has as many inotify watches as it may: see sysctl "
+                              "fs.inotify.max_user_watches"
+                            : error_text(error);
 }
 
 struct watch *watch_free(struct watch *watch)

@@ -31,6 +31,9 @@ int watch_new(struct sd_event *event, const char *path, watch_fn changed, void *
  */
 int watch_begin(struct watch *watch);
 
+/* Why one cannot be had, or cannot begin: what it takes, a user has a limited number of. */
+const char *watch_cause(int error);
+
 struct watch *watch_free(struct watch *watch);
 
 DEFINE_CLEANUP(struct watch, watch_free)

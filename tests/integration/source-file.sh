@@ -122,6 +122,23 @@ test_watch_waits_for_the_file() {
 }
 
 # Whatever the writer is doing, each record is one content: a line of the same letters.
+# Without what a watch takes, a change would go unnoticed: it is said whose limit that is, and tried
+# again until it has passed.
+test_no_inotify_instance() {
+    local limit=/proc/sys/user/max_inotify_instances
+    unshare --user --map-root-user sh -c "echo 0 >$limit" 2>/dev/null ||
+        skip 'there are no user namespaces, with limits of their own'
+    # shellcheck disable=SC2016
+    daemon_prefix=(unshare --user --map-root-user sh -c '
+        echo 0 >"$0"
+        (until [ -e "$TEST_DIR/enough" ]; do sleep 0.05; done; echo 10 >"$0") &
+        exec "$@"' "$limit")
+    start first 'watch = true;'
+    wait_log 'source file yields no record: .*: this user has as many inotify instances as it may'
+    : >"$TEST_DIR/enough"
+    wait_until '[[ $(segment_read) == first* ]]'
+}
+
 test_not_torn() {
     local writer record i
     start "$(printf 'a%.0s' {1..90})"

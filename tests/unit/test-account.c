@@ -70,7 +70,7 @@ static void that_a_name_cannot_be_looked_up_does_not_mean_that_there_is_none(voi
 
 static void shortages_pass_and_refusals_do_not(void **state)
 {
-    static const int pass[] = {-EAGAIN, -EIO, -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM};
+    static const int pass[] = {-EAGAIN, -EIO, -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM, -ETOOMANYREFS};
     static const int stay[] = {0, 1, -EACCES, -EINVAL, -ENOENT, -EPERM, -EEXIST, ENOMEM};
 
     (void)state;
@@ -82,6 +82,17 @@ static void shortages_pass_and_refusals_do_not(void **state)
     }
 }
 
+/* Whose limit it is, in as many bytes as a refusal has room for. */
+static void a_limit_is_named(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(error_text(-EMFILE), "LimitNOFILE="));
+    assert_non_null(strstr(error_text(-ENFILE), "fs.file-max"));
+    assert_non_null(strstr(error_text(-ETOOMANYREFS), "in flight"));
+    assert_true(strlen(error_text(-ETOOMANYREFS)) < 108);
+    assert_string_equal(error_text(-ENOENT), strerror(ENOENT));
+}
+
 TEST_GROUP("test-account")
 {
     const struct CMUnitTest tests[] = {
@@ -89,6 +100,7 @@ TEST_GROUP("test-account")
         cmocka_unit_test(a_name_or_a_number),
         cmocka_unit_test(nobody_of_that_name),
         cmocka_unit_test(shortages_pass_and_refusals_do_not),
+        cmocka_unit_test(a_limit_is_named),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
