@@ -9,6 +9,7 @@
 #include "base/patience.h"
 #include "daemon/manager.h"
 #include "daemon/report.h"
+#include "daemon/starts.h"
 #include "daemon/status.h"
 #include "daemon/subscribers.h"
 
@@ -118,6 +119,7 @@ int manager_run(struct manager *manager)
     report_started(manager);
     status_notify(manager);
     (void)sd_notify(false, "READY=1");
+    starts_ready(manager->instance);
     while (r >= 0 && sd_event_get_state(manager->event) != SD_EVENT_FINISHED) {
         r = turn(manager);
     }

@@ -9,6 +9,7 @@
 #include "daemon/manager.h"
 #include "daemon/options.h"
 #include "daemon/report.h"
+#include "daemon/starts.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -95,10 +96,18 @@ static int serve(struct conf *conf, const struct options *options)
     if (!instance) {
         report_early("shmd", EVENT_START_FAILED, strerror(ENOMEM));
         (void)conf_free(conf);
-    } else if (manager_new(conf, instance, options->socket, &manager, &status) == 0) {
-        return manager_run(manager);
+        return rest(status);
     }
-    return rest(status);
+    starts_begin(instance);
+    if (manager_new(conf, instance, options->socket, &manager, &status) == 0) {
+        status = manager_run(manager);
+    } else {
+        status = rest(status);
+    }
+    if (status != EX_OSERR) {
+        starts_end(instance);
+    }
+    return status;
 }
 
 int main(int argc, char **argv)

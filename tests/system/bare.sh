@@ -10,7 +10,8 @@ set -euo pipefail
 # journald's catalog: what systemd says when it begins to start a unit.
 UNIT_STARTING=7d4958e842da4a758f6c1cdc7b36dcc5
 CLIENT_SECONDS=20 # a client that is still waiting then is not told at all
-KILLS=30          # more than the 20 in 2 s that a socket unit would take
+KILLS=22          # more than the 20 in 2 s that a socket unit would take
+FREE_KILLS=10     # before pauses are longer
 
 read_as_nobody() {
     assert_eq "$(as nobody shm-client --timeout "$CLIENT_SECONDS")" "$letters"
@@ -226,9 +227,9 @@ test_instance_that_fails() {
 }
 
 # SIGKILL, more often than any limit, while clients come all the time: each time the next one starts
-# after a pause, and its socket stays open.
+# after a pause, which becomes longer, and its socket stays open.
 test_killed_however_often() {
-    local pid i began visitors
+    local pid i began middle ended visitors
     configure 'layout = "ring"; size = 65536;'
     systemctl start shmd
     while [[ ! -e $TEST_DIR/enough ]]; do
@@ -241,8 +242,12 @@ test_killed_however_often() {
         kill -KILL "$pid"
         wait_until "[[ \$(main_pid) != $pid && \$(main_pid) != 0 ]]"
         wait_until '[[ $(systemctl is-active shmd) == active ]]'
+        ((i != FREE_KILLS)) || middle=${EPOCHREALTIME/./}
     done
-    diagnose "$KILLS kills in $(((${EPOCHREALTIME/./} - began) / 1000)) ms"
+    ended=${EPOCHREALTIME/./}
+    diagnose "$KILLS kills in $(((ended - began) / 1000)) ms, the first $FREE_KILLS in $(((middle - began) / 1000))"
+    # By their pauses alone: 800 ms each, but for two.
+    (((ended - middle) / 1000 >= (KILLS - FREE_KILLS - 3) * 800)) || fail 'the pauses do not grow'
     touch "$TEST_DIR/enough"
     wait "$visitors"
     assert_eq "$(sort -u "$TEST_DIR/visitors")" "$letters" 'what visitors got'

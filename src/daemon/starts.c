@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The mark is an empty file: its size is how many there were, and its time when the last one was.
+ * That needs no room, where a lack of it may be the reason.
+ */
+#include "daemon/starts.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/parse.h"
+#include "daemon/runtime.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+
+uint64_t starts_pause(unsigned count)
+{
+    uint64_t pause = STARTS_PAUSE_MIN;
+
+    if (count < STARTS_FREE) {
+        return 0;
+    }
+    for (unsigned i = STARTS_FREE; i < count && pause < STARTS_PAUSE_MAX; i++) {
+        pause *= 2;
+    }
+    return pause < STARTS_PAUSE_MAX ? pause : STARTS_PAUSE_MAX;
+}
+
+/* Has systemd started this very process? Nobody else starts it again. */
+static bool is_service(void)
+{
+    const char *started = getenv("SYSTEMD_EXEC_PID");
+    uint64_t pid;
+
+    return started && parse_u64(started, &pid) == 0 && pid == (uint64_t)getpid();
+}
+
+/* The caller's to free; NULL: there is no place for it. */
+static char *mark_path(const char *instance)
+{
+    CLEANUP(free_cleanup) char *directory = NULL;
+    char *path;
+
+    if (!is_service() || runtime_directory(&directory) < 0 ||
+        asprintf(&path, "%s/%s.starts", directory, instance) < 0) {
+        return NULL;
+    }
+    return path;
+}
+
+static int mark_open(const char *instance, int flags)
+{
+    CLEANUP(free_cleanup) char *path = mark_path(instance);
+
+    return path ? open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | flags, 0600) : -1;
+}
+
+void starts_begin(const char *instance)
+{
+    CLEANUP(fd_close_cleanup) int fd = mark_open(instance, O_CREAT);
+    uint64_t now = clock_usec_since_1970(), then, pause;
+    struct stat st;
+    unsigned count;
+
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+        return;
+    }
+    then = (uint64_t)st.st_mtim.tv_sec * USEC_PER_SEC + (uint64_t)st.st_mtim.tv_nsec / 1000;
+    count = st.st_size < INT_MAX ? (unsigned)st.st_size : INT_MAX;
+    if (now < then || now - then >= STARTS_FORGOTTEN) { /* or the clock was set */
+        count = 0;
+    }
+    pause = starts_pause(count);
+    if (now - then < pause) {
+        struct timespec rest = clock_timespec(pause - (now - then));
+
+        (void)sd_notifyf(false, "STATUS=rests for %u s, because %u starts in a row came to nothing",
+                         (unsigned)(rest.tv_sec + 1), count);
+        (void)nanosleep(&rest, NULL);
+    }
+    (void)!ftruncate(fd, (off_t)count + 1);
+    (void)futimens(fd, NULL);
+}
+
+void starts_ready(const char *instance)
+{
+    CLEANUP(fd_close_cleanup) int fd = mark_open(instance, 0);
+    struct stat st;
+
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > STARTS_READY_MAX) {
+        (void)!ftruncate(fd, STARTS_READY_MAX);
+    }
+}
+
+void starts_end(const char *instance)
+{
+    CLEANUP(free_cleanup) char *path = mark_path(instance);
+
+    if (path) {
+        (void)unlink(path);
+    }
+}
