@@ -392,13 +392,22 @@ __attribute__((flatten)) static bool make_group(struct manager *manager)
     return true;
 }
 
+/* Where the newest wins, what comes about by itself waits for nobody. */
+static bool waits_for_nobody(const struct manager *manager)
+{
+    const struct source *source = manager->intake.feed.source;
+
+    return source && source->live && board_overwrites(&manager->board);
+}
+
 void intake_fill(struct manager *manager, const struct progress *progress)
 {
     const struct board *board = &manager->board;
     uint64_t last = board_added(board) + REFILLS_MAX;
+    bool always = waits_for_nobody(manager);
 
     board_begin(&manager->board, manager->round_usec);
-    while (board_added(board) < last && board_wants(board, progress) &&
+    while (board_added(board) < last && (always || board_wants(board, progress)) &&
            (make_group(manager) || ask(&manager->intake))) {
     }
     intake_show(manager);

@@ -2,9 +2,10 @@
  *
  * The daemon's side of a ring: what to write over and when, and what it remembers of each record.
  *
- * With `wait`, a record stays until every subscriber has acknowledged it. With `overwrite`, the
- * fastest subscriber drives the source, and what the others have not read by then is lost to them.
- * With no subscriber at all, the ring fills up once, and waits.
+ * With `wait`, a record stays until every subscriber has acknowledged it; with no subscriber at
+ * all, the ring fills up once, and waits. With `overwrite`, nothing waits for a subscriber: what
+ * one has not read in time is lost to it. A source that makes records on demand has the fastest
+ * subscriber for a pace, and with none fills half the ring.
  *
  * The memory of a record, its end, size and time, is kept beside the ring: the log wants them when
  * the record is acknowledged.
@@ -77,8 +78,11 @@ static inline void stream_show(struct stream *stream)
     }
 }
 
-/* All records up to this one have been acknowledged by all who must (`wait`). */
-void stream_release(struct stream *stream, uint64_t number);
+/*
+ * All records up to this one have been acknowledged by all who must (`wait`). True: that is more
+ * than before.
+ */
+bool stream_release(struct stream *stream, uint64_t number);
 
 /* Of the newest record that is shown, and that was added; 0: none yet. */
 static inline uint64_t stream_newest(const struct stream *stream)

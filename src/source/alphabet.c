@@ -11,7 +11,7 @@
 static int alphabet_open(const struct source_context *context, struct source **ret)
 {
     (void)context;
-    *ret = malloc(sizeof(**ret));
+    *ret = calloc(1, sizeof(**ret));
     return *ret ? 0 : -ENOMEM;
 }
 

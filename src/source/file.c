@@ -270,6 +270,7 @@ static int file_open(const struct source_context *context, struct source **ret)
         return -ENOMEM;
     }
     file->fd = -1;
+    file->source.live = context->settings.watch;
     *ret = &file->source;
     return 0;
 }

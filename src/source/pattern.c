@@ -18,7 +18,7 @@ struct generator {
 
 static int pattern_open(const struct source_context *context, struct source **ret)
 {
-    struct generator *generator = malloc(sizeof(*generator));
+    struct generator *generator = calloc(1, sizeof(*generator));
 
     (void)context;
     if (!generator) {

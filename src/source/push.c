@@ -23,6 +23,7 @@ static int push_open(const struct source_context *context, struct source **ret)
     if (!push) {
         return -ENOMEM;
     }
+    push->source.live = true;
     *ret = &push->source;
     return 0;
 }

@@ -132,6 +132,7 @@ struct source_driver {
 struct source {
     const struct source_driver *driver;
     struct source_context context;
+    bool live; /* its records come about by themselves, wanted or not: the driver's word */
 };
 
 /* NULL if there is no source of that type. */

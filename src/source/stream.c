@@ -119,6 +119,7 @@ static int stream_open(const struct source_context *context, struct source **ret
     }
     /* Before the one that it follows is closed: a writer shall find a reader at any time. */
     stream->fd = has_command(&context->settings) ? -1 : fifo_open(context->settings.path, &cause);
+    stream->source.live = true;
     *ret = &stream->source;
     return 0;
 }
