@@ -135,6 +135,29 @@ static void a_published_record_stands_in_the_segment(void **state)
     assert_found(f, false, false);
 }
 
+/* The longest that a subscriber finds in its page, and the first that it has to look for. */
+static void a_record_that_fits_stands_in_the_page(void **state)
+{
+    struct fixture *f = *state;
+    struct page *page = calloc(1, sizeof(*page));
+    char bytes[PAGE_RECORD_MAX + 2] = {0};
+
+    assert_non_null(page);
+    resize(f, sizeof(bytes));
+    resume(f);
+    memset(bytes, 'x', PAGE_RECORD_MAX);
+    publish(f, bytes);
+    record_describe(&f->record, page);
+    assert_int_equal(page->length, PAGE_RECORD_MAX);
+    assert_memory_equal(page->record, bytes, PAGE_RECORD_MAX);
+    memset(bytes, 'y', PAGE_RECORD_MAX + 1);
+    publish(f, bytes);
+    record_describe(&f->record, page);
+    assert_int_equal(page->length, PAGE_RECORD_MAX + 1);
+    assert_int_equal(page->record[0], 'x');
+    free(page);
+}
+
 static void an_acknowledgement_is_found_once(void **state)
 {
     struct fixture *f = *state;
@@ -627,6 +650,7 @@ TEST_GROUP("test-record")
     const struct CMUnitTest tests[] = {
         TEST(there_is_no_record_at_first),
         TEST(a_published_record_stands_in_the_segment),
+        TEST(a_record_that_fits_stands_in_the_page),
         TEST(an_acknowledgement_is_found_once),
         TEST(a_latency_is_never_negative),
         TEST(a_shorter_record_clears_what_a_longer_one_left),
