@@ -119,16 +119,13 @@ static enum exit_status read_all(struct source *source)
     return status == EXIT_DONE ? settle(source) : status;
 }
 
-/*
- * Where to begin. In a plain segment that we acknowledge, the record that stands there is the next
- * one: nothing comes behind it before that is done.
- */
+/* Where to begin: who follows a ring that overwrites wants what is new. */
 static bool begins_with_next(const struct options *options, const struct shmd_anonymous_info *info)
 {
-    if (options->start == START_DEFAULT) {
-        return options->verb == VERB_FOLLOW && (info->ring || !options->acknowledge);
+    if (options->start == SHMD_START_DEFAULT) {
+        return options->verb == VERB_FOLLOW && info->overwrite;
     }
-    return options->start == START_NEXT;
+    return options->start == SHMD_START_NEXT;
 }
 
 enum exit_status anonymous_read(const struct options *options, uint32_t key)

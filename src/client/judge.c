@@ -154,6 +154,14 @@ int judge_take(struct judge *judge, const struct claim *claim)
         epoch->begun = true;
         return 0;
     }
+    if (claim_is(claim, CLAIM_EVENT, "records-unread")) {
+        uint64_t records;
+
+        if (claim_number(claim, CLAIM_RECORDS, &records)) {
+            count(&epoch->unread, records);
+        }
+        return 0;
+    }
     if (claim_is(claim, CLAIM_EVENT, "session-started")) {
         return ranges_started(epoch->ranges, claim);
     }

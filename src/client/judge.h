@@ -80,6 +80,7 @@ struct epoch {
     bool begun; /* its begin was seen: number 1 is the first that has to be there */
     struct intervals numbers;
     struct amount amount;
+    uint64_t unread;   /* records that were let go, and nobody had acknowledged them */
     uint64_t vacuumed; /* numbers before the first one, if its begin was not seen */
     struct ranges *ranges;
 };

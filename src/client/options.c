@@ -131,9 +131,9 @@ static int instance_take(struct options *options, const char *value)
 static int start_take(struct options *options, const char *value)
 {
     if (strcmp(value, "oldest") == 0) {
-        options->start = START_OLDEST;
+        options->start = SHMD_START_OLDEST;
     } else if (strcmp(value, "next") == 0) {
-        options->start = START_NEXT;
+        options->start = SHMD_START_NEXT;
     } else {
         return refuse_value("from", value, "oldest or next");
     }

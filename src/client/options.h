@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include "lib/shmd.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -34,16 +36,10 @@ enum framing {
     FRAMING_WHOLE,
 };
 
-enum start {
-    START_DEFAULT,
-    START_OLDEST,
-    START_NEXT,
-};
-
 struct options {
     enum verb verb;
     enum format format;
-    enum start start;
+    enum shmd_start start;
     enum framing framing;
     const char *file;     /* what is published; NULL: standard input */
     uint32_t key;         /* 0: not given */

@@ -51,14 +51,11 @@ void target_free(struct target *target)
 
 struct shmd_options target_daemon(const struct options *options, const struct target *target)
 {
-    bool next = options->start == START_NEXT ||
-                (options->start == START_DEFAULT && options->verb == VERB_FOLLOW);
-
     return (struct shmd_options){
         .instance = options->instance ? options->instance : target->instance,
         .socket = options->socket,
         .name = options->name,
-        .start = next ? SHMD_START_NEXT : SHMD_START_OLDEST,
+        .start = options->start,
     };
 }
 

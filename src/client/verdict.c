@@ -96,6 +96,11 @@ static void epoch_write(FILE *file, const struct epoch *epoch)
     }
     (void)fputs("\n  acknowledged:  ", file);
     amount_write(file, &epoch->amount);
+    if (epoch->unread > 0) {
+        (void)fputs("  let go:        ", file);
+        number_write(file, epoch->unread, "record", "records");
+        (void)fputs(" that nobody had acknowledged\n", file);
+    }
 }
 
 static void user_write(FILE *file, const struct user *user)
@@ -226,6 +231,7 @@ static void epoch_write_json(FILE *file, const struct epoch *epoch)
         member_write(file, "last", numbers->items[numbers->count - 1].last);
     }
     member_write(file, "vacuumed", epoch->vacuumed);
+    member_write(file, "unread", epoch->unread);
     amount_write_json(file, &epoch->amount);
     (void)fputc('}', file);
 }

@@ -129,12 +129,11 @@ static inline void board_show(struct board *board)
     }
 }
 
-/* Ring: what all have acknowledged may be written over. */
-static inline void board_release(struct board *board, const struct progress *progress)
+/* Ring: what all have acknowledged may be written over. True: that matters, and is more by now. */
+static inline bool board_release(struct board *board, const struct progress *progress)
 {
-    if (board->layout == LAYOUT_RING && progress->subscribers) {
-        stream_release(&board->stream, progress->slowest);
-    }
+    return board->layout == LAYOUT_RING && progress->subscribers &&
+           stream_release(&board->stream, progress->slowest);
 }
 
 /* Plain: does no subscriber owe the record that stands there? */

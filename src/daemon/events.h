@@ -32,6 +32,7 @@
     EVENT(SESSION_EVICTED,       "session-evicted",       LOG_WARNING, "92f064e8ab6147ce96a0b19dbd670e73") \
     EVENT(SESSION_REFUSED,       "session-refused",       LOG_WARNING, "d65f0ef8f79242589f7f200670ee43d9") \
     EVENT(RECORDS_LOST,          "records-lost",          LOG_WARNING, "d6c4e28433ff4121bab910fe15891b87") \
+    EVENT(RECORDS_UNREAD,        "records-unread",        LOG_WARNING, "ecef235a200d45499a0918119c9b4ea4") \
     EVENT(RELOAD_DONE,           "reload-done",           LOG_NOTICE,  "255118c9c9ee4d809648946c05a8d2d3") \
     EVENT(RELOAD_REFUSED,        "reload-refused",        LOG_ERR,     "961d9c0ef1e14f9b86afe189eb5daf3b") \
     EVENT(CONFIGURATION_REFUSED, "configuration-refused", LOG_ERR,     "549f9656fcce41a19cd8b37307c4326e") \

@@ -114,7 +114,7 @@ static bool hello_is_valid(const struct message_hello *hello)
 {
     switch (hello->role) {
     case MESSAGE_SUBSCRIBER:
-        return hello->start == MESSAGE_START_NEXT || hello->start == MESSAGE_START_OLDEST;
+        return hello->start <= MESSAGE_START_OLDEST;
     case MESSAGE_PUBLISHER:
         return hello->start == 0 && hello->after <= MESSAGE_NUMBER_MAX;
     default:

@@ -81,6 +81,7 @@ static void log_anonymous(struct manager *manager)
         log_acknowledgement(manager->log, &ack);
     }
     manager->anonymous_logged = 0;
+    unread_except(manager, ack.record_last);
 }
 
 void manager_release(struct manager *manager, const struct progress *progress)
@@ -88,11 +89,17 @@ void manager_release(struct manager *manager, const struct progress *progress)
     struct board *board = &manager->board;
 
     manager->fastest = progress->fastest;
-    board_release(board, progress);
+    if (board_release(board, progress)) {
+        unread_release(manager, progress->slowest);
+    }
     if (board_is_done(board, progress) ||
         (manager->intake.outdated && board_is_owed_nobody(board, progress))) {
         if (!record_withdraw(&board->record)) {
             log_anonymous(manager);
+        } else if (progress->subscribers) {
+            unread_release(manager, board_newest(board));
+        } else {
+            unread_except(manager, board_newest(board));
         }
         STEP("record.withdrawn");
         record_done(&board->record);
@@ -348,6 +355,7 @@ int manager_on_tick(sd_event_source *s, uint64_t usec, void *userdata)
 
     (void)usec;
     (void)sd_notify(false, "WATCHDOG=1");
+    unread_tell(manager);
     r = health(manager);
     if (r == 0) {
         r = sd_event_source_set_time_relative(s, manager->tick_usec);

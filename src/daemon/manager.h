@@ -19,6 +19,7 @@
 #include "daemon/intake.h"
 #include "daemon/log.h"
 #include "daemon/sessions.h"
+#include "daemon/unread.h"
 
 #include <systemd/sd-event.h>
 
@@ -34,8 +35,8 @@ struct manager {
     const char *instance;
 
     sd_event *event;
-    sd_event_source *poll_source;  /* looks at the segment; NULL where nobody may write it */
-    sd_event_source *tick_source;  /* watchdog, health */
+    sd_event_source *poll_source;   /* looks at the segment; NULL where nobody may write it */
+    sd_event_source *tick_source;   /* watchdog, health */
     sd_event_source *status_source; /* the status for systemd, where it has just been said */
     uint64_t status_usec;           /* … when */
     uint64_t started_usec;
@@ -55,6 +56,7 @@ struct manager {
     bool kept;  /* … its socket, by systemd: the next daemon goes on with it */
     struct intake intake;
     struct turn turn;
+    struct unread unread;
     bool newcomer;        /* may not have seen what was published last */
     struct budget budget; /* of entries in the journal */
 

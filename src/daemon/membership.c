@@ -123,6 +123,19 @@ static int make_cursor(struct manager *manager, struct session *session, uint32_
     return 0;
 }
 
+/* The first record of who has read none. */
+static uint64_t first_record(struct board *board, enum message_start start)
+{
+    uint64_t oldest = board_oldest(board);
+    uint64_t newest = board_newest(board);
+
+    if (start == MESSAGE_START_NEXT) {
+        return newest + 1;
+    }
+    return start == MESSAGE_START_DEFAULT && board_overwrites(board) && oldest < newest ? newest
+                                                                                        : oldest;
+}
+
 /* Where it begins, and what it has acknowledged meanwhile. */
 static int subscriber_hello(struct manager *manager, struct session *session, struct session *old,
                             const struct message_hello *hello)
@@ -134,7 +147,7 @@ static int subscriber_hello(struct manager *manager, struct session *session, st
     if (r < 0) {
         return r;
     }
-    session->first = hello->start == MESSAGE_START_OLDEST ? oldest : board_newest(board) + 1;
+    session->first = first_record(board, (enum message_start)hello->start);
     if (memcmp(hello->epoch, &manager->state->file->epoch, sizeof(hello->epoch)) != 0 ||
         hello->after > board_newest(board)) {
         return 0;
@@ -233,7 +246,8 @@ static void on_joined(void *userdata, struct session *session)
     if (session_publishes(session)) {
         return;
     }
-    manager->newcomer |= !session->resumes;
+    unread_reconsider(manager);
+    manager->newcomer |= !session->resumes && session->first > board_newest(&manager->board);
     if (session->first <= board_newest(&manager->board)) {
         subscribers_notify(manager); /* its lease begins */
     }
@@ -304,6 +318,7 @@ static void on_ended(void *userdata, struct session *session, enum session_reaso
 
     settle(manager, session, reason != SESSION_LIED);
     if (session_is_owed(session) && session->cursor->welcomed) { /* else it got nothing */
+        unread_cover(manager, session);
         release_after(manager, session);
     }
     publishers_forget(manager, session);
@@ -313,6 +328,7 @@ static void on_ended(void *userdata, struct session *session, enum session_reaso
         STEP("cursor.release");
         cursor_release(session->cursor);
         subscribers_tell_crowd(manager);
+        unread_reconsider(manager);
     }
 }
 
@@ -463,6 +479,7 @@ void membership_configure(struct manager *manager)
     manager->processors = processors > 1 ? (size_t)processors : 1;
     manager->spin_usec = processors > 1 ? manager->conf->spin_us : 0;
     subscribers_tell_crowd(manager);
+    unread_reconsider(manager);
     leases_reconsider(manager);
 }
 

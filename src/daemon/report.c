@@ -405,6 +405,19 @@ void report_session_lost(struct manager *manager, struct session *session)
     session->lost_logged = session->lost;
 }
 
+void report_unread(struct manager *manager, uint64_t first, uint64_t last, uint64_t records)
+{
+    struct entry *entry = entry_new(EVENT_RECORDS_UNREAD,
+                                    "%" PRIu64 " records of %" PRIu64 " to %" PRIu64
+                                    " were let go, and nobody had acknowledged them",
+                                    records, first, last);
+
+    entry_add(entry, "SHMD_RECORD_FIRST=%" PRIu64, first);
+    entry_add(entry, "SHMD_RECORD_LAST=%" PRIu64, last);
+    entry_add(entry, "SHMD_RECORDS=%" PRIu64, records);
+    log_event(manager->log, entry);
+}
+
 void report_reload(struct manager *manager, enum event event, const char *message)
 {
     log_event(

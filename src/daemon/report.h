@@ -55,4 +55,7 @@ void report_session_ended(struct manager *manager, const struct session *session
 /* It claims to have lost more than the log knows. */
 void report_session_lost(struct manager *manager, struct session *session);
 
+/* So many of these records were let go, and nobody had acknowledged them. */
+void report_unread(struct manager *manager, uint64_t first, uint64_t last, uint64_t records);
+
 void report_reload(struct manager *manager, enum event event, const char *message);

@@ -195,6 +195,7 @@ static int segment_open(struct manager *manager, int *ret_status)
         *ret_status = report_failed(manager, &spec, r, NULL);
         return r;
     }
+    manager->unread.owed_from = UINT64_MAX;
     manager->anonymous_logged = record_logged(&manager->board.record);
     manager->fastest = board_oldest(&manager->board) - 1; /* nobody drives it on over a restart */
     return 0;
@@ -314,6 +315,9 @@ struct manager *manager_free(struct manager *manager)
     }
     if (manager->sessions) {
         membership_close(manager, forget);
+    }
+    if (manager->started && forget) {
+        unread_leave(manager);
     }
     if (manager->segment.map) {
         board_close(&manager->board);

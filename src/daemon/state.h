@@ -53,6 +53,7 @@ struct state_file {
     uint64_t published_usec;
     uint64_t rejected;
     uint64_t released;  /* ring: every subscriber has acknowledged up to this one */
+    uint64_t covered;   /* some subscriber has, or the journal says that none has; see unread.h */
     int64_t segment_id; /* -1: none yet */
     char conf_path[PATH_MAX];
     struct acklog acklog;

@@ -69,7 +69,7 @@ static bool take_over(struct stream *stream, const struct segment *segment)
     /* The tail may be at a wrap marker, where somebody waits to be led on. */
     stream->writer =
         ring_writer_on(segment->map, reader.capacity, tail, ring_position(&reader), reader.number);
-    stream_release(stream, stream->state->file->released);
+    (void)stream_release(stream, stream->state->file->released);
     return true;
 }
 
@@ -148,7 +148,7 @@ void stream_show_added(struct stream *stream)
     }
 }
 
-void stream_release(struct stream *stream, uint64_t number)
+bool stream_release(struct stream *stream, uint64_t number)
 {
     struct ring_writer *writer = &stream->writer;
     uint64_t newest = stream_newest(stream);
@@ -160,9 +160,11 @@ void stream_release(struct stream *stream, uint64_t number)
         writer->tail = stream_trace(stream, last)->end;
         stream_find_room(stream);
     }
-    if (number > stream->state->file->released) {
-        stream->state->file->released = number;
+    if (number <= stream->state->file->released) {
+        return false;
     }
+    stream->state->file->released = number;
+    return stream->when_full == RING_WAIT;
 }
 
 uint64_t stream_oldest(struct stream *stream)

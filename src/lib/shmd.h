@@ -188,8 +188,9 @@ int shmd_anonymous_info(const struct shmd_anonymous *handle, struct shmd_anonymo
 struct shmd_subscriber;
 
 enum shmd_start {
-    SHMD_START_OLDEST, /* from the oldest record that is still held */
-    SHMD_START_NEXT,   /* what is published from now on */
+    SHMD_START_DEFAULT, /* in a ring that overwrites from the newest record, else as OLDEST */
+    SHMD_START_OLDEST,  /* from the oldest record that is still held */
+    SHMD_START_NEXT,    /* what is published from now on */
 };
 
 /* What to subscribe to. All zeros are the defaults. */

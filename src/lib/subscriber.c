@@ -69,13 +69,18 @@ static void go_on(struct shmd_subscriber *subscriber)
     }
 }
 
+static const enum message_start starts[] = {
+    [SHMD_START_DEFAULT] = MESSAGE_START_DEFAULT,
+    [SHMD_START_OLDEST] = MESSAGE_START_OLDEST,
+    [SHMD_START_NEXT] = MESSAGE_START_NEXT,
+};
+
 static int connect_subscriber(struct shmd_subscriber *subscriber)
 {
     struct message_hello hello = member_hello(&subscriber->member);
     int r;
 
-    hello.start = subscriber->member.options.start == SHMD_START_NEXT ? MESSAGE_START_NEXT
-                                                                      : MESSAGE_START_OLDEST;
+    hello.start = starts[subscriber->member.options.start];
     /* Goes on where the last session ended. */
     memcpy(hello.epoch, subscriber->epoch, sizeof(hello.epoch));
     hello.after = subscriber->acknowledged;
@@ -158,6 +163,9 @@ int shmd_subscribe(const struct shmd_options *options, struct shmd_subscriber **
     *ret = NULL;
     if (!subscriber) {
         return -ENOMEM;
+    }
+    if (options && options->start >= sizeof(starts) / sizeof(starts[0])) {
+        return -EINVAL;
     }
     r = member_open(&subscriber->member, &kind, options);
     if (r == 0) {

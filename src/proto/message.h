@@ -49,8 +49,9 @@ enum message_role {
 };
 
 enum message_start {
-    MESSAGE_START_NEXT = 1, /* what is published from now on */
-    MESSAGE_START_OLDEST,   /* from the oldest record still held */
+    MESSAGE_START_DEFAULT, /* where records wait: as OLDEST; where the newest wins: from that one */
+    MESSAGE_START_NEXT,    /* what is published from now on */
+    MESSAGE_START_OLDEST,  /* from the oldest record still held */
 };
 
 enum message_layout {

@@ -16,6 +16,10 @@ read_all() {
     timeout "$PATIENCE_S" "$shm_client" follow --socket "$RUNTIME_DIRECTORY/shmd.sock" --from oldest -n "$1" "${@:2}"
 }
 
+read_newest() {
+    timeout "$PATIENCE_S" "$shm_client" --socket "$RUNTIME_DIRECTORY/shmd.sock"
+}
+
 # --- shm-client publish ---
 
 test_lines_become_records_ring() {
@@ -125,6 +129,34 @@ test_a_line_that_never_ends() {
     start_daemon "$ring" "$push"
     assert_exit 1 publish /dev/zero
     assert_contains "$output" 'record 1 is longer than the 16304 bytes'
+}
+
+# What was confirmed while nobody read is there for who comes: it is not passed over.
+test_nobody_reads_yet() {
+    start_daemon "$ring" "$push"
+    seq 10 | publish
+    assert_eq "$(read_all 10)" "$(seq 10)"
+    seq 11 20 | publish
+    "$shm_client" follow --from next --timeout 0 --socket "$RUNTIME_DIRECTORY/shmd.sock" || true
+    wait_log '10 records of 11 to 20 were let go, and nobody had acknowledged them'
+    seq 21 25 | publish
+    stop_daemon
+    wait_log '5 records of 21 to 25 were let go, and nobody had acknowledged them'
+}
+
+# Where the newest wins, no publisher waits for anybody: nor for nobody.
+test_the_newest_wins() {
+    local pid
+    start_daemon "$ring" 'when_full = "overwrite";' "$push"
+    seq 100000 | publish
+    assert_eq "$(read_newest)" 100000
+    "$shm_client" follow --socket "$RUNTIME_DIRECTORY/shmd.sock" >"$TEST_DIR/out" &
+    pid=$!
+    wait_log "pid $pid, .* subscribed"
+    kill -STOP "$pid"
+    seq 100001 200000 | publish
+    kill -KILL "$pid"
+    assert_eq "$(read_newest)" 200000
 }
 
 # A full segment holds the producer up; it says so, and can be left.
@@ -259,6 +291,22 @@ test_a_smaller_segment_after_a_stop() {
     wait "$pid" || status=$?
     assert_eq "$status" 1
     grep -q 'longer than' "$TEST_DIR/said" || fail "$(cat "$TEST_DIR/said")"
+}
+
+# One is enough to say so.
+test_one_is_rejected() {
+    local status=0 pid
+    start_daemon 'size = 100;' "$push"
+    printf '%s\n%050d\n' first 0 >"$TEST_DIR/in"
+    "$shm_client" publish --socket "$RUNTIME_DIRECTORY/shmd.sock" "$TEST_DIR/in" 2>"$TEST_DIR/said" &
+    pid=$!
+    wait_until '(($(status_field records) == 1))'
+    wait_asleep "$pid"
+    configure 'size = 27;' "$push"
+    reload_daemon
+    wait "$pid" || status=$?
+    assert_eq "$status" 1
+    assert_contains "$(<"$TEST_DIR/said")" '1 of 2 records were rejected'
 }
 
 # Patience is for the daemon, not for the input.

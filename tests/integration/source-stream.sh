@@ -51,6 +51,13 @@ test_plain() {
     assert_eq "$(follow 500 | md5sum)" "$(seq 500 | md5sum)"
 }
 
+# Where the newest wins, a producer waits for nobody: nor for nobody.
+test_the_newest_wins() {
+    start_fifo "$ring when_full = \"overwrite\";"
+    seq 100000 >"$fifo"
+    wait_until '[[ $(client) == 100000 ]]'
+}
+
 # tail -F is a real program: lines of a log, also when it is rotated.
 test_tail() {
     printf 'one\ntwo\n' >"$TEST_DIR/a.log"

@@ -82,18 +82,25 @@ static inline void daemon_free(struct daemon *daemon)
     (void)private_directory_free(daemon->directory);
     free(daemon->conf_path);
     free(daemon->socket_path);
+    *daemon = (struct daemon){0};
 }
 
-/* A subscriber from the oldest record on. */
-static inline int daemon_subscribe(struct daemon *daemon, struct peer *peer)
+static inline int daemon_subscribe_from(struct daemon *daemon, struct peer *peer,
+                                        enum message_start start)
 {
-    struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
+    struct message_hello hello = peer_hello(start);
 
     if (!peer_connect(peer, daemon->socket_path)) {
         return -errno;
     }
     run_loop(daemon->manager->event);
     return peer_subscribe(peer, daemon->manager->event, &hello);
+}
+
+/* A subscriber from the oldest record on. */
+static inline int daemon_subscribe(struct daemon *daemon, struct peer *peer)
+{
+    return daemon_subscribe_from(daemon, peer, MESSAGE_START_OLDEST);
 }
 
 /* Runs what waits for the daemon in a thread of its own; the daemon has its turns meanwhile. */

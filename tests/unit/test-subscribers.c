@@ -72,18 +72,31 @@ static void a_subscriber_gets_what_is_held(void **state)
 
 static void or_what_comes_next(void **state)
 {
-    struct message_hello hello = peer_hello(MESSAGE_START_NEXT);
     struct fixture *f = *state;
     uint64_t before;
 
     (void)start(f, RING);
     before = newest(f);
-    assert_true(peer_connect(&f->a, f->daemon.socket_path));
-    run_loop(f->daemon.manager->event);
-    assert_int_equal(peer_subscribe(&f->a, f->daemon.manager->event, &hello), 0);
+    assert_int_equal(daemon_subscribe_from(&f->daemon, &f->a, MESSAGE_START_NEXT), 0);
     assert_int_equal(f->a.welcome.first, before + 1);
     daemon_turn(&f->daemon);
     assert_true(newest(f) > before); /* what it does not owe, does not hold up the next */
+}
+
+/* Where records wait, none is left out; where the newest wins, it is what is wanted. */
+static void who_does_not_say_gets_what_fits(void **state)
+{
+    static const char *const layouts[] = {RING, PLAIN, OVERWRITE};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++) {
+        (void)start(f, layouts[i]);
+        assert_true(newest(f) >= 1);
+        assert_int_equal(daemon_subscribe_from(&f->daemon, &f->a, MESSAGE_START_DEFAULT), 0);
+        assert_int_equal(f->a.welcome.first, i < 2 ? 1 : newest(f));
+        peer_leave(&f->a);
+        daemon_free(&f->daemon);
+    }
 }
 
 static uint64_t resume(struct fixture *f, const uint8_t *epoch, uint64_t after)
@@ -593,6 +606,7 @@ TEST_GROUP("test-subscribers")
     const struct CMUnitTest tests[] = {
         TEST(a_subscriber_gets_what_is_held),
         TEST(or_what_comes_next),
+        TEST(who_does_not_say_gets_what_fits),
         TEST(who_comes_again_goes_on_where_it_was),
         TEST(the_slowest_holds_the_ring),
         TEST(what_nobody_acknowledged_is_held_for_the_next),

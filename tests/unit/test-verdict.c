@@ -33,6 +33,17 @@ static void test_text(void **state)
                         "whole since the first entry; 2 before that are not there\n");
 }
 
+/* No fault, but worth a line. */
+static void test_text_of_records_that_were_let_go(void **state)
+{
+    (void)state;
+    ack(1, 1, 1, 1);
+    entry("SHMD_EVENT=records-unread\nSHMD_RECORDS=10");
+    (void)printed(verdict_write_text);
+    assert_non_null(strstr(text, "\n  let go:        10 records that nobody had acknowledged\n"));
+    assert_non_null(strstr(text, "\nwhole"));
+}
+
 static void test_text_of_faults(void **state)
 {
     struct claim forged = claim_of(1000, "SHMD_EVENT=acknowledged");
@@ -81,7 +92,7 @@ static void test_json(void **state)
     ack(3, 1, 3, 3);
     (void)printed(verdict_write_json);
     assert_non_null(strstr(text, "{\"whole\":false,\"epochs\":[{\"instance\":\"shmd\",\"epoch\":"
-                                 "\"" EPOCH "\",\"first\":1,\"last\":3,\"vacuumed\":0,"
+                                 "\"" EPOCH "\",\"first\":1,\"last\":3,\"vacuumed\":0,\"unread\":0,"
                                  "\"entries\":2,\"records\":2,\"lost\":0,\"bytes\":52}],"
                                  "\"users\":[{\"user\":\"alice\",\"uid\":1000,\"sessions\":1,"
                                  "\"entries\":2,"));
@@ -108,8 +119,12 @@ static void test_hostile_values(void **state)
 TEST_GROUP("test-verdict")
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_text), TEST(test_text_of_faults), TEST(test_many_faults),
-        TEST(test_json), TEST(test_hostile_values),
+        TEST(test_text),
+        TEST(test_text_of_records_that_were_let_go),
+        TEST(test_text_of_faults),
+        TEST(test_many_faults),
+        TEST(test_json),
+        TEST(test_hostile_values),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Records that are let go although nobody has acknowledged them: which the journal names, and which
+ * it does not.
+ */
+#include "fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define RING      "layout = \"ring\"; mode = \"0644\"; size = 4096; spin_us = 0; "
+#define OVERWRITE RING "when_full = \"overwrite\"; "
+#define PLAIN     "spin_us = 0; "
+
+static void subscribe(struct fixture *f, struct peer *peer, enum message_start start)
+{
+    assert_int_equal(daemon_subscribe_from(&f->daemon, peer, start), 0);
+    turn(f);
+}
+
+/* All that is told by now is of these records: one entry, or none (0). */
+static void assert_told(struct fixture *f, uint64_t first, uint64_t last)
+{
+    int i;
+
+    unread_tell(f->daemon.manager);
+    daemon_flush(&f->daemon);
+    i = first > 0 ? daemon_logged("records-unread") : mock_journal_find("records-unread");
+    if (first == 0) {
+        assert_int_equal(i, -1);
+        return;
+    }
+    assert_true(i >= 0);
+    assert_int_equal(mock_journal_number((size_t)i, "SHMD_RECORD_FIRST"), first);
+    assert_int_equal(mock_journal_number((size_t)i, "SHMD_RECORD_LAST"), last);
+    assert_int_equal(mock_journal_number((size_t)i, "SHMD_RECORDS"), last - first + 1);
+}
+
+static void who_wants_the_next_lets_go_what_was_held(void **state)
+{
+    static const char *const layouts[] = {RING, PLAIN};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++) {
+        uint64_t held;
+
+        (void)start(f, layouts[i]);
+        held = newest(f);
+        subscribe(f, &f->a, MESSAGE_START_NEXT);
+        assert_told(f, 1, held);
+        peer_leave(&f->a);
+        daemon_free(&f->daemon);
+        mock_journal_reset();
+    }
+}
+
+/* Also where it comes and goes at once. */
+static void a_short_visit_is_told(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t held;
+
+    (void)start(f, RING);
+    held = newest(f);
+    assert_int_equal(daemon_subscribe_from(&f->daemon, &f->a, MESSAGE_START_NEXT), 0);
+    peer_leave(&f->a);
+    turn(f);
+    assert_told(f, 1, held);
+}
+
+static void what_was_acknowledged_is_not_told(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)start(f, RING);
+    subscribe(f, &f->a, MESSAGE_START_OLDEST);
+    acknowledge(f, &f->a, 9);
+    subscribe(f, &f->b, MESSAGE_START_NEXT);
+    acknowledge(f, &f->a, f->b.welcome.first - 1);
+    acknowledge(f, &f->a, newest(f));
+    assert_told(f, 0, 0);
+}
+
+/* Who has acknowledged and left counts, as long as there is no gap. */
+static void nor_is_what_one_did_who_left(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t held;
+
+    (void)start(f, RING);
+    subscribe(f, &f->a, MESSAGE_START_OLDEST);
+    subscribe(f, &f->b, MESSAGE_START_OLDEST);
+    acknowledge(f, &f->a, 9);
+    peer_leave(&f->a);
+    turn(f);
+    acknowledge(f, &f->b, 5);
+    held = newest(f);
+    peer_leave(&f->b);
+    turn(f);
+    assert_told(f, 0, 0);
+    subscribe(f, &f->a, MESSAGE_START_NEXT);
+    assert_told(f, 10, held);
+}
+
+/* The slow one goes, and who is left began behind what it owed. */
+static void what_one_owed_who_goes_is_told(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t first;
+
+    (void)start(f, RING);
+    subscribe(f, &f->a, MESSAGE_START_OLDEST);
+    acknowledge(f, &f->a, 5);
+    subscribe(f, &f->b, MESSAGE_START_NEXT);
+    first = f->b.welcome.first;
+    assert_told(f, 0, 0);
+    peer_leave(&f->a);
+    turn(f);
+    assert_told(f, 6, first - 1);
+    acknowledge(f, &f->b, newest(f));
+    assert_int_equal(f->daemon.manager->unread.records, 0);
+}
+
+static void where_the_newest_wins_nobody_is_told(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)start(f, OVERWRITE);
+    subscribe(f, &f->a, MESSAGE_START_NEXT);
+    acknowledge(f, &f->a, newest(f));
+    assert_told(f, 0, 0);
+}
+
+static void a_restart_forgets_nothing(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t held;
+
+    (void)start(f, RING);
+    subscribe(f, &f->a, MESSAGE_START_OLDEST);
+    subscribe(f, &f->b, MESSAGE_START_OLDEST);
+    acknowledge(f, &f->a, 9);
+    acknowledge(f, &f->b, 5);
+    peer_leave(&f->a);
+    turn(f);
+    peer_leave(&f->b);
+    turn(f);
+    daemon_stop(&f->daemon, true);
+    assert_true(daemon_start(&f->daemon));
+    turn(f);
+    held = newest(f);
+    subscribe(f, &f->a, MESSAGE_START_NEXT);
+    assert_told(f, 10, held);
+}
+
+/* However often it happens, there is an entry a second, and what it tells adds up. */
+static void often_is_told_together(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t told = 0, held = 0;
+    size_t entries = 0;
+
+    (void)start(f, RING);
+    for (int i = 0; i < 20; i++) {
+        held = newest(f);
+        subscribe(f, &f->a, MESSAGE_START_NEXT);
+        peer_leave(&f->a);
+        turn(f);
+    }
+    unread_tell(f->daemon.manager);
+    daemon_stop(&f->daemon, true); /* all entries have arrived */
+    for (size_t i = 0; i < mock_journal_count(); i++) {
+        if (strcmp(mock_journal_field(i, "SHMD_EVENT"), "records-unread") == 0) {
+            told += mock_journal_number(i, "SHMD_RECORDS");
+            entries++;
+        }
+    }
+    assert_int_equal(told, held);
+    assert_true(entries < 20);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+TEST_GROUP("test-unread")
+{
+    const struct CMUnitTest tests[] = {
+        TEST(who_wants_the_next_lets_go_what_was_held),
+        TEST(a_short_visit_is_told),
+        TEST(what_was_acknowledged_is_not_told),
+        TEST(nor_is_what_one_did_who_left),
+        TEST(what_one_owed_who_goes_is_told),
+        TEST(where_the_newest_wins_nobody_is_told),
+        TEST(a_restart_forgets_nothing),
+        TEST(often_is_told_together),
+    };
+
+    private_ipc_or_skip();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
