@@ -90,9 +90,7 @@ static int serve(struct conf *conf, const struct options *options)
     char *instance = strdup(options->instance ? options->instance : conf->instance);
     CLEANUP(manager_free_cleanup) struct manager *manager = NULL;
     int status = EX_OSERR;
-    int passed = sd_listen_fds(false);
 
-    process_close_from(SD_LISTEN_FDS_START + (passed > 0 ? passed : 0));
     if (!instance) {
         report_early("shmd", EVENT_START_FAILED, strerror(ENOMEM));
         (void)conf_free(conf);
@@ -114,9 +112,11 @@ int main(int argc, char **argv)
 {
     CLEANUP(conf_free_cleanup) struct conf *conf = NULL;
     struct options options;
-    int status, r;
+    int status, r, passed;
 
     process_begin();
+    passed = sd_listen_fds(false);
+    process_close_from(SD_LISTEN_FDS_START + (passed > 0 ? passed : 0));
     r = options_parse(argc, argv, &options);
     if (r <= 0) {
         return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
