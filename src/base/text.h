@@ -8,7 +8,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
+
+/* The word behind a number of records. */
+static inline const char *text_records(uint64_t count)
+{
+    return count == 1 ? "record" : "records";
+}
 
 /*
  * How many bytes the UTF-8 character at the beginning has, 1…4; 0 if there is no valid one (RFC

@@ -5,10 +5,10 @@
 
 #define PREFIX ((size_t)4) /* bytes of a length, little-endian */
 
-static enum frame_found find_line(const char *bytes, size_t length, bool ended, size_t longest,
-                                  struct frame *ret)
+static enum frame_found find_line(const char *bytes, size_t length, size_t searched, bool ended,
+                                  size_t longest, struct frame *ret)
 {
-    const char *newline = memchr(bytes, '\n', length);
+    const char *newline = memchr(bytes + searched, '\n', length - searched);
 
     if (!newline && (!ended || length == 0)) {
         return length > longest ? FRAME_TOO_LONG : FRAME_NONE;
@@ -42,12 +42,12 @@ static enum frame_found find_prefixed(const char *bytes, size_t length, bool end
     return FRAME_RECORD;
 }
 
-enum frame_found frame_find(enum framing framing, const char *bytes, size_t length, bool ended,
-                            size_t longest, struct frame *ret)
+enum frame_found frame_find(enum framing framing, const char *bytes, size_t length, size_t searched,
+                            bool ended, size_t longest, struct frame *ret)
 {
     switch (framing) {
     case FRAMING_LINE:
-        return find_line(bytes, length, ended, longest, ret);
+        return find_line(bytes, length, searched, ended, longest, ret);
     case FRAMING_LENGTH:
         return find_prefixed(bytes, length, ended, longest, ret);
     case FRAMING_WHOLE:

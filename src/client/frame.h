@@ -21,6 +21,10 @@ enum frame_found {
     FRAME_CUT,      /* the input ends in the middle of a record */
 };
 
-/* Looks for the next record in the `length` bytes at hand; `ended`: there are no more to come. */
-enum frame_found frame_find(enum framing framing, const char *bytes, size_t length, bool ended,
-                            size_t longest, struct frame *ret);
+/*
+ * Looks for the next record in the `length` bytes at hand; `ended`: there are no more to come. In
+ * the first `searched` of them none ends: a long one is not looked through anew for each of its
+ * parts.
+ */
+enum frame_found frame_find(enum framing framing, const char *bytes, size_t length, size_t searched,
+                            bool ended, size_t longest, struct frame *ret);

@@ -12,6 +12,7 @@
 #include "client/target.h"
 
 #include "base/cleanup.h"
+#include "base/patient.h"
 #include "base/process.h"
 #include "lib/shmd.h"
 
@@ -64,36 +65,41 @@ static enum exit_status read_records(const struct options *options)
     return status == EXIT_DONE ? anonymous_read(options, target.key) : status;
 }
 
-int main(int argc, char **argv)
+static enum exit_status run(const struct options *options)
 {
-    struct options options;
-
-    /* A reader of our output that has gone is an error like others, and must prevent the
-     * acknowledgement; and an error is one line, written at once. */
-    (void)signal(SIGPIPE, SIG_IGN);
-    setlinebuf(stderr);
-    process_open_standard();
-
-    if (options_parse(argc, argv, &options) < 0) {
-        return EXIT_USAGE;
-    }
-    switch (options.verb) {
+    switch (options->verb) {
     case VERB_HELP:
-        (void)fputs(options_help, stdout);
-        return (int)output_end();
+        help_write(options);
+        return output_end();
     case VERB_VERSION:
         (void)puts("shm-client " PACKAGE_VERSION);
-        return (int)output_end();
+        return output_end();
     case VERB_STATUS:
-        return (int)status_show(&options);
+        return status_show(options);
     case VERB_AUDIT:
-        return (int)audit_show(&options);
+        return audit_show(options);
     case VERB_PUBLISH:
-        return (int)publish(&options);
+        return publish(options);
     case VERB_READ:
     case VERB_FOLLOW:
     case VERB_PEEK:
         break;
     }
-    return (int)read_records(&options);
+    return read_records(options);
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+
+    /* A reader of our output that has gone must prevent the acknowledgement before it ends us; and
+     * an error is one line, written at once. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    process_open_standard();
+    patient_streams();
+
+    if (options_parse(argc, argv, &options) < 0) {
+        return EXIT_USAGE;
+    }
+    return output_status(run(&options));
 }

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/nearest.h"
 #include "base/parse.h"
 #include "conf/conf.h"
 
@@ -61,6 +62,7 @@ static const struct {
     {"publish", VERB_PUBLISH, "cistNG"},
     {"status", VERB_STATUS, "kcisoJW"},
     {"audit", VERB_AUDIT, "ioJSUDP"}, /* of the journal, not of a segment */
+    {"help", VERB_HELP, ""},
 };
 
 static const struct {
@@ -172,6 +174,53 @@ static int user_take(struct options *options, const char *value)
     return 0;
 }
 
+/* Behind what is unknown: what may have been meant. */
+static int refuse_unknown(const char *what, const char *subject, const char *dashes,
+                          const char *nearest)
+{
+    if (!nearest) {
+        return refuse(what, subject);
+    }
+    output_error("%s '%s', did you mean %s%s? See shm-client --help", what, subject, dashes,
+                 nearest);
+    return -EINVAL;
+}
+
+/* Keeps the name that is nearest to the word, if any is near. */
+static void consider(const char *word, const char *name, const char **nearest, size_t *distance)
+{
+    size_t found = nearest_distance(word, name);
+
+    if (found <= NEAREST_MAX && (!*nearest || found < *distance)) {
+        *nearest = name;
+        *distance = found;
+    }
+}
+
+static int refuse_verb(const char *word)
+{
+    const char *nearest = NULL;
+    size_t distance = 0;
+
+    for (size_t i = 0; i < COUNT(verbs); i++) {
+        consider(word, verbs[i].name, &nearest, &distance);
+    }
+    return refuse_unknown("unknown verb", word, "", nearest);
+}
+
+static int refuse_option(const char *argument)
+{
+    char word[NAME_MAX];
+    const char *nearest = NULL;
+    size_t distance = 0;
+
+    (void)snprintf(word, sizeof(word), "%.*s", (int)strcspn(argument + 2, "="), argument + 2);
+    for (size_t i = 0; long_options[i].name; i++) {
+        consider(word, long_options[i].name, &nearest, &distance);
+    }
+    return refuse_unknown("unknown or ambiguous option", argument, "--", nearest);
+}
+
 /* An option that is not like the table says; `argument` is the one that getopt_long() looked at. */
 static int option_refuse(int problem, const char *argument)
 {
@@ -185,8 +234,7 @@ static int option_refuse(int problem, const char *argument)
     if (strncmp(argument, "--", 2) != 0 || (optopt != 0 && !strchr("XAJWhV", optopt))) {
         return refuse("unknown option", short_form);
     }
-    return refuse(optopt == 0 ? "unknown or ambiguous option" : "unexpected value in option",
-                  argument);
+    return optopt == 0 ? refuse_option(argument) : refuse("unexpected value in option", argument);
 }
 
 static int option_take(struct options *options, int option, const char *value)
@@ -272,6 +320,33 @@ static int verb_judge(size_t verb, const bool *given, const struct options *opti
     return 0;
 }
 
+static int verb_find(const char *word, size_t *ret)
+{
+    for (size_t i = 0; i < COUNT(verbs); i++) {
+        if (strcmp(verbs[i].name, word) == 0) {
+            *ret = i;
+            return 0;
+        }
+    }
+    return refuse_verb(word);
+}
+
+/* "help VERB", or "VERB --help". */
+static int help_take(int argc, char **argv, size_t verb, struct options *ret)
+{
+    int r = verbs[verb].verb == VERB_HELP && optind < argc ? verb_find(argv[optind], &verb) : 0;
+
+    if (r < 0) {
+        return r;
+    }
+    *ret = (struct options){.verb = VERB_HELP};
+    if (verbs[verb].verb != VERB_HELP) {
+        ret->help_verb = verbs[verb].name;
+        ret->help_about = verbs[verb].verb;
+    }
+    return 0;
+}
+
 int options_parse(int argc, char **argv, struct options *ret)
 {
     struct options options = {.name = "shm-client", .acknowledge = true, .until_usec = UINT64_MAX};
@@ -285,24 +360,28 @@ int options_parse(int argc, char **argv, struct options *ret)
         if (option == '?' || option == ':') {
             return option_refuse(option, argv[optind - 1]);
         }
-        if (option == 'h' || option == 'V') {
-            *ret = (struct options){.verb = option == 'h' ? VERB_HELP : VERB_VERSION};
+        given[option] = true;
+        if (option == 'h') {
+            continue; /* a verb may come behind it */
+        }
+        if (option == 'V') {
+            *ret = (struct options){.verb = VERB_VERSION};
             return 0;
         }
-        given[option] = true;
         r = option_take(&options, option, optarg);
         if (r < 0) {
             return r;
         }
     }
     if (optind < argc) {
-        while (verb < COUNT(verbs) && strcmp(verbs[verb].name, argv[optind]) != 0) {
-            verb++;
-        }
-        if (verb == COUNT(verbs)) {
-            return refuse("unknown verb", argv[optind]);
+        r = verb_find(argv[optind], &verb);
+        if (r < 0) {
+            return r;
         }
         optind++;
+        if (verbs[verb].verb == VERB_HELP || given['h']) {
+            return help_take(argc, argv, verb, ret);
+        }
         if (verbs[verb].verb == VERB_PUBLISH && optind < argc) {
             options.file = strcmp(argv[optind], "-") == 0 ? NULL : argv[optind];
             optind++;
@@ -312,6 +391,10 @@ int options_parse(int argc, char **argv, struct options *ret)
                                                            : "more than one verb:",
                           argv[optind]);
         }
+    }
+    if (given['h']) {
+        *ret = (struct options){.verb = VERB_HELP};
+        return 0;
     }
     r = verb_judge(verb, given, &options);
     if (r < 0) {

@@ -19,7 +19,7 @@ enum verb {
     VERB_PUBLISH,
     VERB_STATUS,
     VERB_AUDIT,
-    VERB_HELP, /* these two are options to the user */
+    VERB_HELP, /* this one is an option, too, to the user, and the next one only that */
     VERB_VERSION,
 };
 
@@ -53,6 +53,10 @@ struct options {
     bool anonymous; /* no session */
     bool watch;
 
+    /* Of help. */
+    const char *help_verb; /* NULL: all verbs */
+    enum verb help_about;
+
     /* Of audit. */
     const char *directory; /* of journal files; NULL: this machine's journal */
     uint64_t since_usec;   /* since 1970 */
@@ -61,8 +65,8 @@ struct options {
     uid_t user; /* as which the daemon runs */
 };
 
-/* What --help prints. */
-extern const char options_help[];
+/* Prints what --help asks for. */
+void help_write(const struct options *options);
 
 /* Parses the command line. Returns 0, or -EINVAL after an error message. */
 int options_parse(int argc, char **argv, struct options *ret);

@@ -2,12 +2,15 @@
 #include "client/output.h"
 #include "client/stop.h"
 
+#include "base/patient.h"
 #include "base/text.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +27,18 @@ void output_error(const char *format, ...)
     (void)fputc('\n', stderr);
 }
 
+bool output_is_screen(int fd)
+{
+    const char *kind = getenv("TERM");
+
+    return isatty(fd) && kind && *kind && strcmp(kind, "dumb") != 0;
+}
+
+void output_note(const char *text)
+{
+    (void)fprintf(stderr, "shm-client: %s\n", text);
+}
+
 enum exit_status output_nobody(const struct options *options, uint32_t key, const char *what)
 {
     output_error("%s with key 0x%08x: is shmd running? (systemctl status shmd%s%s)", what, key,
@@ -31,9 +46,34 @@ enum exit_status output_nobody(const struct options *options, uint32_t key, cons
     return EXIT_NOBODY;
 }
 
+/* The reader of our output wants no more: nobody is to be told, but whoever looks how we ended. */
+static bool reader_has_gone;
+
+bool output_is_unread(void)
+{
+    struct pollfd output = {.fd = STDOUT_FILENO};
+
+    if (poll(&output, 1, 0) == 1 && (output.revents & POLLERR)) {
+        reader_has_gone = true;
+    }
+    return reader_has_gone;
+}
+
+int output_status(enum exit_status status)
+{
+    if (reader_has_gone && status != EXIT_DONE) {
+        (void)signal(SIGPIPE, SIG_DFL);
+        (void)raise(SIGPIPE);
+    }
+    return (int)status;
+}
+
 enum exit_status output_end(void)
 {
     if (fflush(stdout) != 0 || ferror(stdout)) {
+        if (errno == EPIPE && output_is_unread()) {
+            return EXIT_FAILED;
+        }
         output_error("cannot write to standard output: %s: mend that and try again",
                      strerror(errno ? errno : EIO));
         return EXIT_FAILED;
@@ -115,16 +155,9 @@ void output_write(struct output *output, const struct output_record *record)
 int output_hand_over(struct output *output)
 {
     int r = fflush(output->stream) != 0 || ferror(output->stream) ? -ENOMEM : 0;
-    size_t written = 0;
 
-    while (r == 0 && written < output->size) {
-        ssize_t n = write(STDOUT_FILENO, output->memory + written, output->size - written);
-
-        if (n >= 0) {
-            written += (size_t)n;
-        } else if (errno != EINTR || stop_wanted()) {
-            r = -errno;
-        }
+    if (r == 0) {
+        r = patient_write(STDOUT_FILENO, output->memory, output->size, stop_wanted);
     }
     output_discard(output);
     return r;

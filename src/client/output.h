@@ -27,6 +27,12 @@ enum exit_status {
 /* One line `shm-client: what happened: what to do` on standard error. */
 void output_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Is it a terminal on which what was written can be written over? */
+bool output_is_screen(int fd);
+
+/* What is no error, and said on a terminal only. */
+void output_note(const char *text);
+
 /* The error that `what` (the segment, or who serves it) is missing; names the service to look at.
  */
 enum exit_status output_nobody(const struct options *options, uint32_t key, const char *what);
@@ -63,6 +69,13 @@ int output_hand_over(struct output *output);
 
 /* Throws away what lies in memory. */
 void output_discard(struct output *output);
+
+/* Has the reader of standard output gone? Then there is nothing to do any more, and nothing to say.
+ */
+bool output_is_unread(void);
+
+/* How the program ends: by SIGPIPE, as others do, where output_is_unread() has said so. */
+int output_status(enum exit_status status);
 
 /* Hands over what was written to `stdout`, not through the above, and says so if that fails. */
 enum exit_status output_end(void);

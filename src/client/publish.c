@@ -21,6 +21,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 #define READ_SIZE     ((size_t)64 * 1024) /* bytes at a time */
 #define WAIT_MAX_USEC (USEC_PER_SEC / 5)  /* then the progress line has its turn */
@@ -33,6 +34,7 @@ struct publish {
     bool ended; /* the input has */
     char *buffer;
     size_t size, begin, end; /* of the buffer: what was read and not handed in */
+    size_t searched;         /* so many bytes of that, and no record ends there */
     uint64_t records, bytes; /* handed in */
     uint64_t moved_usec;     /* when anything was confirmed last */
     uint64_t confirmed;
@@ -98,9 +100,9 @@ static enum exit_status look(struct publish *publish, bool idle)
         return EXIT_DONE;
     }
     progress_clear(&publish->progress);
-    output_error("%" PRIu64 " of %" PRIu64 " records are confirmed, and no more within %g s: see "
+    output_error("%" PRIu64 " of %" PRIu64 " %s confirmed, and no more within %g s: see "
                  "shm-client status for who holds them up, or wait longer with --timeout SECONDS",
-                 confirmed, publish->records,
+                 confirmed, publish->records, publish->records == 1 ? "record is" : "records are",
                  (double)publish->options->timeout_usec / (double)USEC_PER_SEC);
     return EXIT_TIMED_OUT;
 }
@@ -124,6 +126,7 @@ static enum exit_status hand_in(struct publish *publish, const struct frame *fra
             publish->records++;
             publish->bytes += frame->length;
             publish->begin += frame->taken;
+            publish->searched = 0;
             return EXIT_DONE;
         }
         status = r == -ETIMEDOUT || r == -EAGAIN || r == -EINTR ? look(publish, false)
@@ -142,8 +145,10 @@ static enum exit_status hand_in_all(struct publish *publish)
         size_t longest = record_max(publish);
 
         switch (frame_find(publish->options->framing, publish->buffer + publish->begin,
-                           publish->end - publish->begin, publish->ended, longest, &frame)) {
+                           publish->end - publish->begin, publish->searched, publish->ended,
+                           longest, &frame)) {
         case FRAME_NONE:
+            publish->searched = publish->end - publish->begin;
             return EXIT_DONE;
         case FRAME_RECORD:
             status = hand_in(publish, &frame);
@@ -261,11 +266,11 @@ static enum exit_status publish_all(struct publish *publish)
     settled = status == EXIT_DONE || status == EXIT_FAILED ? settle(publish) : status;
     status = status == EXIT_DONE ? settled : status;
     shmd_publisher_describe(publish->publisher, &publication);
-    progress_clear(&publish->progress);
+    progress_end(&publish->progress, publish->records, publish->bytes);
     if (status == EXIT_DONE && publication.rejected > 0) {
-        output_error("%" PRIu64 " of %" PRIu64 " records were rejected: the journal of the daemon "
-                     "says why",
-                     publication.rejected, publish->records);
+        output_error("%" PRIu64 " of %" PRIu64 " %s rejected: the journal of the daemon says why",
+                     publication.rejected, publish->records,
+                     publish->records == 1 ? "record was" : "records were");
         status = EXIT_FAILED;
     }
     return status;
@@ -309,7 +314,9 @@ enum exit_status publish(const struct options *options)
     }
     publish.publisher = publisher;
     publish.moved_usec = clock_usec();
-    progress_start(&publish.progress);
+    if (!isatty(publish.input)) { /* it would stand in what is typed there */
+        progress_start(&publish.progress);
+    }
     status = publish_all(&publish);
     free(publish.buffer);
     return status;

@@ -4,13 +4,15 @@
 #include "client/stop.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
 #define HELD_RECORDS_MAX 64
 #define HELD_BYTES_MAX   (UINT64_C(64) * 1024)
-#define WAIT_MAX_USEC    (2 * USEC_PER_SEC)
+#define WAIT_MAX_USEC    (USEC_PER_SEC / 5)
 
 static void deadline_start(struct reading *reading)
 {
@@ -42,7 +44,7 @@ void reading_add(struct reading *reading, const struct output_record *record)
         progress_clear(&reading->progress);
         output_error("%" PRIu64 " %s lost before record %" PRIu64
                      ": written over, or removed with their segment, before they were read",
-                     record->lost, record->lost == 1 ? "record" : "records", record->number);
+                     record->lost, text_records(record->lost), record->number);
         reading->lost += record->lost;
     }
     output_write(&reading->output, record);
@@ -66,6 +68,9 @@ enum exit_status reading_hand_over(struct reading *reading)
     }
     r = output_hand_over(&reading->output);
     reading->held_records = reading->held_bytes = 0;
+    if (r == -EPIPE && output_is_unread()) {
+        return EXIT_FAILED;
+    }
     if (r < 0) {
         progress_clear(&reading->progress);
         output_error("cannot write the record to standard output: %s: it was not acknowledged, "
@@ -84,6 +89,9 @@ uint64_t reading_wait_usec(struct reading *reading)
     uint64_t left = reading->deadline_usec > now ? reading->deadline_usec - now : 0;
 
     progress_update(&reading->progress, reading->records, reading->bytes);
+    if (output_is_unread()) {
+        return 0;
+    }
     return left < WAIT_MAX_USEC ? left : WAIT_MAX_USEC;
 }
 
@@ -93,6 +101,9 @@ enum exit_status reading_timed_out(struct reading *reading, const char *document
     struct piece cause = document ? document_find(document, "source_error") : (struct piece){0};
     struct piece since = document ? document_find(document, "source_fails_since") : cause;
 
+    if (output_is_unread()) {
+        return EXIT_FAILED;
+    }
     progress_clear(&reading->progress);
     if (cause.length > 0) {
         output_error("no new record: the source of the daemon has none since %.*s: %.*s",
@@ -109,7 +120,7 @@ enum exit_status reading_timed_out(struct reading *reading, const char *document
 
 enum exit_status reading_end(struct reading *reading, enum exit_status status)
 {
-    progress_clear(&reading->progress);
+    progress_end(&reading->progress, reading->records, reading->bytes);
     output_close(&reading->output);
     if (reading->lost > 0 && (status == EXIT_DONE || status == EXIT_TIMED_OUT)) {
         return EXIT_LOST;

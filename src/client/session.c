@@ -20,8 +20,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LATE_USEC    (2 * USEC_PER_SEC) /* for a daemon that is being restarted */
+#define ABSENT_USEC  USEC_PER_SEC       /* a restart is shorter */
 #define PASSES_USEC  (2 * USEC_PER_SEC) /* for a shortage to pass, … */
 #define PASSES_TRIES 20                 /* … looking so often */
 
@@ -31,11 +33,13 @@ struct session {
     struct shmd_subscriber *subscriber;
     struct shmd_record ahead; /* asked for already */
     bool has_ahead;
-    bool owes;         /* records were returned since the last acknowledgement, … */
-    uint64_t returned; /* … up to this one */
-    bool postponed;    /* that acknowledgement failed, because the daemon was away */
-    uint64_t printed;  /* the last record that was printed, … */
-    uint8_t epoch[16]; /* … and the epoch that its number belongs to */
+    bool owes;            /* records were returned since the last acknowledgement, … */
+    uint64_t returned;    /* … up to this one */
+    bool postponed;       /* that acknowledgement failed, because the daemon was away */
+    uint64_t printed;     /* the last record that was printed, … */
+    uint8_t epoch[16];    /* … and the epoch that its number belongs to */
+    uint64_t absent_usec; /* since when there is no daemon; 0: there is */
+    bool absence_told;
 };
 
 bool session_passes(int error, unsigned *tries)
@@ -223,6 +227,30 @@ static enum exit_status gone(struct session *session)
                                             : "nobody any more serves the segment");
 }
 
+/* On a terminal there is somebody who wonders why nothing comes. */
+static void tell_of_absence(struct session *session, bool absent)
+{
+    uint64_t now = clock_usec();
+
+    if (!absent) {
+        if (session->absence_told) {
+            output_note("the daemon is back");
+        }
+        session->absent_usec = 0;
+        session->absence_told = false;
+        return;
+    }
+    if (session->absent_usec == 0) {
+        session->absent_usec = now;
+    }
+    if (!session->absence_told && now - session->absent_usec >= ABSENT_USEC &&
+        session->reading.options->verb == VERB_FOLLOW && isatty(STDERR_FILENO)) {
+        session->absence_told = true;
+        progress_clear(&session->reading.progress);
+        output_note("the daemon is away: waiting until it is back");
+    }
+}
+
 static enum exit_status wait_for_news(struct session *session)
 {
     CLEANUP(free_cleanup) char *document = NULL;
@@ -230,11 +258,15 @@ static enum exit_status wait_for_news(struct session *session)
     uint64_t usec = reading_wait_usec(&session->reading);
     int r;
 
+    shmd_describe(session->subscriber, &subscription);
+    tell_of_absence(session, !subscription.connected);
     if (usec > 0) {
         r = shmd_wait(session->subscriber, usec);
         return r == 0 || r == -ETIMEDOUT || r == -EINTR ? EXIT_DONE : failed(session, r);
     }
-    shmd_describe(session->subscriber, &subscription);
+    if (output_is_unread()) {
+        return EXIT_FAILED;
+    }
     if (!subscription.connected) {
         return gone(session);
     }

@@ -117,11 +117,11 @@ static enum exit_status show(const struct options *options)
 
 enum exit_status status_show(const struct options *options)
 {
-    bool terminal = isatty(STDOUT_FILENO);
+    bool screen = output_is_screen(STDOUT_FILENO);
     enum exit_status status, written;
 
     for (;;) {
-        if (options->watch && terminal) {
+        if (options->watch && screen) {
             (void)fputs(CLEAR_SCREEN, stdout);
         }
         status = show(options);
@@ -132,7 +132,7 @@ enum exit_status status_show(const struct options *options)
             return written != EXIT_DONE ? written : status;
         }
         (void)sleep(WATCH_SECONDS);
-        if (!terminal && options->format == FORMAT_TEXT) {
+        if (!screen && options->format == FORMAT_TEXT) {
             (void)fputc('\n', stdout);
         }
     }

@@ -59,8 +59,9 @@ void report_gave_up(struct manager *manager, int error)
 void report_stopped(struct manager *manager, bool kept)
 {
     log_event(manager->log,
-              entry_new(EVENT_STOPPED, "stopped: %" PRIu64 " records, %" PRIu64 " acknowledged%s",
+              entry_new(EVENT_STOPPED, "stopped: %" PRIu64 " %s, %" PRIu64 " acknowledged%s",
                         state_number(manager->state->file),
+                        text_records(state_number(manager->state->file)),
                         acklog_total(&manager->state->file->acklog),
                         kept ? "; the segment is kept" : ""));
 }
@@ -365,9 +366,9 @@ void report_session_ended(struct manager *manager, const struct session *session
         return; /* it only asked for the status */
     }
     if (publishes) {
-        int length = snprintf(counts, sizeof(counts),
-                              ", %" PRIu64 " records published, %" PRIu64 " rejected",
-                              session_published(session), session->lost);
+        int length = snprintf(
+            counts, sizeof(counts), ", %" PRIu64 " %s published, %" PRIu64 " rejected",
+            session_published(session), text_records(session_published(session)), session->lost);
 
         if (session->given_up > 0) {
             (void)snprintf(counts + length, sizeof(counts) - (size_t)length,
@@ -397,7 +398,8 @@ void report_session_lost(struct manager *manager, struct session *session)
     struct entry *entry;
     char what[64];
 
-    (void)snprintf(what, sizeof(what), "was overtaken and lost %" PRIu64 " records", lost);
+    (void)snprintf(what, sizeof(what), "was overtaken and lost %" PRIu64 " %s", lost,
+                   text_records(lost));
     entry = session_entry(EVENT_RECORDS_LOST, session, what);
     entry_add(entry, "SHMD_RECORDS=%" PRIu64, lost);
     entry_add(entry, "SHMD_LOST=%" PRIu64, session->lost);

@@ -38,7 +38,7 @@ test_options_of_shm_client() {
 
 test_verbs_of_shm_client() {
     local verb
-    for verb in read follow peek publish status audit; do
+    for verb in read follow peek publish status audit help; do
         assert_contains "$("$top_builddir/shm-client" --help)" "$verb"
         assert_contains "$(page shm-client.1)" "$verb"
     done

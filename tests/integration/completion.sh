@@ -18,7 +18,7 @@ offered() {
 }
 
 test_verbs() {
-    assert_eq "$(offered '')" 'audit follow peek publish read status'
+    assert_eq "$(offered '')" 'audit follow help peek publish read status'
     assert_eq "$(offered f)" 'follow'
     assert_eq "$(offered --key 5 p)" 'peek publish'
     # The value of an option is no verb.

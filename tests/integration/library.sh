@@ -100,6 +100,53 @@ test_example_without_a_daemon() {
     done
 }
 
+# The README's are pieces of a program: in one, they do what they say; without a daemon, and after an
+# eviction, they come to an end.
+build_readme_example() {
+    local number=$1 flags compiler
+    {
+        echo '#include <shmd.h>'
+        echo '#include <stdio.h>'
+        echo 'static size_t made; static char data[16];'
+        echo 'static inline size_t make_record(char *to) { return made++ < 3 ? (size_t)snprintf(to, 16, "%zu", made) : 0; }'
+        echo 'int main(int argc, char **argv) {'
+        echo 'struct shmd_options options = {.socket = argv[argc - 1], .name = "readme"};'
+        echo 'struct shmd_subscriber *subscriber; struct shmd_publisher *publisher;'
+        echo 'struct shmd_record record; size_t length;'
+        echo '(void)subscriber; (void)publisher; (void)record; (void)length; (void)data; (void)made;'
+        awk -v number="$number" '/^```/ { inside = /^```c$/; count += inside; next }
+            inside && count == number' "$top_srcdir/README.md" | sed 's/(NULL, &/(\&options, \&/'
+        echo 'puts(r == 0 ? "well" : r == -62 ? "evicted" : r == -2 ? "nobody" : "?"); return r != 0; }'
+    } >"$TEST_DIR/example.c"
+    read -ra flags <<<"$(ask_pkg_config --cflags --libs)"
+    read -ra compiler <<<"${CC:-cc}"
+    ! has_sanitizers || compiler+=('-fsanitize=address,undefined')
+    "${compiler[@]}" -std=c11 -Wall -Wno-unused-function -o "$TEST_DIR/example" "$TEST_DIR/example.c" \
+        "${flags[@]}" -Wl,-rpath="$(ask_pkg_config --variable=libdir)"
+}
+
+test_examples_of_the_readme() {
+    local number example
+    install_all
+    for number in 1 2; do
+        build_readme_example "$number"
+        assert_exit 1 timeout "$PATIENCE_S" "$TEST_DIR/example" "$TEST_DIR/nobody.sock"
+        assert_eq "$output" nobody
+    done
+    start_daemon "$ring" "$push" "$short_lease"
+    assert_exit 0 timeout "$PATIENCE_S" "$TEST_DIR/example" "$RUNTIME_DIRECTORY/shmd.sock"
+    build_readme_example 1
+    "$TEST_DIR/example" "$RUNTIME_DIRECTORY/shmd.sock" >"$TEST_DIR/readme.out" &
+    example=$!
+    wait_until '(($(acknowledged_records | wc -l) == 3))'
+    kill -STOP "$example"
+    seq 4 | "$shm_client" publish --socket "$RUNTIME_DIRECTORY/shmd.sock"
+    wait_log 'calls itself readme\) evicted'
+    kill -CONT "$example"
+    assert_exit_of "$example" 1
+    assert_eq "$(said readme)" evicted
+}
+
 # The other one publishes ten records, and knows that they are published.
 test_example_of_a_publisher() {
     install_all

@@ -21,7 +21,7 @@ static void assert_found(enum framing framing, const char *bytes, size_t length,
 {
     struct frame frame = {0};
 
-    assert_int_equal(frame_find(framing, bytes, length, ended, LONGEST, &frame), FRAME_RECORD);
+    assert_int_equal(frame_find(framing, bytes, length, 0, ended, LONGEST, &frame), FRAME_RECORD);
     assert_int_equal(frame.length, record_length);
     assert_int_equal(frame.taken, taken);
     assert_memory_equal(frame.record, record, record_length);
@@ -31,7 +31,7 @@ static enum frame_found find(enum framing framing, const char *bytes, size_t len
 {
     struct frame frame;
 
-    return frame_find(framing, bytes, length, ended, LONGEST, &frame);
+    return frame_find(framing, bytes, length, 0, ended, LONGEST, &frame);
 }
 
 static void a_line_ends_with_its_newline(void **state)
@@ -49,6 +49,19 @@ static void the_last_line_needs_no_newline(void **state)
 {
     (void)state;
     assert_found(FRAMING_LINE, "abc", 3, true, "abc", 3, 3);
+}
+
+/* What was searched once is not looked through again. */
+static void a_line_is_searched_once(void **state)
+{
+    struct frame frame = {0};
+
+    (void)state;
+    assert_int_equal(frame_find(FRAMING_LINE, "ab\ncd\n", 6, 3, false, LONGEST, &frame),
+                     FRAME_RECORD);
+    assert_int_equal(frame.length, 5);
+    assert_int_equal(frame_find(FRAMING_LINE, "ab", 2, 2, false, LONGEST, &frame), FRAME_NONE);
+    assert_int_equal(frame_find(FRAMING_LINE, "ab", 2, 2, true, LONGEST, &frame), FRAME_RECORD);
 }
 
 static void a_line_may_be_too_long(void **state)
@@ -98,6 +111,7 @@ TEST_GROUP("test-frame")
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_ends_with_its_newline),
         cmocka_unit_test(the_last_line_needs_no_newline),
+        cmocka_unit_test(a_line_is_searched_once),
         cmocka_unit_test(a_line_may_be_too_long),
         cmocka_unit_test(a_length_comes_before_its_record),
         cmocka_unit_test(a_length_is_little_endian_and_bounded),
