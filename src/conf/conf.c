@@ -168,6 +168,8 @@ struct conf *conf_free(struct conf *conf)
     if (conf) {
         free(conf->path);
         free(conf->instance);
+        free(conf->subscribers);
+        free(conf->publishers);
     }
     free(conf);
     return NULL;

@@ -64,6 +64,10 @@ struct conf {
     uid_t uid;
     gid_t gid;
 
+    /* Who is meant by allow_subscribe and allow_publish: the daemon's, see manager_check(). */
+    struct access *subscribers;
+    struct access *publishers;
+
     /* Where it was read: the file, and the line of each setting (0: not in the file). */
     char *path;
     char *instance; /* whose file it is: NAME for …/NAME.conf */

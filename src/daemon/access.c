@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/access.h"
 #include "base/account.h"
+#include "base/cleanup.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,31 +25,37 @@ static const char *next_word(const char *list, char word[NAME_SIZE], size_t *ret
     return length > 0 ? begin : NULL;
 }
 
-/* The user of a word, or the group where it begins with @. -ENOENT: there is none. */
-static int word_find(const char *word, uid_t *ret_user, gid_t *ret_group)
+int access_resolve(const char *list, struct access **ret, const char **ret_name, size_t *ret_length)
 {
-    return word[0] == '@' ? account_group(word + 1, ret_group) : account_user(word, ret_user);
-}
-
-int access_check(const char *list, const char **ret_name, size_t *ret_length)
-{
+    CLEANUP(free_cleanup)
+    struct access *access = calloc(1, sizeof(*access) + strlen(list) * sizeof(access->entries[0]));
     char word[NAME_SIZE];
     const char *begin;
     size_t length;
 
+    if (!access) {
+        return -ENOMEM;
+    }
     for (; (begin = next_word(list, word, &length)); list = begin + length) {
-        uid_t user;
-        gid_t group;
-        int r = length >= NAME_SIZE      ? -ENOENT
-                : strcmp(word, "*") == 0 ? 0
-                                         : word_find(word, &user, &group);
+        struct access_entry *entry = &access->entries[access->count];
+        int r;
 
+        if (strcmp(word, "*") == 0) {
+            access->everybody = true;
+            continue;
+        }
+        entry->is_group = word[0] == '@';
+        r = length >= NAME_SIZE ? -ENOENT
+            : entry->is_group   ? account_group(word + 1, &entry->id)
+                                : account_user(word, &entry->id);
         if (r < 0) {
             *ret_name = begin;
             *ret_length = length;
             return r;
         }
+        access->count++;
     }
+    *ret = take(access);
     return 0;
 }
 
@@ -80,31 +86,17 @@ int access_groups(int socket, gid_t primary, gid_t **ret, size_t *ret_count)
     return 0;
 }
 
-int access_allowed(const char *list, uid_t uid, const gid_t *groups, size_t count)
+bool access_allows(const struct access *access, uid_t uid, const gid_t *groups, size_t count)
 {
-    char word[NAME_SIZE];
-    const char *begin;
-    size_t length;
-    int result = -EPERM;
-
-    if (uid == 0 || uid == geteuid()) {
-        return 0;
+    if (access->everybody || uid == 0 || uid == geteuid()) {
+        return true;
     }
-    for (; (begin = next_word(list, word, &length)); list = begin + length) {
-        uid_t user;
-        gid_t group;
-        int r;
+    for (size_t i = 0; i < access->count; i++) {
+        const struct access_entry *entry = &access->entries[i];
 
-        if (strcmp(word, "*") == 0) {
-            return 0;
-        }
-        r = word_find(word, &user, &group);
-        if (r == 0 && (word[0] == '@' ? is_member(group, groups, count) : user == uid)) {
-            return 0;
-        }
-        if (r < 0 && r != -ENOENT) {
-            result = r; /* unless another word lets it in, nobody can tell */
+        if (entry->is_group ? is_member(entry->id, groups, count) : entry->id == uid) {
+            return true;
         }
     }
-    return result;
+    return false;
 }

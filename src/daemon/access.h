@@ -11,14 +11,30 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
- * Is every name of the list known? -ENOENT: *ret_name and *ret_length say which is not. Others: it
- * could not be looked up.
+ * Names are looked up once, when a configuration is read: somebody's directory may take its time
+ * over that, and whoever connects is not to wait for it. What is kept are numbers.
  */
-int access_check(const char *list, const char **ret_name, size_t *ret_length);
+struct access {
+    bool everybody;
+    size_t count;
+    struct access_entry {
+        bool is_group;
+        uint32_t id; /* of a user, or of a group */
+    } entries[];
+};
+
+/*
+ * Looks up all names of a list; *ret is the caller's to free. -ENOENT: *ret_name and *ret_length
+ * say which is not known. Others: it could not be looked up. It may take long.
+ */
+int access_resolve(const char *list, struct access **ret, const char **ret_name,
+                   size_t *ret_length);
 
 /*
  * The groups of the process at the other end of a connection, `primary` first, the caller's to
@@ -26,5 +42,5 @@ int access_check(const char *list, const char **ret_name, size_t *ret_length);
  */
 int access_groups(int socket, gid_t primary, gid_t **ret, size_t *ret_count);
 
-/* 0: it may. -EPERM: it may not. Others: a name could not be looked up. */
-int access_allowed(const char *list, uid_t uid, const gid_t *groups, size_t count);
+/* May a user, who is in these groups? */
+bool access_allows(const struct access *access, uid_t uid, const gid_t *groups, size_t count);

@@ -80,7 +80,7 @@ static void claim_name(struct session *session, const char name[MESSAGE_NAME_SIZ
     }
 }
 
-/* As access_allowed(). */
+/* -EPERM: it may not. */
 static int may(const struct session *session)
 {
     const struct sessions_limits *limits = &session->sessions->limits;
@@ -88,10 +88,14 @@ static int may(const struct session *session)
     size_t count;
     int r = access_groups(session->socket, session->identity.gid, &groups, &count);
 
-    return r < 0 ? r
-                 : access_allowed(session->role == MESSAGE_PUBLISHER ? limits->publishers
-                                                                     : limits->subscribers,
-                                  session->identity.uid, groups, count);
+    if (r < 0) {
+        return r;
+    }
+    return access_allows(session->role == MESSAGE_PUBLISHER ? limits->publishers
+                                                            : limits->subscribers,
+                         session->identity.uid, groups, count)
+               ? 0
+               : -EPERM;
 }
 
 static int on_doorbell(sd_event_source *s, int fd, uint32_t events, void *userdata)

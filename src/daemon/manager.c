@@ -32,13 +32,13 @@ struct segment_spec manager_spec(const struct conf *conf)
     };
 }
 
-/* Is everybody known who is allowed something? */
-static int check_allowed(const struct conf *conf, const char *setting, const char *list,
-                         char **ret_message)
+/* Who is allowed something? */
+static int resolve(const struct conf *conf, const char *setting, const char *list,
+                   struct access **ret, char **ret_message)
 {
     const char *name;
     size_t length;
-    int r = access_check(list, &name, &length);
+    int r = access_resolve(list, ret, &name, &length);
 
     if (r == -ENOENT) {
         return conf_refuse(conf, setting, ret_message,
@@ -48,12 +48,13 @@ static int check_allowed(const struct conf *conf, const char *setting, const cha
     return r;
 }
 
-int manager_check(const struct conf *conf, char **ret_message)
+int manager_check(struct conf *conf, char **ret_message)
 {
-    int r = check_allowed(conf, "allow.subscribe", conf->allow_subscribe, ret_message);
+    int r =
+        resolve(conf, "allow.subscribe", conf->allow_subscribe, &conf->subscribers, ret_message);
 
     if (r == 0) {
-        r = check_allowed(conf, "allow.publish", conf->allow_publish, ret_message);
+        r = resolve(conf, "allow.publish", conf->allow_publish, &conf->publishers, ret_message);
     }
     return r < 0 ? r : feed_check(conf, ret_message);
 }

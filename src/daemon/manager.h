@@ -96,8 +96,11 @@ struct manager *manager_free(struct manager *manager);
 
 DEFINE_CLEANUP(struct manager, manager_free)
 
-/* Is there a driver for its source? Otherwise -EINVAL and a message. */
-int manager_check(const struct conf *conf, char **ret_message);
+/*
+ * Looks up who is allowed something, and the driver of the source. -EINVAL and a message: one of
+ * them is not known. It may take long, as it asks for names.
+ */
+int manager_check(struct conf *conf, char **ret_message);
 
 /* The time: within a round of work, what the clock said in it. */
 static inline uint64_t manager_usec(const struct manager *manager)

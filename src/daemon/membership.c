@@ -172,9 +172,8 @@ static void subscriber_welcome(struct manager *manager, struct session *session,
     struct board *board = &manager->board;
 
     welcome->segment_size = manager->segment.size;
-    welcome->position = board->layout == LAYOUT_RING
-                            ? board_position(board, session->first)
-                            : segment_changed_at(manager->segment.id);
+    welcome->position = board->layout == LAYOUT_RING ? board_position(board, session->first)
+                                                     : segment_changed_at(manager->segment.id);
     if (board->layout == LAYOUT_PLAIN && record_waits(&board->record)) {
         session->told = board_newest(board);
         record_describe(&board->record, session->page);
@@ -469,8 +468,8 @@ void membership_configure(struct manager *manager)
     struct sessions_limits limits = {
         .sessions = manager->conf->sessions,
         .sessions_per_user = manager->conf->sessions_per_user,
-        .subscribers = manager->conf->allow_subscribe,
-        .publishers = manager->conf->allow_publish,
+        .subscribers = manager->conf->subscribers,
+        .publishers = manager->conf->publishers,
     };
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
 

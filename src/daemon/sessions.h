@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "daemon/access.h"
 #include "daemon/fdstore.h"
 #include "daemon/session.h"
 
@@ -53,8 +54,8 @@ struct sessions_hooks {
 struct sessions_limits {
     size_t sessions;
     size_t sessions_per_user;
-    const char *subscribers; /* who may, see access.h; valid until the next configuration */
-    const char *publishers;  /* … likewise */
+    const struct access *subscribers; /* who may; valid until the next configuration */
+    const struct access *publishers;  /* … likewise */
 };
 
 struct sessions {

@@ -100,6 +100,7 @@ static int listen_anywhere(struct scene *scene)
 
 static void set_up(struct scene *scene)
 {
+    static const struct access everybody = {.everybody = true};
     struct sessions_hooks hooks = {
         .hello = on_hello,
         .joined = on_joined,
@@ -107,7 +108,7 @@ static void set_up(struct scene *scene)
         .report = on_report,
         .userdata = scene,
     };
-    struct sessions_limits limits = {SESSIONS, SESSIONS, "*", ""};
+    struct sessions_limits limits = {SESSIONS, SESSIONS, &everybody, &everybody};
 
     for (size_t i = 0; i < PEERS; i++) {
         scene->peers[i] = PEER_NONE;

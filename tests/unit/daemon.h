@@ -26,6 +26,7 @@ static inline bool daemon_start(struct daemon *daemon)
     int status;
 
     return conf_load(daemon->conf_path, &conf, &message) == 0 &&
+           manager_check(conf, &message) == 0 &&
            manager_new(conf, "unit", daemon->socket_path, &daemon->manager, &status) == 0;
 }
 

@@ -97,6 +97,7 @@ static int start(struct fixture *f)
     int status = EXIT_SUCCESS;
 
     assert_int_equal(conf_load(f->path, &conf, &message), 0);
+    assert_int_equal(manager_check(conf, &message), 0);
     return manager_new(conf, "unit", NULL, &f->manager, &status) < 0 ? status : EXIT_SUCCESS;
 }
 

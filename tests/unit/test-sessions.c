@@ -26,6 +26,7 @@ struct fixture {
     char path[100];
     struct sessions *sessions;
     struct sessions_limits limits;
+    struct access *allowed;
     uint32_t last_id;
     int hello_error;
 
@@ -80,6 +81,16 @@ static char *on_report(void *userdata, const struct session *session)
     return strdup(REPORT);
 }
 
+static void allow(struct fixture *f, const char *list)
+{
+    const char *name;
+    size_t length;
+
+    free(f->allowed);
+    assert_int_equal(access_resolve(list, &f->allowed, &name, &length), 0);
+    f->limits.subscribers = f->allowed;
+}
+
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
@@ -87,8 +98,8 @@ static int set_up(void **state)
     int fd;
 
     *state = f;
-    f->limits =
-        (struct sessions_limits){.sessions = 10, .sessions_per_user = 5, .subscribers = "*"};
+    f->limits = (struct sessions_limits){.sessions = 10, .sessions_per_user = 5};
+    allow(f, "*");
     f->directory = private_directory_new();
     (void)chmod(f->directory, 0755);
     (void)snprintf(f->path, sizeof(f->path), "%s/socket", f->directory);
@@ -107,6 +118,7 @@ static int tear_down(void **state)
     (void)sessions_free(f->sessions);
     (void)sd_event_unref(f->event);
     (void)private_directory_free(f->directory);
+    free(f->allowed);
     free(f);
     return 0;
 }
@@ -465,7 +477,7 @@ static void the_list_decides(void **state)
     struct peer peer;
 
     need_root();
-    f->limits.subscribers = "4000000001 @4000000003";
+    allow(f, "4000000001 @4000000003");
     sessions_configure(f->sessions, &f->limits);
     connect_as(f, &peer, ALICE);
     assert_int_equal(subscribe(f, &peer), 0);
@@ -492,7 +504,7 @@ static void the_first_group_counts(void **state)
     struct peer peer;
 
     need_root();
-    f->limits.subscribers = "@4000000003";
+    allow(f, "@4000000003");
     sessions_configure(f->sessions, &f->limits);
     assert_true(peer_connect_as(&peer, f->path, BOB, STAFF, NULL, 0));
     run_loop(f->event);
@@ -507,7 +519,7 @@ static void who_is_in_many_groups_is_in_each_of_them(void **state)
     gid_t groups[1000];
 
     need_root();
-    f->limits.subscribers = "@4000000003";
+    allow(f, "@4000000003");
     sessions_configure(f->sessions, &f->limits);
     for (size_t i = 0; i < 1000; i++) {
         groups[i] = (gid_t)(10000 + i);
