@@ -31,6 +31,11 @@ static enum exit_status explain(const struct options *options, int error)
     } else if (error == -EACCES) {
         output_error("cannot read all of the journal: no permission: root may, and the group "
                      "systemd-journal");
+    } else if (error == -ENODATA) {
+        output_error(
+            "there is no journal file%s%s: nothing can be proven: is this the right place? "
+            "(--directory)",
+            options->directory ? " in " : "", options->directory ? options->directory : "");
     } else {
         output_error("cannot read the journal%s%s: %s: see journalctl --verify",
                      options->directory ? " in " : "", options->directory ? options->directory : "",
@@ -59,6 +64,9 @@ enum exit_status audit_show(const struct options *options)
         judge_new(daemon_uid(options), now < journal.until_usec ? now : journal.until_usec, &judge);
 
     if (r == 0) {
+        r = journal_check(&journal, &judge->damaged, &judge->damaged_file);
+    }
+    if (r == 0) {
         r = journal_read(&journal, hand_over, judge);
     }
     if (r < 0) {
@@ -71,5 +79,8 @@ enum exit_status audit_show(const struct options *options)
         verdict_write_text(judge, stdout);
     }
     written = output_end();
-    return written == EXIT_DONE && !judge_is_whole(judge) ? EXIT_FAILED : written;
+    if (written != EXIT_DONE || !judge_is_whole(judge)) {
+        return EXIT_FAILED;
+    }
+    return judge->faults[FAULT_FOREIGN].places > 0 ? EXIT_FOREIGN : EXIT_DONE;
 }

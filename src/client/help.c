@@ -72,7 +72,7 @@ static const struct {
     {ALL,
      "\nExit status: 0 done, 1 failed or (audit) not whole, 2 wrong usage, 3 no such segment or "
      "nobody\n"
-     "serves it, 4 timed out, 5 evicted or records lost.\n"},
+     "serves it, 4 timed out, 5 evicted or records lost, 6 (audit) whole, with foreign entries.\n"},
 };
 
 void help_write(const struct options *options)

@@ -4,12 +4,20 @@
 #include "base/cleanup.h"
 
 #include <dirent.h>
+#include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <systemd/sd-journal.h>
 
 #define NAMES_MAX 256 /* of different events that are looked for one by one */
+
+/* Of a journal file's header: its length, and where in it stand that and the length of the rest. */
+#define HEADER_SIZE 208
+#define HEADER_AT   88
+#define ARENA_AT    96
 
 static const char *const machine_directories[] = {"/var/log/journal", "/run/log/journal"};
 
@@ -27,8 +35,50 @@ static void directory_close_cleanup(DIR **directory)
     }
 }
 
-/* May all journal files in a directory be read? sd-journal passes over those that may not. */
-static int directory_check(const char *path, bool below)
+/* What journal_check() looks for. */
+struct check {
+    uint64_t files;
+    uint64_t damaged;
+    char *file; /* one of these */
+};
+
+/* Is a file as long as it says of itself, and a journal at all? Other files have other names. */
+static bool file_is_sound(int fd)
+{
+    unsigned char header[HEADER_SIZE];
+    uint64_t size, arena;
+    struct stat st;
+
+    if (fstat(fd, &st) < 0 || pread(fd, header, sizeof(header), 0) != (ssize_t)sizeof(header) ||
+        memcmp(header, "LPKSHHRH", 8) != 0) {
+        return false;
+    }
+    memcpy(&size, header + HEADER_AT, sizeof(size));
+    memcpy(&arena, header + ARENA_AT, sizeof(arena));
+    size = le64toh(size);
+    arena = le64toh(arena);
+    return size <= (uint64_t)st.st_size && arena <= (uint64_t)st.st_size - size;
+}
+
+static int file_check(struct check *check, const char *path)
+{
+    CLEANUP(fd_close_cleanup) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+    if (fd < 0) {
+        return errno == ENOENT ? 0 : -errno; /* vacuumed just now */
+    }
+    check->files++;
+    if (file_is_sound(fd)) {
+        return 0;
+    }
+    check->damaged++;
+    if (!check->file) {
+        check->file = strdup(path);
+    }
+    return 0;
+}
+
+static int directory_check(struct check *check, const char *path, bool below)
 {
     CLEANUP(directory_close_cleanup) DIR *directory = opendir(path);
     const struct dirent *entry;
@@ -48,11 +98,11 @@ static int directory_check(const char *path, bool below)
             return -ENOMEM;
         }
         if (strstr(entry->d_name, ".journal")) {
-            r = access(name, R_OK) < 0 ? -errno : 0;
+            r = file_check(check, name);
         } else if (below) {
-            r = directory_check(name, false);
+            r = directory_check(check, name, false);
         }
-        /* A file may be gone by now, and is not always a directory. */
+        /* It is not always a directory. */
         if (r == -EACCES || r == -EPERM || r == -ENOMEM) {
             return r == -EPERM ? -EACCES : r;
         }
@@ -60,7 +110,7 @@ static int directory_check(const char *path, bool below)
     return 0;
 }
 
-static int machine_check(void)
+static int machine_check(struct check *check)
 {
     char id[SD_ID128_STRING_MAX];
     sd_id128_t machine;
@@ -77,7 +127,7 @@ static int machine_check(void)
             path = NULL;
             return -ENOMEM;
         }
-        r = directory_check(path, false);
+        r = directory_check(check, path, false);
         if (r < 0 && r != -ENOENT) {
             return r;
         }
@@ -85,13 +135,26 @@ static int machine_check(void)
     return 0;
 }
 
-static int journal_open(const struct journal_options *options, sd_journal **ret)
+int journal_check(const struct journal_options *options, uint64_t *ret_damaged, char **ret_file)
 {
-    int r = options->directory ? directory_check(options->directory, true) : machine_check();
+    struct check check = {0};
+    int r = options->directory ? directory_check(&check, options->directory, true)
+                               : machine_check(&check);
 
+    if (r == 0 && check.files == 0) {
+        r = -ENODATA;
+    }
     if (r < 0) {
+        free(check.file);
         return r;
     }
+    *ret_damaged = check.damaged;
+    *ret_file = check.file;
+    return 0;
+}
+
+static int journal_open(const struct journal_options *options, sd_journal **ret)
+{
     return options->directory ? sd_journal_open_directory(ret, options->directory, 0)
                               : sd_journal_open(ret, SD_JOURNAL_LOCAL_ONLY);
 }
@@ -135,10 +198,66 @@ static int claim_read(sd_journal *journal, struct claim *claim)
     return r;
 }
 
+/* Where the entries that lie within the bounds begin, and how many come from there to the last one.
+ */
+struct extent {
+    char *first; /* a cursor; NULL: none lies there */
+    uint64_t count;
+};
+
+static void extent_free(struct extent *extent)
+{
+    free(extent->first);
+}
+
+static int extent_find(sd_journal *journal, const struct journal_options *options,
+                       struct extent *extent)
+{
+    uint64_t usec, since_first = 0;
+    int r = sd_journal_seek_head(journal);
+
+    while (r >= 0 && (r = sd_journal_next(journal)) > 0) {
+        bool inside;
+
+        r = sd_journal_get_realtime_usec(journal, &usec);
+        if (r < 0) {
+            break;
+        }
+        inside = usec >= options->since_usec && usec <= options->until_usec;
+        if (inside && !extent->first) {
+            r = sd_journal_get_cursor(journal, &extent->first);
+        }
+        since_first += extent->first != NULL;
+        if (inside) {
+            extent->count = since_first;
+        }
+    }
+    return r;
+}
+
+static int hand_over(sd_journal *journal, const struct journal_options *options, uint64_t most,
+                     journal_hand hand, void *userdata)
+{
+    struct claim claim;
+    int r = 0;
+
+    for (uint64_t i = 0; i < most && (r = sd_journal_next(journal)) > 0; i++) {
+        r = claim_read(journal, &claim);
+        if (r == 0 && (!options->instance || claim_is(&claim, CLAIM_INSTANCE, options->instance))) {
+            r = hand(userdata, &claim);
+        }
+        if (r != 0) {
+            return r;
+        }
+    }
+    return r < 0 ? r : 0;
+}
+
 int journal_read(const struct journal_options *options, journal_hand hand, void *userdata)
 {
     CLEANUP(journal_close_cleanup) sd_journal *journal = NULL;
-    struct claim claim;
+    CLEANUP(extent_free) struct extent extent = {.count = UINT64_MAX};
+    bool bounded = options->since_usec > 0 || options->until_usec < UINT64_MAX;
     int r = journal_open(options, &journal);
 
     if (r < 0) {
@@ -146,25 +265,13 @@ int journal_read(const struct journal_options *options, journal_hand hand, void 
     }
     (void)sd_journal_set_data_threshold(journal, 2 * CLAIM_VALUE_SIZE);
     r = match_events(journal);
+    if (r >= 0 && bounded) {
+        extent.count = 0;
+        r = extent_find(journal, options, &extent);
+    }
     if (r >= 0) {
-        r = sd_journal_seek_realtime_usec(journal, options->since_usec);
+        r = extent.first ? sd_journal_seek_cursor(journal, extent.first)
+                         : sd_journal_seek_head(journal);
     }
-    while (r >= 0 && (r = sd_journal_next(journal)) > 0) {
-        r = claim_read(journal, &claim);
-        if (r < 0) {
-            break;
-        }
-        if (claim.usec > options->until_usec) {
-            return 0;
-        }
-        if (claim.usec < options->since_usec ||
-            (options->instance && !claim_is(&claim, CLAIM_INSTANCE, options->instance))) {
-            continue;
-        }
-        r = hand(userdata, &claim);
-        if (r != 0) {
-            return r;
-        }
-    }
-    return r;
+    return r < 0 ? r : hand_over(journal, options, extent.count, hand, userdata);
 }

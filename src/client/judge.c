@@ -133,7 +133,7 @@ int judge_take(struct judge *judge, const struct claim *claim)
         return 0;
     }
     if (!claim_number(claim, CLAIM_SENDER_UID, &sender) || sender != judge->daemon) {
-        entry_fault(judge, FAULT_FORGED, claim);
+        entry_fault(judge, FAULT_FOREIGN, claim);
         return 0;
     }
     count(&judge->entries, 1);
@@ -206,11 +206,11 @@ void judge_finish(struct judge *judge)
 bool judge_is_whole(const struct judge *judge)
 {
     for (size_t i = 0; i < FAULT_KINDS; i++) {
-        if (judge->faults[i].places > 0) {
+        if (i != FAULT_FOREIGN && judge->faults[i].places > 0) {
             return false;
         }
     }
-    return true;
+    return judge->damaged == 0;
 }
 
 int judge_new(uid_t daemon, uint64_t as_of_usec, struct judge **ret)
@@ -245,6 +245,7 @@ struct judge *judge_free(struct judge *judge)
         judge->users = user->next;
         free(user);
     }
+    free(judge->damaged_file);
     free(judge);
     return NULL;
 }

@@ -6,7 +6,7 @@
  * entries of a session cover its records without a gap (ranges.h). So what the journal has lost
  * shows, as a gap in either. Only what the daemon itself has sent counts: that is decided by _UID,
  * which is the journal's own word; every other entry that looks like one of ours is forged, and
- * nothing in it is believed.
+ * nothing in it is believed. Anybody can send such entries: they make nothing of ours less whole.
  *
  * Entries may come in any order. What is kept of them does not grow with their number, as long as
  * nothing is missing: intervals of numbers, totals, the sessions whose end was not seen, and the
@@ -26,7 +26,7 @@
 enum fault_kind {
     FAULT_MISSING,   /* numbers between others that are there */
     FAULT_REPEATED,  /* a number that was there already */
-    FAULT_FORGED,    /* an entry that another user has sent */
+    FAULT_FOREIGN,   /* an entry that another user has sent: no fault of the journal's */
     FAULT_MALFORMED, /* one that makes no sense */
     FAULT_HOLE,      /* records between others of a session, or of its beginning or end */
     FAULT_OVERLAP,   /* records that an entry of the same session has covered before */
@@ -39,7 +39,7 @@ struct fault {
     const struct epoch *epoch; /* NULL: not known, as of all that follow */
     struct interval range;     /* 0: not known */
     uint64_t session;
-    uint64_t usec; /* of what is forged or malformed: when the journal received it, … */
+    uint64_t usec; /* of what is foreign or malformed: when the journal received it, … */
     char uid[24];  /* … and from whom, in the journal's own word */
     char pid[24];
 };
@@ -92,6 +92,8 @@ struct judge {
     struct epoch *epochs;
     struct user *users;
     struct faults faults[FAULT_KINDS];
+    uint64_t damaged;   /* journal files that cannot be read: what they held, nobody knows */
+    char *damaged_file; /* one of them */
 };
 
 /* A judge of what the user `daemon` has sent. -ENOMEM. */
@@ -103,7 +105,7 @@ int judge_take(struct judge *judge, const struct claim *claim);
 /* All have come: finds what is missing. */
 void judge_finish(struct judge *judge);
 
-/* After the end: is nothing wrong? */
+/* After the end: is nothing wrong, and nothing unknown? */
 bool judge_is_whole(const struct judge *judge);
 
 /* Notes a fault of `fault->range`, or of one entry if that is not known. */

@@ -122,7 +122,8 @@ static int instance_take(struct options *options, const char *value)
 {
     CLEANUP(free_cleanup) char *path = NULL;
 
-    if (conf_path(value, &path) == -EINVAL) {
+    /* The main one has that name in the journal, and no other instance may have it. */
+    if (strcmp(value, CONF_MAIN_INSTANCE) != 0 && conf_path(value, &path) == -EINVAL) {
         output_error("'%s' cannot be an instance: see shm-client --help", value);
         return -EINVAL;
     }

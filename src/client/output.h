@@ -21,7 +21,8 @@ enum exit_status {
     EXIT_USAGE = 2,
     EXIT_NOBODY = 3, /* no such segment, or nobody serves it */
     EXIT_TIMED_OUT = 4,
-    EXIT_LOST = 5, /* evicted, or records lost */
+    EXIT_LOST = 5,    /* evicted, or records lost */
+    EXIT_FOREIGN = 6, /* audit: whole, and there are entries of others that claim to be ours */
 };
 
 /* One line `shm-client: what happened: what to do` on standard error. */

@@ -14,14 +14,19 @@ enum exit_status target_find(const struct options *options, struct target *targe
     CLEANUP(conf_free_cleanup) struct conf *conf = NULL;
     CLEANUP(free_cleanup) char *default_path = NULL;
     CLEANUP(free_cleanup) char *message = NULL;
+    const char *instance = options->instance;
     int r;
+
+    if (instance && strcmp(instance, CONF_MAIN_INSTANCE) == 0) {
+        instance = NULL;
+    }
 
     if (options->key) {
         target->key = options->key;
         return EXIT_DONE;
     }
     if (!options->config) {
-        r = conf_path(options->instance, &default_path);
+        r = conf_path(instance, &default_path);
         if (r < 0) {
             output_error("cannot find the configuration: %s: name the key with --key",
                          strerror(-r));
@@ -29,7 +34,7 @@ enum exit_status target_find(const struct options *options, struct target *targe
         }
     }
     r = conf_load(options->config ? options->config : default_path, &conf, &message);
-    if (r == -ENOENT && !options->config && !options->instance) {
+    if (r == -ENOENT && !options->config && !instance) {
         target->key = CONF_KEY_DEFAULT;
         return EXIT_DONE;
     }

@@ -15,7 +15,8 @@ static const struct {
 } kinds[] = {
     [FAULT_MISSING] = {"missing", "entry missing", "entries missing"},
     [FAULT_REPEATED] = {"repeated", "entry repeated", "entries repeated"},
-    [FAULT_FORGED] = {"forged", "entry forged", "entries forged"},
+    [FAULT_FOREIGN] = {"foreign", "foreign entry that claims to be ours",
+                       "foreign entries that claim to be ours"},
     [FAULT_MALFORMED] = {"malformed", "entry malformed", "entries malformed"},
     [FAULT_HOLE] = {"holes", "record in no entry", "records in no entry"},
     [FAULT_OVERLAP] = {"overlaps", "overlap", "overlaps"},
@@ -146,21 +147,67 @@ static void fault_write(FILE *file, enum fault_kind kind, const struct fault *fa
     (void)fprintf(file, ", epoch %s\n", fault->epoch->id);
 }
 
-static void last_line_write(FILE *file, const struct judge *judge)
+/* How many, and by whom: each uid once, of those that are listed. */
+static void foreign_write(FILE *file, const struct judge *judge, const char *separator)
+{
+    const struct faults *faults = &judge->faults[FAULT_FOREIGN];
+    const char *by = " (by uid ";
+
+    if (faults->places == 0) {
+        return;
+    }
+    (void)fputs(separator, file);
+    number_write(file, faults->total, kinds[FAULT_FOREIGN].one, kinds[FAULT_FOREIGN].several);
+    for (uint64_t i = 0; i < listed(faults); i++) {
+        const char *uid = faults->listed[i].uid;
+        bool first = true;
+
+        for (uint64_t j = 0; j < i && first; j++) {
+            first = strcmp(faults->listed[j].uid, uid) != 0;
+        }
+        if (first) {
+            (void)fputs(by, file);
+            visible_write(file, uid[0] ? uid : "unknown");
+            by = ", ";
+        }
+    }
+    (void)fputs(faults->places > FAULTS_LISTED ? ", ...)" : ")", file);
+}
+
+/* False: there is none. */
+static bool faults_sum_up(FILE *file, const struct judge *judge)
 {
     const char *separator = "NOT whole: ";
-    uint64_t vacuumed = 0;
+    bool any = false;
 
     for (size_t i = 0; i < FAULT_KINDS; i++) {
-        uint64_t count = fault_count(judge, (enum fault_kind)i);
+        uint64_t count = i == FAULT_FOREIGN ? 0 : fault_count(judge, (enum fault_kind)i);
 
         if (count > 0) {
             (void)fputs(separator, file);
             number_write(file, count, kinds[i].one, kinds[i].several);
             separator = ", ";
+            any = true;
         }
     }
-    if (!judge_is_whole(judge)) {
+    return any;
+}
+
+static void last_line_write(FILE *file, const struct judge *judge)
+{
+    uint64_t vacuumed = 0;
+    bool faulty = faults_sum_up(file, judge);
+
+    if (judge->damaged > 0) {
+        (void)fputs(faulty ? "; and it cannot be told what is missing: "
+                           : "it CANNOT be told whether it is whole: ",
+                    file);
+        number_write(file, judge->damaged, "journal file is", "journal files are");
+        (void)fputs(" truncated or damaged, such as ", file);
+        visible_write(file, judge->damaged_file ? judge->damaged_file : "one");
+    }
+    if (faulty || judge->damaged > 0) {
+        foreign_write(file, judge, "; and there are ");
         (void)fputc('\n', file);
         return;
     }
@@ -172,6 +219,7 @@ static void last_line_write(FILE *file, const struct judge *judge)
         (void)fprintf(file, " since the first entry; %" PRIu64 " before that %s not there",
                       vacuumed, vacuumed == 1 ? "is" : "are");
     }
+    foreign_write(file, judge, ", and ");
     (void)fputc('\n', file);
 }
 
@@ -305,5 +353,7 @@ void verdict_write_json(const struct judge *judge, FILE *file)
         (void)fputs(i > 0 ? "," : "", file);
         faults_write_json(file, judge, (enum fault_kind)i);
     }
-    (void)fputs("}}\n", file);
+    (void)fputc('}', file);
+    member_write(file, "damaged_files", judge->damaged);
+    (void)fputs("}\n", file);
 }

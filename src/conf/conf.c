@@ -19,7 +19,6 @@
 #define RING_MODE      0644 /* unless it is set */
 #define RING_SIZE_MIN  4096u
 #define OTHERS_WRITE   0022
-#define MAIN_INSTANCE  "shmd"
 #define INSTANCE_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:-_."
 
 int conf_path(const char *instance, char **ret)
@@ -28,9 +27,9 @@ int conf_path(const char *instance, char **ret)
     int r;
 
     if (!instance) {
-        r = asprintf(&path, "%s/" MAIN_INSTANCE ".conf", SYSCONFDIR);
+        r = asprintf(&path, "%s/" CONF_MAIN_INSTANCE ".conf", SYSCONFDIR);
     } else if (!*instance || *instance == '.' || strlen(instance) > CONF_INSTANCE_MAX ||
-               strcmp(instance, MAIN_INSTANCE) == 0 ||
+               strcmp(instance, CONF_MAIN_INSTANCE) == 0 ||
                instance[strspn(instance, INSTANCE_CHARS)] != '\0') {
         return -EINVAL;
     } else {

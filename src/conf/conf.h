@@ -19,6 +19,8 @@
 #define CONF_SETTINGS_MAX 64                  /* rows of the table */
 #define CONF_KEY_DEFAULT  5678                /* the original program's */
 
+#define CONF_MAIN_INSTANCE "shmd" /* what the one is called that was given no name */
+
 /* How long the name of an instance may be: so that its socket, /run/shmd/NAME.sock, has a path. */
 #define CONF_INSTANCE_MAX                                                                          \
     (sizeof(((struct sockaddr_un *)NULL)->sun_path) - sizeof(RUNSTATEDIR "/shmd/.sock"))

@@ -39,14 +39,19 @@ acknowledged() {
         SHMD_CLIENT_VERIFIED=yes SHMD_CLIENT_UID=1000 SHMD_CLIENT_USER=alice
 }
 
+# anonymous SEQUENCE RECORD
+anonymous() {
+    daemon_entry SHMD_EVENT=acknowledged "SHMD_ACK_SEQ=$1" "SHMD_RECORD_FIRST=$2" "SHMD_RECORD_LAST=$2" \
+        SHMD_RECORDS=1 SHMD_BYTES=26 SHMD_CLIENT_VERIFIED=no
+}
+
 # A short story: alice has a session, and an anonymous client comes by.
 tell_story() {
     daemon_entry SHMD_EVENT=epoch-started
     daemon_entry SHMD_EVENT=session-started SHMD_SESSION=1 SHMD_RECORD_FIRST=5 SHMD_CLIENT_UID=1000
     acknowledged 1 1 5
     acknowledged 2 1 6 8
-    daemon_entry SHMD_EVENT=acknowledged SHMD_ACK_SEQ=3 SHMD_RECORD_FIRST=9 SHMD_RECORD_LAST=9 \
-        SHMD_RECORDS=1 SHMD_BYTES=26 SHMD_CLIENT_VERIFIED=no
+    anonymous 3 9
     acknowledged 4 1 9 10
     daemon_entry SHMD_EVENT=session-ended SHMD_SESSION=1 SHMD_RECORD_LAST=10 SHMD_CLIENT_UID=1000
 }
@@ -83,8 +88,8 @@ whole"
 
 test_nothing() {
     mkdir "$TEST_DIR/empty"
-    assert_exit 0 "$top_builddir/shm-client" audit --directory "$TEST_DIR/empty"
-    assert_eq "$output" 'whole: the journal holds no entry of shmd'
+    assert_exit 1 "$top_builddir/shm-client" audit --directory "$TEST_DIR/empty"
+    assert_contains "$output" "there is no journal file in $TEST_DIR/empty: nothing can be proven"
     entry 0 SYSLOG_IDENTIFIER=other
     audit 0
     assert_eq "$output" 'whole: the journal holds no entry of shmd'
@@ -116,11 +121,38 @@ test_forged_entries() {
     entry 1000 SHMD_EVENT=acknowledged "${forger[@]}"
     entry 1001 SHMD_EVENT=of-my-own
     entry 1002 SYSLOG_IDENTIFIER=shmd "${forger[@]}"
-    audit 1
+    audit 6
     assert_contains "$output" 'entries:       4, numbers 1-4' \
-        $'\nforged: entry from uid 1000, pid 77, received 2023-11-1' \
-        $'\nforged: entry from uid 1001, ' $'\nforged: entry from uid 1002, ' \
-        $'\nNOT whole: 3 entries forged'
+        $'\nforeign: entry from uid 1000, pid 77, received 2023-11-1' \
+        $'\nforeign: entry from uid 1001, ' $'\nforeign: entry from uid 1002, ' \
+        $'\nwhole, and 3 foreign entries that claim to be ours (by uid 1000, 1001, 1002)'
+}
+
+# Files that sd-journal passes over without a word: what they held, nobody knows.
+test_damaged_files() {
+    tell_story
+    audit 0
+    cp "$TEST_DIR/journal/test.journal" "$TEST_DIR/whole"
+    truncate -s -1000 "$TEST_DIR/journal/test.journal"
+    audit_again 1
+    assert_contains "$output" 'it CANNOT be told whether it is whole: 1 journal file is truncated or damaged' \
+        "such as $TEST_DIR/journal/test.journal"
+    : >"$TEST_DIR/journal/test.journal"
+    cp "$TEST_DIR/whole" "$TEST_DIR/journal/other.journal"
+    audit_again 1 --json
+    assert_contains "$output" '{"whole":false,' '"damaged_files":1}'
+}
+
+# The clock was set back, and then right again: the bounds leave no gap, and end at no entry in between.
+test_a_clock_that_was_set() {
+    local real=$start
+    tell_story
+    start=$((real + 5000)) anonymous 5 11
+    anonymous 6 12
+    audit 0 --until "@$((real + 100))"
+    assert_contains "$output" 'numbers 1-6'
+    audit_again 0 --since "@$((real + 4000))"
+    assert_contains "$output" 'entries:       1, number 5'
 }
 
 # More names of events than anybody has an index for: none hides behind the others.
@@ -132,7 +164,8 @@ test_many_forged_names() {
     tell_story
     forget 402
     audit 1
-    assert_contains "$output" $'\nforged: and 380 more\n' 'NOT whole: 1 entry missing, 400 entries forged, '
+    assert_contains "$output" $'\nforeign: and 380 more\n' 'NOT whole: 1 entry missing, ' \
+        '; and there are 400 foreign entries that claim to be ours (by uid 1000, ...)'
 }
 
 test_the_beginning_was_vacuumed() {

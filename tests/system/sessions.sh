@@ -392,10 +392,11 @@ test_audit_finds_forged_entries() {
         SHMD_RECORD_LAST=4 SHMD_BYTES=26 SHMD_CLIENT_VERIFIED=yes SHMD_CLIENT_UID=1001 \
         SHMD_CLIENT_USER=bob _UID="$(id -u shmd)"
     wait_for_entries 1 SHMD_ACK_SEQ=77
-    assert_exit 1 audit
+    assert_exit 6 audit
     assert_contains "$output" $'\nuser bob (uid 1001): 1 session, 3 records, 78 bytes\n' \
-        $'\nforged: entry from uid 1000, pid '
-    assert_eq "$(tail -n 1 <<<"$output")" 'NOT whole: 1 entry forged'
+        $'\nforeign: entry from uid 1000, pid '
+    assert_eq "$(tail -n 1 <<<"$output")" \
+        'whole, and 1 foreign entry that claims to be ours (by uid 1000)'
 }
 
 # Who may not read the journal is told so, and not that all is well.

@@ -59,11 +59,12 @@ static void test_text_of_faults(void **state)
     (void)printed(verdict_write_text);
     assert_non_null(strstr(text, "\nmissing: entries 3-4 of shmd, epoch " EPOCH "\n"));
     assert_non_null(strstr(text, "\nrepeated: entry 5 of shmd, epoch " EPOCH "\n"));
-    assert_non_null(strstr(text, "\nforged: entry from uid 1000, pid 77, received 19"));
+    assert_non_null(strstr(text, "\nforeign: entry from uid 1000, pid 77, received 19"));
     assert_non_null(strstr(text, "\nholes: record 3 of session 1 of shmd, epoch " EPOCH "\n"));
     assert_non_null(strstr(text, "\noverlaps: records 4-5 of session 1 of shmd, epoch"));
-    assert_non_null(strstr(text, "\nNOT whole: 2 entries missing, 1 entry repeated, 1 entry "
-                                 "forged, 1 record in no entry, 1 overlap\n"));
+    assert_non_null(strstr(text, "\nNOT whole: 2 entries missing, 1 entry repeated, 1 record in "
+                                 "no entry, 1 overlap; and there are 1 foreign entry that claims "
+                                 "to be ours (by uid 1000)\n"));
 }
 
 static void test_many_faults(void **state)
@@ -84,10 +85,11 @@ static void test_json(void **state)
                         "{\"whole\":true,\"epochs\":[],\"users\":[],\"faults\":{"
                         "\"missing\":{\"count\":0,\"places\":0,\"listed\":[]},"
                         "\"repeated\":{\"count\":0,\"places\":0,\"listed\":[]},"
-                        "\"forged\":{\"count\":0,\"places\":0,\"listed\":[]},"
+                        "\"foreign\":{\"count\":0,\"places\":0,\"listed\":[]},"
                         "\"malformed\":{\"count\":0,\"places\":0,\"listed\":[]},"
                         "\"holes\":{\"count\":0,\"places\":0,\"listed\":[]},"
-                        "\"overlaps\":{\"count\":0,\"places\":0,\"listed\":[]}}}\n");
+                        "\"overlaps\":{\"count\":0,\"places\":0,\"listed\":[]}},"
+                        "\"damaged_files\":0}\n");
     ack(1, 1, 1, 1);
     ack(3, 1, 3, 3);
     (void)printed(verdict_write_json);
@@ -119,12 +121,9 @@ static void test_hostile_values(void **state)
 TEST_GROUP("test-verdict")
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_text),
-        TEST(test_text_of_records_that_were_let_go),
-        TEST(test_text_of_faults),
-        TEST(test_many_faults),
-        TEST(test_json),
-        TEST(test_hostile_values),
+        TEST(test_text),           TEST(test_text_of_records_that_were_let_go),
+        TEST(test_text_of_faults), TEST(test_many_faults),
+        TEST(test_json),           TEST(test_hostile_values),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
