@@ -41,9 +41,6 @@ prepare_source() {
 # system
 configure_and_make() (
     mkdir -p "$2" && cd "$2" && { [[ -e Makefile ]] ||
-        "$1/configure" --prefix=/usr --sysconfdir=/etc --libdir=/usr/lib \
-            --with-systemdsystemunitdir=/usr/lib/systemd/system \
-            --with-sysusersdir=/usr/lib/sysusers.d \
-            --with-catalogdir=/usr/lib/systemd/catalog "${@:3}"; } &&
+        "$1/configure" --prefix=/usr --sysconfdir=/etc --libdir=/usr/lib "${@:3}"; } &&
         make -j"$(nproc)"
 )

@@ -10,7 +10,7 @@ top_builddir=${top_builddir:-$top_srcdir}
 
 # A make of its own, whatever started this.
 run_make() {
-    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -C "$top_builddir" "$1" DESTDIR="$TEST_DIR/root" \
+    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -C "$top_builddir" "$@" DESTDIR="$TEST_DIR/root" \
         >"$TEST_DIR/make.log" 2>&1 || fail "$(cat "$TEST_DIR/make.log")"
 }
 
@@ -44,6 +44,35 @@ test_units_need_nothing_that_may_be_missing() {
     done
 }
 
+# Of the pages that are installed: what stands under FILES is there, wherever configure has put it.
+test_pages_say_where_files_are() {
+    local configuration path count=0
+    run_make install
+    configuration=$("$top_builddir/shmd" --help | grep -oE '[^ ]+/shmd\.conf' | head -n 1)
+    grep -qF ".I $configuration" "$(installed man8/shmd.8)" || fail "shmd(8) does not name $configuration"
+    grep -qF ".I $configuration" "$(installed man5/shmd.conf.5)" || fail "nor shmd.conf(5)"
+    while read -r path; do
+        [[ -e $TEST_DIR/root$path ]] || fail "$path is not there"
+        count=$((count + 1))
+    done < <(sed -n '/^\.SH FILES/,/^\.SH [^F]/p' "$(installed man8/shmd.8)" "$(installed man5/shmd.conf.5)" |
+        sed 's/\\-/-/g' | grep -E '^\.IR? /' | grep -oE '/[^ ,"]+' | grep -vE '^/run|NAME')
+    ((count >= 10)) || fail "only $count files are named"
+}
+
+# The same files make the same tarball.
+test_dist_is_reproducible() {
+    local sums
+    command -v xz >/dev/null || skip 'make dist needs xz'
+    [[ -w $top_builddir ]] || skip 'the build directory is not writable'
+    for _ in 1 2; do
+        run_make dist XZ_OPT=-0
+        sums+=$(sha256sum "$top_builddir"/shmd-*.tar.xz)$'\n'
+        rm "$top_builddir"/shmd-*.tar.xz
+        sleep 1 # for its times to be others
+    done
+    assert_eq "$(sort -u <<<"${sums%?}" | wc -l)" 1 'tarballs'
+}
+
 test_edited_configuration_is_kept() {
     local file
     run_make install
@@ -60,6 +89,7 @@ test_uninstall_is_complete() {
     run_make install
     run_make uninstall
     assert_eq "$(find "$TEST_DIR/root" ! -type d)" '' 'files after uninstall'
+    assert_eq "$(find "$TEST_DIR/root" -name '*shmd*')" '' 'directories after uninstall'
 }
 
 run_tests "$@"
