@@ -236,6 +236,22 @@ test_stop_leaves_nothing() {
     assert_exit 3 runuser -u alice -- shm-client --timeout 1
 }
 
+# The quick start tries itself on an instance of its own: the record of the service stays for whom it is
+# meant.
+test_quickstart_on_a_machine_in_use() {
+    configure 'size = 27;'
+    systemctl start shmd
+    assert_exit 0 /shmd/scripts/quickstart --try-service
+    assert_contains "$output" "$letters" 'acknowledged record 1 (26 bytes)'
+    assert_eq "$(count_entries SHMD_EVENT=acknowledged SHMD_INSTANCE=shmd)" 0
+    assert_eq "$(systemctl is-active shmd)" active
+    assert_eq "$(systemctl is-active shmd@quickstart || true)" inactive
+    [[ ! -e /etc/shmd/quickstart.conf ]] || fail 'its configuration is still there'
+    # Who is not root is told before anything is done.
+    assert_exit 1 as alice /shmd/scripts/quickstart
+    assert_eq "$output" 'quickstart: installing and starting a service needs root: sudo scripts/quickstart'
+}
+
 test_keep() {
     local id
     configure 'keep = true;'
