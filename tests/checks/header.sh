@@ -45,4 +45,17 @@ test_every_function_is_documented() {
     assert_eq "$undocumented" '' 'functions without a comment'
 }
 
+# types FILE: its structures and enumerations, line by line.
+types() {
+    sed -nE '/^(struct|enum)( shmd_[a-z_]+)? \{/,/^\};/p' "$1"
+}
+
+# Nobody should have to look into the header.
+test_every_type_is_in_the_page_in_full() {
+    sed 's/\\-/-/g; s/\\e/\\/g' "$top_srcdir/man/libshmd.3" >"$TEST_DIR/page"
+    diff <(types "$header") <(types "$TEST_DIR/page") ||
+        fail 'the types of the header (<) and of libshmd(3) (>) differ'
+    (($(types "$header" | wc -l) > 50)) || fail 'the header has no types'
+}
+
 run_tests "$@"
