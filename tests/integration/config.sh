@@ -279,7 +279,8 @@ test_command_line() {
 # A name that no instance can have, the main one's among them, and a socket that can have no path:
 # refused as a configuration is, so that systemd does not try again.
 test_instance_names() {
-    local name directory=$TEST_DIR/run-$(printf 'x%.0s' {1..80})
+    local name directory
+    directory=$TEST_DIR/run-$(printf 'x%.0s' {1..80})
     configure ''
     for name in '' . .hidden ../x /etc/passwd 'a b' shmd "$(printf 'x%.0s' {1..93})" \
         "$(printf 'x%.0s' {1..5000})"; do
