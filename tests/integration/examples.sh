@@ -56,9 +56,9 @@ test_snippets_of_the_pages_can_be_added() {
         sed -E 's/@[a-z]+/@root/g; s/"alice /"root /; s/^group = "[a-z]+"/group = "root"/' "$snippet" \
             >"$TEST_DIR/added"
         cp "$top_srcdir/conf/shmd.conf" "$TEST_DIR/whole"
-        for setting in $(grep -oE '(^|; )[a-z_]+ = ' "$TEST_DIR/added" | grep -oE '[a-z_]+'); do
+        while read -r setting; do
             sed -i "s/^$setting = /#&/" "$TEST_DIR/whole"
-        done
+        done < <(grep -oE '(^|; )[a-z_]+ = ' "$TEST_DIR/added" | grep -oE '[a-z_]+')
         cat "$TEST_DIR/added" >>"$TEST_DIR/whole"
         mv "$TEST_DIR/whole" "$conf"
         start_daemon_again
