@@ -2,10 +2,11 @@
  *
  * Tells when a file may have become another one: written to, replaced by rename, removed, or made.
  *
- * Two inotify watches, one for the file, and one for the directory where its name stands. An event
- * is only a reason to look. It is told at once when a change is complete (a writer has closed the
- * file, another one has been renamed to its place), and otherwise WATCH_PAUSE later, once for all
- * that has happened until then: a writer in the middle of its work is given the time to finish it.
+ * inotify watches the file, and each directory on the way to it (way.h): any of the names there may
+ * be a link, or a directory that is renamed. An event is only a reason to look. It is told at once
+ * when a change is complete (a writer has closed the file, another one has been renamed to its
+ * place), and otherwise WATCH_PAUSE later, once for all that has happened until then: a writer in
+ * the middle of its work is given the time to finish it.
  */
 #pragma once
 
@@ -27,7 +28,8 @@ int watch_new(struct sd_event *event, const char *path, watch_fn changed, void *
 
 /*
  * From now on: forgets what has happened, and looks at the file that is there now. To be called
- * before it is read. -ENOENT and the like: nothing can be watched, not even its directory.
+ * before it is read. -ENOENT and the like: nothing can be watched; -ENOSPC
+ * and the like: not all of the way to it.
  */
 int watch_begin(struct watch *watch);
 

@@ -109,6 +109,32 @@ test_watch_replaces_what_is_out_of_date() {
     wait_until '[[ $(segment_read) == new.* ]]'
 }
 
+# What the path leads to is another file, though nobody has touched that: by a link on the way, and by
+# two renames with a pause, of files and of directories.
+test_watch_on_the_way() {
+    mkdir "$TEST_DIR/r1" "$TEST_DIR/r2"
+    printf one >"$TEST_DIR/r1/data"
+    printf two >"$TEST_DIR/r2/data"
+    ln -s r1 "$TEST_DIR/current"
+    start_daemon 'mode = "0644"; size = 100;' \
+        "source = { type = \"file\"; path = \"$TEST_DIR/current/data\"; watch = true; };"
+    wait_until '[[ $(segment_read) == one.* ]]'
+    ln -s r2 "$TEST_DIR/next"
+    mv -T "$TEST_DIR/next" "$TEST_DIR/current"
+    wait_until '[[ $(segment_read) == two.* ]]'
+    printf three >"$TEST_DIR/new"
+    mv "$TEST_DIR/r2/data" "$TEST_DIR/old"
+    sleep 0.3
+    mv "$TEST_DIR/new" "$TEST_DIR/r2/data"
+    wait_until '[[ $(segment_read) == three.* ]]'
+    mv "$TEST_DIR/r2" "$TEST_DIR/r3"
+    sleep 0.3
+    mv "$TEST_DIR/r1" "$TEST_DIR/r2"
+    wait_until '[[ $(segment_read) == one.* ]]'
+    printf four >"$TEST_DIR/r2/data"
+    wait_until '[[ $(segment_read) == four.* ]]'
+}
+
 # It need not be there yet, and may go: said once, and noticed as soon as it comes.
 test_watch_waits_for_the_file() {
     file=$TEST_DIR/content
