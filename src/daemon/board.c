@@ -4,28 +4,26 @@
 
 #define LETTERS ((size_t)26) /* a ring holds many records: one alphabet each */
 
-int board_open(struct board *board, const struct conf *conf, struct segment *segment,
-               struct state *state)
+int board_new(struct board *ret, const struct conf *conf, size_t size)
 {
-    *board = (struct board){
-        .layout = (enum layout)conf->layout,
-        .segment = segment,
-        .record = {.segment = segment, .state = state},
-    };
+    *ret = (struct board){.layout = (enum layout)conf->layout,
+                          .when_full = (enum ring_when_full)conf->when_full};
+    return ret->layout == LAYOUT_RING ? stream_new(&ret->stream, size, ret->when_full) : 0;
+}
+
+void board_open(struct board *board, struct segment *segment, struct state *state)
+{
+    board->segment = segment;
+    board->record = (struct record){.segment = segment, .state = state};
     if (board->layout == LAYOUT_PLAIN) {
         record_resume(&board->record);
     } else {
-        int r = stream_open(&board->stream, segment, state, (enum ring_when_full)conf->when_full);
-
-        if (r < 0) {
-            return r;
-        }
+        stream_open(&board->stream, segment, state);
     }
-    state->file->layout = (uint32_t)conf->layout;
-    state->file->when_full = (uint32_t)conf->when_full;
+    state->file->layout = board->layout;
+    state->file->when_full = board->when_full;
     state->file->key = segment->key;
     state->file->segment_id = segment->id;
-    return 0;
 }
 
 void board_announce(struct board *board, enum ring_state state)

@@ -15,13 +15,9 @@ struct conf;
 
 #define BOARD_EXCERPT ((size_t)4096) /* what is shown of a record that is too long to fit */
 
-enum layout {
-    LAYOUT_PLAIN,
-    LAYOUT_RING,
-};
-
 struct board {
     enum layout layout;
+    enum ring_when_full when_full; /* as configured; of no meaning where the layout is plain */
     const struct segment *segment;
     struct record record;
     struct stream stream;
@@ -37,9 +33,14 @@ struct progress {
     uint64_t foremost; /* of those who are here */
 };
 
+/*
+ * The memory for a board in a segment of that size: all that may fail (-ENOMEM), before anything is
+ * changed. It may be moved until it is opened.
+ */
+int board_new(struct board *ret, const struct conf *conf, size_t size);
+
 /* Goes on with what the segment and the state hold. */
-int board_open(struct board *board, const struct conf *conf, struct segment *segment,
-               struct state *state);
+void board_open(struct board *board, struct segment *segment, struct state *state);
 
 /* Nothing is published there any more: the readers of a ring are told why. */
 void board_announce(struct board *board, enum ring_state state);
@@ -148,6 +149,12 @@ static inline bool board_is_done(const struct board *board, const struct progres
 
 /* Is nobody left who is to acknowledge a record? */
 bool board_is_all_acknowledged(const struct board *board, const struct progress *progress);
+
+/* A ring: does it go on with records that an earlier daemon has published there? */
+static inline bool board_goes_on(const struct board *board)
+{
+    return board->layout == LAYOUT_RING && board->stream.writer.head > 0;
+}
 
 /* Are records written over that somebody has not read? */
 static inline bool board_overwrites(const struct board *board)

@@ -19,6 +19,7 @@
     EVENT(SEGMENT_REMOVED,       "segment-removed",       LOG_INFO,    "2695d007a8e1488fa27a7b2ea05edb3b") \
     EVENT(SEGMENT_LOST,          "segment-lost",          LOG_WARNING, "6ca59be6b81647c890ac06e68c570b29") \
     EVENT(SEGMENT_FOREIGN,       "segment-foreign",       LOG_ERR,     "57b6ee8129fc44749f8fcde0b339924c") \
+    EVENT(SEGMENT_AT_RISK,       "segment-at-risk",       LOG_WARNING, "03ba737ce1574cac8c188af986cc62cc") \
     EVENT(SEGMENT_FAILED,        "segment-failed",        LOG_ERR,     "cc844325401f4784a1e1e1d3ffa3d1e9") \
     EVENT(RECORD_REJECTED,       "record-rejected",       LOG_WARNING, "8971badd6d17436ab040c7433a8657dc") \
     EVENT(SOURCE_FAILED,         "source-failed",         LOG_WARNING, "de737fb92fc344b1af5993a695d5b9f7") \

@@ -162,9 +162,6 @@ bool manager_work(struct manager *manager, bool *more, uint64_t *now)
     enum heard heard;
     bool worked;
 
-    if (!manager->segment.map) { /* a reload has failed half-way, and we are about to end */
-        return false;
-    }
     heard = subscribers_listen(manager, *now);
     if (heard == HEARD_ENTRIES) {
         account(manager);
@@ -208,7 +205,7 @@ bool manager_look(struct manager *manager)
 {
     struct findings found;
 
-    if (!manager->segment.map || manager->board.layout != LAYOUT_PLAIN) {
+    if (manager->board.layout != LAYOUT_PLAIN) {
         return false;
     }
     found = record_look(&manager->board.record);
@@ -221,7 +218,8 @@ bool manager_look(struct manager *manager)
     return found.acknowledged;
 }
 
-void manager_give_up_segment(struct manager *manager)
+void manager_change_segment(struct manager *manager, const struct segment *segment,
+                            const struct board *board)
 {
     intake_lift(manager);
     /* First of all: who is sent away takes what there is, if that is all that there will be. */
@@ -229,27 +227,12 @@ void manager_give_up_segment(struct manager *manager)
     membership_send_away(manager);
     board_close(&manager->board);
     segment_detach(&manager->segment);
-}
-
-int manager_change_segment(struct manager *manager, const struct conf *conf,
-                           struct segment *segment)
-{
-    int r;
-
-    manager_give_up_segment(manager);
     manager->segment = *segment;
     manager->fastest = state_number(manager->state->file);
-    r = board_open(&manager->board, conf, &manager->segment, manager->state);
-    if (r < 0) {
-        /* The next daemon begins with this one, or removes it. */
-        manager->state->file->key = manager->segment.key;
-        manager->state->file->segment_id = manager->segment.id;
-        manager->exit_status = EX_OSERR;
-        segment_detach(&manager->segment);
-        return r;
-    }
+    manager->board = *board;
+    board_open(&manager->board, &manager->segment, manager->state);
+    manager->keyless = false;
     intake_put_down(manager);
-    return 0;
 }
 
 /*
@@ -262,47 +245,63 @@ static int give_up(struct manager *manager, int error)
     return sd_event_exit(manager->event, EX_OSERR);
 }
 
-/* The segment was removed under our eyes: made anew, with the same records. */
+/*
+ * The segment was removed: made anew, with the same records. Where that is not possible, because
+ * somebody else has taken the key meanwhile, we go on with what we are attached to, and look again
+ * in a while: so do those who have a session. Unless it was another daemon, to which the key is
+ * left.
+ */
 static int replace_lost(struct manager *manager)
 {
     struct segment_spec spec = manager_spec(manager->conf);
     int old_id = manager->segment.id;
     enum segment_origin origin;
-    struct segment_stat holder;
+    struct segment_stat holder = {0};
     struct segment new;
+    struct board board;
+    pid_t pid = 0;
     int r;
 
-    (void)manager_look(manager); /* whoever is attached may have acknowledged */
-    report_lost(manager);
-    r = segment_acquire(&spec, &new, &origin, &holder);
-    if (r < 0) {
-        return sd_event_exit(manager->event, report_failed(manager, &spec, r, &holder));
+    if (!keylock_holds(&manager->keylock) &&
+        keylock_take(spec.key, &manager->keylock, &pid) == -EBUSY) {
+        report_rival(manager, spec.key, pid);
+        return sd_event_exit(manager->event, EX_UNAVAILABLE);
     }
-    if (manager->board.layout == LAYOUT_RING && origin == SEGMENT_CREATED) {
+    r = board_new(&board, manager->conf, spec.size);
+    (void)manager_look(manager); /* whoever is attached may have acknowledged */
+    if (!manager->keyless) {
+        report_lost(manager);
+    }
+    if (r == 0) {
+        r = segment_acquire(&spec, &new, &origin, &holder);
+    }
+    if (r < 0) {
+        board_close(&board);
+        if (!manager->keyless) {
+            (void)report_failed(manager, &spec, r, &holder);
+        }
+        manager->keyless = true;
+        return 0;
+    }
+    if (board.layout == LAYOUT_RING && origin == SEGMENT_CREATED) {
         memcpy(new.map, manager->segment.map, new.size);
         manager->state->file->segment_id = new.id;
     }
-    r = manager_change_segment(manager, manager->conf, &new);
-    if (r == 0) {
-        report_segment(manager, origin, old_id);
-    }
-    return r;
+    manager_change_segment(manager, &new, &board);
+    report_segment(manager, origin, old_id);
+    return 0;
 }
 
-static int health(struct manager *manager)
+static void health(struct manager *manager)
 {
     struct segment_stat stat;
     int r = segment_query(manager->segment.id, &stat);
 
     if (r == -EINVAL || r == -EIDRM || (r == 0 && stat.removed)) {
-        r = replace_lost(manager);
-        if (r < 0) {
-            return give_up(manager, r);
-        }
+        (void)replace_lost(manager);
     }
     manager->health_usec = clock_usec();
     status_notify(manager);
-    return 0;
 }
 
 /* May anybody but our own user write the segment? Only then is there a '*' to look for. */
@@ -312,14 +311,14 @@ static bool others_write(const struct conf *conf)
            ((conf->mode & OTHERS_WRITE) || (conf->uid != CONF_OWN && conf->uid != geteuid()));
 }
 
-int manager_poll(struct manager *manager)
+int manager_poll(struct manager *manager, const struct conf *conf)
 {
     struct itimerspec every = {0};
-    uint64_t interval = manager->conf->poll_interval_ms * USEC_PER_MSEC;
+    uint64_t interval = conf->poll_interval_ms * USEC_PER_MSEC;
 
     /* A look costs little, but waking a sleeping processor for it does. */
     interval *= manager->idle ? IDLE_FACTOR : 1;
-    if (others_write(manager->conf)) {
+    if (others_write(conf)) {
         every.it_value = every.it_interval = clock_timespec(interval);
     }
     return timerfd_settime(manager->poll_fd, 0, &every, NULL) < 0 ? -errno : 0;
@@ -341,12 +340,15 @@ int manager_on_poll(sd_event_source *s, int fd, uint32_t events, void *userdata)
         int r;
 
         manager->idle = idle;
-        r = manager_poll(manager);
+        r = manager_poll(manager, manager->conf);
         if (r < 0) {
             return give_up(manager, r);
         }
     }
-    return now - manager->health_usec < HEALTH_USEC ? 0 : health(manager);
+    if (now - manager->health_usec >= HEALTH_USEC) {
+        health(manager);
+    }
+    return 0;
 }
 
 int manager_on_tick(sd_event_source *s, uint64_t usec, void *userdata)
@@ -357,9 +359,7 @@ int manager_on_tick(sd_event_source *s, uint64_t usec, void *userdata)
     (void)usec;
     (void)sd_notify(false, "WATCHDOG=1");
     unread_tell(manager);
-    r = health(manager);
-    if (r == 0) {
-        r = sd_event_source_set_time_relative(s, manager->tick_usec);
-    }
+    health(manager);
+    r = sd_event_source_set_time_relative(s, manager->tick_usec);
     return r < 0 ? give_up(manager, r) : r;
 }

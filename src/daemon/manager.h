@@ -20,6 +20,7 @@
 #include "daemon/log.h"
 #include "daemon/sessions.h"
 #include "daemon/unread.h"
+#include "segment/keylock.h"
 
 #include <systemd/sd-event.h>
 
@@ -48,6 +49,7 @@ struct manager {
 
     struct log *log;
     struct state *state;
+    struct keylock keylock; /* of the segment's key */
     struct segment segment;
     struct board board;
     struct sessions *sessions;
@@ -73,7 +75,7 @@ struct manager {
     uint64_t anonymous_logged; /* the record whose '*' an earlier daemon has logged, not more */
     bool fresh;                /* a new epoch began with this start */
     bool started;              /* … which came to its end */
-    int exit_status;           /* where the segment cannot be had any more */
+    bool keyless;              /* the key is somebody else's: we go on with the segment, without */
     bool leave;                /* stop, but leave the segment to the next daemon */
     uint64_t tick_usec;        /* period */
     uint64_t health_usec;      /* when it was looked at last */
@@ -128,15 +130,15 @@ bool manager_work(struct manager *manager, bool *more, uint64_t *now);
 /* One look at a plain segment: an anonymous acknowledgement, damage. */
 bool manager_look(struct manager *manager);
 
-/* Who reads the segment is told that it is superseded, and subscribes again. It is detached. */
-void manager_give_up_segment(struct manager *manager);
+/*
+ * Goes on with another segment and a board for it, which it takes over. Who reads the old one is
+ * told that it is superseded, and subscribes again. Nothing here can fail: there is no way back.
+ */
+void manager_change_segment(struct manager *manager, const struct segment *segment,
+                            const struct board *board);
 
-/* Gives it up, and goes on with another one, which it takes over, under a configuration. */
-int manager_change_segment(struct manager *manager, const struct conf *conf,
-                           struct segment *segment);
-
-/* Begins, changes or ends the polling, as the configuration wants it. */
-int manager_poll(struct manager *manager);
+/* Begins, changes or ends the polling, as a configuration wants it. */
+int manager_poll(struct manager *manager, const struct conf *conf);
 
 int manager_on_poll(sd_event_source *s, int fd, uint32_t events, void *userdata);
 int manager_on_tick(sd_event_source *s, uint64_t usec, void *userdata);

@@ -274,7 +274,7 @@ static void release_after(struct manager *manager, const struct session *session
 {
     struct progress progress = subscribers_progress(manager);
 
-    if (!progress.subscribers && manager->segment.map) {
+    if (!progress.subscribers) {
         progress.subscribers = true;
         progress.slowest = session->acknowledged;
         if (progress.fastest < progress.slowest) {
@@ -562,10 +562,8 @@ int membership_open(struct manager *manager)
 void membership_close(struct manager *manager, bool forget)
 {
     sessions_rouse_all(manager->sessions);
-    if (manager->segment.map) {
-        subscribers_work(manager);
-        subscribers_flush(manager);
-    }
+    subscribers_work(manager);
+    subscribers_flush(manager);
     if (forget) {
         sessions_drop_all(manager->sessions, PAGE_CLOSING);
     }

@@ -27,105 +27,127 @@ static bool needs_replacement(const struct manager *manager, const struct conf *
            (stat.attached > 1 || sessions_count(manager->sessions, MESSAGE_SUBSCRIBER) > 0);
 }
 
+/* What takes the place of a segment and its board. */
+struct replacement {
+    struct segment_spec spec;
+    size_t image_size; /* in the state */
+    struct board board;
+    struct segment segment;
+    enum segment_origin origin;
+    struct keylock keylock; /* of another key */
+};
+
 /* Under another key, the new segment can be made while the old one still stands. */
-static int acquire_elsewhere(struct manager *manager, const struct segment_spec *spec,
-                             struct segment *ret, enum segment_origin *ret_origin,
-                             char **ret_message)
+static int acquire_elsewhere(struct manager *manager, struct replacement *new, char **ret_message)
 {
     uint32_t old_key = manager->segment.key;
     struct segment_stat holder;
-    int r = state_rekey(manager->state, spec->key);
+    pid_t pid = 0;
+    int locked = keylock_take(new->spec.key, &new->keylock, &pid);
+    int r = locked == -EBUSY ? -EBUSY : state_rekey(manager->state, new->spec.key);
 
     if (r == -EBUSY) {
-        return asprintf(ret_message, "another shmd serves key 0x%08" PRIx32, spec->key) < 0
-                   ? -ENOMEM
-                   : r;
-    }
-    if (r < 0) {
+        *ret_message = describe_rival(new->spec.key, pid);
+    } else if (r < 0) {
         *ret_message = describe_state_failure(manager->state->path, r);
-        return r;
+    } else {
+        r = segment_acquire(&new->spec, &new->segment, &new->origin, &holder);
+        if (r < 0) {
+            *ret_message = describe_failure(&new->spec, r, &holder);
+            (void)state_rekey(manager->state, old_key);
+        }
     }
-    r = segment_acquire(spec, ret, ret_origin, &holder);
     if (r < 0) {
-        *ret_message = describe_failure(spec, r, &holder);
-        (void)state_rekey(manager->state, old_key);
+        keylock_release(&new->keylock);
     }
     return r;
 }
 
-/* Under the same key, the old segment must go first, and with it the way back. */
-static int acquire_in_place(struct manager *manager, const struct segment_spec *spec,
-                            struct segment *ret, enum segment_origin *ret_origin,
-                            char **ret_message)
+/* The old one is given up. */
+static void leave_elsewhere(struct manager *manager, const struct replacement *new)
 {
-    struct segment_stat holder;
-    int r;
-
-    (void)segment_remove(manager->segment.id);
-    STEP("segment.gone");
-    r = segment_acquire(spec, ret, ret_origin, &holder);
-    if (r < 0) {
-        *ret_message = describe_failure(spec, r, &holder);
-        manager->exit_status = report_failed(manager, spec, r, &holder);
-        manager_give_up_segment(manager);
-        return -EIDRM;
+    if (segment_remove(manager->segment.id) == 0) {
+        report_removed(manager, manager->segment.key, manager->segment.id);
     }
-    *ret_origin = SEGMENT_REPLACED;
-    return 0;
+    keylock_release(&manager->keylock);
+    manager->keylock = new->keylock;
 }
 
 /*
- * Puts another segment in the place of this one. What may fail comes first, as long as nothing has
- * changed: the new segment under another key, or a rehearsal of it under the same one; and the room
- * for its image. A record that was not acknowledged goes on in a segment of the same size; for one
- * of another size, the source is asked anew.
+ * Under the same key, the old segment must give it up first, and that cannot be taken back. If
+ * somebody else is faster than we, we go on with the old one as it is, for those who are attached
+ * or have a session, and try to get the key back (manager.c).
  */
-static int replace_segment(struct manager *manager, struct conf *conf,
-                           const struct segment_spec *spec, char **ret_message)
+static int acquire_in_place(struct manager *manager, struct replacement *new, char **ret_message)
 {
-    struct segment old = manager->segment;
-    size_t image_size = state_image_size(conf);
-    struct segment new = {.id = -1};
-    enum segment_origin origin;
-    bool elsewhere = spec->key != old.key;
-    int r;
+    struct segment_stat holder;
+    int r = segment_rehearse(&new->spec);
 
-    if (elsewhere) {
-        r = acquire_elsewhere(manager, spec, &new, &origin, ret_message);
-    } else {
-        r = segment_rehearse(spec);
-        if (r < 0) {
-            *ret_message = describe_failure(spec, r, NULL);
-        }
+    if (r < 0) {
+        *ret_message = describe_failure(&new->spec, r, NULL);
+        return r;
     }
-    if (r == 0 && image_size != manager->state->file->image_size) {
-        r = state_resize(manager->state, image_size);
+    (void)segment_remove(manager->segment.id);
+    STEP("segment.gone");
+    r = segment_acquire(&new->spec, &new->segment, &new->origin, &holder);
+    if (r < 0) {
+        *ret_message = describe_failure(&new->spec, r, &holder);
+        manager->keyless = true;
+        return r;
+    }
+    new->origin = SEGMENT_REPLACED;
+    return 0;
+}
+
+/* All that may fail, with which nothing has changed; the segment comes last. */
+static int prepare(struct manager *manager, const struct conf *conf, struct replacement *new,
+                   char **ret_message)
+{
+    int r = board_new(&new->board, conf, new->spec.size);
+
+    if (r == 0) {
+        r = state_make_room(manager->state, new->image_size);
         if (r < 0) {
             *ret_message = describe_state_failure(manager->state->path, r);
         }
-        if (r < 0 && elsewhere) {
-            (void)segment_remove(new.id);
-            segment_detach(&new);
-            (void)state_rekey(manager->state, old.key);
-        }
     }
-    if (r == 0 && !elsewhere) {
-        r = acquire_in_place(manager, spec, &new, &origin, ret_message);
+    if (r == 0) {
+        r = new->spec.key != manager->segment.key ? acquire_elsewhere(manager, new, ret_message)
+                                                  : acquire_in_place(manager, new, ret_message);
     }
     if (r < 0) {
-        return r;
-    }
-    if (elsewhere && segment_remove(old.id) == 0) {
-        report_removed(manager, old.key, old.id);
-    }
-    r = manager_change_segment(manager, conf, &new);
-    if (r == 0) {
-        report_segment(manager, origin, old.id);
+        board_close(&new->board);
     }
     return r;
 }
 
-/* Applies what may fail. Where nothing goes on without an end, the segment is detached. */
+/*
+ * Puts another segment in the place of this one. A record that was not acknowledged goes on in a
+ * segment of the same size; for one of another size, the source is asked anew.
+ */
+static int replace_segment(struct manager *manager, const struct conf *conf,
+                           const struct segment_spec *spec, char **ret_message)
+{
+    struct replacement new = {
+        .spec = *spec, .image_size = state_image_size(conf), .keylock = KEYLOCK_NONE};
+    int old_id = manager->segment.id;
+    int r = prepare(manager, conf, &new, ret_message);
+
+    if (r < 0) {
+        return r;
+    }
+    if (new.image_size != manager->state->file->image_size) {
+        state_resize(manager->state, new.image_size);
+    }
+    if (new.spec.key != manager->segment.key) {
+        leave_elsewhere(manager, &new);
+    }
+    manager_change_segment(manager, &new.segment, &new.board);
+    report_segment(manager, new.origin, old_id);
+    return 0;
+}
+
+/* Applies what may fail. */
 static int apply(struct manager *manager, struct conf *conf, char **ret_message)
 {
     CLEANUP(feed_close_cleanup) struct feed feed = {0};
@@ -140,9 +162,7 @@ static int apply(struct manager *manager, struct conf *conf, char **ret_message)
     if (needs_replacement(manager, conf, &spec)) {
         intake_lift(manager); /* its place may be in the image, which changes, too */
         r = replace_segment(manager, conf, &spec, ret_message);
-        if (manager->segment.map) {
-            intake_put_down(manager);
-        }
+        intake_put_down(manager);
     } else {
         r = segment_permit(&manager->segment, &spec);
         if (r == 0 && conf->lock_memory != manager->conf->lock_memory) {
@@ -178,18 +198,21 @@ static int reload(struct manager *manager, char **ret_message)
     }
     if (r == 0) {
         (void)manager_look(manager); /* an acknowledgement of what may be replaced now */
-        r = apply(manager, conf, ret_message);
+        r = manager_poll(manager, conf);
+        if (r == 0) {
+            r = apply(manager, conf, ret_message);
+        }
+        if (r < 0) {
+            (void)manager_poll(manager, old);
+        }
     }
     if (r == 0) {
         manager->conf = take(conf);
         (void)conf_free(old);
         log_configure(manager->log, manager->conf);
         membership_configure(manager);
-        r = manager_poll(manager);
     }
-    if (manager->segment.map) {
-        (void)manager_refill(manager);
-    }
+    (void)manager_refill(manager);
     return r;
 }
 
@@ -206,5 +229,5 @@ int manager_reload(struct manager *manager)
         report_reload(manager, EVENT_RELOAD_DONE, "reload done");
     }
     (void)sd_notify(false, "READY=1");
-    return manager->segment.map ? 0 : sd_event_exit(manager->event, manager->exit_status);
+    return 0;
 }

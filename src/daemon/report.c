@@ -103,6 +103,50 @@ void report_lost(struct manager *manager)
                         manager->segment.id, manager->segment.key));
 }
 
+char *describe_rival(uint32_t key, pid_t pid)
+{
+    char *text;
+    int r = pid > 0
+                ? asprintf(&text,
+                           "another shmd (pid %d) serves key 0x%08" PRIx32
+                           ": stop it, or choose another key",
+                           (int)pid, key)
+                : asprintf(&text,
+                           "another shmd, which cannot be seen from here, serves key 0x%08" PRIx32
+                           ": stop it, or choose another key",
+                           key);
+
+    return r < 0 ? NULL : text;
+}
+
+void report_rival(struct manager *manager, uint32_t key, pid_t pid)
+{
+    CLEANUP(free_cleanup) char *text = describe_rival(key, pid);
+
+    log_event(manager->log, entry_new(EVENT_GAVE_UP, "%s", text ? text : strerror(ENOMEM)));
+}
+
+void report_survives_nobody(struct manager *manager)
+{
+    log_event(manager->log,
+              entry_new(EVENT_SEGMENT_AT_RISK,
+                        "kernel.shm_rmid_forced is 1: the kernel removes a segment to which nobody "
+                        "is attached, so it does not survive a restart of the daemon, nor do the "
+                        "records of a ring: sysctl kernel.shm_rmid_forced=0"));
+}
+
+void report_unlocked(struct manager *manager, int error)
+{
+    uint32_t key = keylock_key((uint32_t)manager->conf->key);
+
+    log_event(manager->log,
+              entry_new(EVENT_SEGMENT_AT_RISK,
+                        "no semaphore with key 0x%08" PRIx32
+                        ": %s; a second shmd with another runtime directory would not notice that "
+                        "this one serves the segment",
+                        key, error == -EEXIST ? "another user has one" : strerror(-error)));
+}
+
 /* The key is held by a segment that is not ours to touch. */
 static char *describe_foreign(const struct segment_spec *spec, const struct segment_stat *holder)
 {
@@ -407,12 +451,13 @@ void report_session_lost(struct manager *manager, struct session *session)
     session->lost_logged = session->lost;
 }
 
-void report_unread(struct manager *manager, uint64_t first, uint64_t last, uint64_t records)
+void report_unread(struct manager *manager, uint64_t first, uint64_t last, uint64_t records,
+                   const char *why)
 {
     struct entry *entry = entry_new(EVENT_RECORDS_UNREAD,
                                     "%" PRIu64 " records of %" PRIu64 " to %" PRIu64
-                                    " were let go, and nobody had acknowledged them",
-                                    records, first, last);
+                                    " were let go, and nobody had acknowledged them%s%s",
+                                    records, first, last, why ? ": " : "", why ? why : "");
 
     entry_add(entry, "SHMD_RECORD_FIRST=%" PRIu64, first);
     entry_add(entry, "SHMD_RECORD_LAST=%" PRIu64, last);

@@ -23,6 +23,14 @@ void report_segment(struct manager *manager, enum segment_origin origin, int old
 void report_removed(struct manager *manager, uint32_t key, int id);
 void report_lost(struct manager *manager);
 
+/* Another shmd serves the key; `pid` is 0 if nobody knows which. NULL without memory. */
+char *describe_rival(uint32_t key, pid_t pid);
+void report_rival(struct manager *manager, uint32_t key, pid_t pid);
+
+/* What may become of the segment, or of its key, without anybody's ill will. */
+void report_survives_nobody(struct manager *manager);
+void report_unlocked(struct manager *manager, int error);
+
 /* Why there is no segment, the caller's to free; NULL without memory. */
 char *describe_failure(const struct segment_spec *spec, int error,
                        const struct segment_stat *holder);
@@ -55,7 +63,8 @@ void report_session_ended(struct manager *manager, const struct session *session
 /* It claims to have lost more than the log knows. */
 void report_session_lost(struct manager *manager, struct session *session);
 
-/* So many of these records were let go, and nobody had acknowledged them. */
-void report_unread(struct manager *manager, uint64_t first, uint64_t last, uint64_t records);
+/* So many of these records were let go, and nobody had acknowledged them; `why` may be NULL. */
+void report_unread(struct manager *manager, uint64_t first, uint64_t last, uint64_t records,
+                   const char *why);
 
 void report_reload(struct manager *manager, enum event event, const char *message);

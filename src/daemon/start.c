@@ -122,16 +122,13 @@ static int past_open(struct manager *manager, int *ret_status)
     CLEANUP(free_cleanup) char *path = NULL;
     CLEANUP(free_cleanup) char *text = NULL;
     enum history history;
+    uint32_t key = (uint32_t)manager->conf->key;
     pid_t pid = 0;
-    int r = state_open(manager->conf, &manager->state, &history, &pid);
+    int locked = keylock_take(key, &manager->keylock, &pid);
+    int r = locked == -EBUSY ? -EBUSY : state_open(manager->conf, &manager->state, &history, &pid);
 
     if (r == -EBUSY) {
-        if (asprintf(&text,
-                     "another shmd (pid %d) serves key 0x%08" PRIx64
-                     ": stop it, or choose another key",
-                     (int)pid, manager->conf->key) < 0) {
-            text = NULL;
-        }
+        text = describe_rival(key, pid);
         *ret_status = EX_UNAVAILABLE;
     } else if (r < 0) {
         path = state_describe(manager->conf);
@@ -145,9 +142,12 @@ static int past_open(struct manager *manager, int *ret_status)
         r = log_new(&options, &manager->log);
         if (r == 0) {
             log_configure(manager->log, manager->conf);
-            log_segment(manager->log, (uint32_t)manager->conf->key, -1);
+            log_segment(manager->log, key, -1);
             if (manager->fresh) {
                 report_epoch(manager, history);
+            }
+            if (locked < 0) {
+                report_unlocked(manager, locked);
             }
             return 0;
         }
@@ -157,31 +157,63 @@ static int past_open(struct manager *manager, int *ret_status)
     return -EIO;
 }
 
-/* Gets the segment, with the record that the state knows. */
-static int segment_open(struct manager *manager, int *ret_status)
+/* Removes what an earlier daemon has left under a key, unless another one has found it there. */
+static void retire(struct manager *manager, uint32_t key, int id)
+{
+    struct keylock lock = KEYLOCK_NONE;
+    pid_t pid;
+
+    if (key != (uint32_t)manager->conf->key && keylock_take(key, &lock, &pid) == -EBUSY) {
+        return;
+    }
+    if (segment_retire(key, id) == 0) {
+        report_removed(manager, key, id);
+    }
+    keylock_release(&lock);
+}
+
+/* Why there is nothing left of what an earlier daemon had published. */
+static const char *loss(const struct state_file *before, const struct manager *manager,
+                        enum segment_origin origin)
+{
+    if (before->key != manager->segment.key || before->layout != manager->board.layout ||
+        before->when_full != manager->board.when_full || origin == SEGMENT_REPLACED) {
+        return "another segment is configured now";
+    }
+    return before->segment_id == manager->segment.id
+               ? "what stood in the segment was damaged"
+               : "their segment was removed while no daemon ran";
+}
+
+/*
+ * Gets the segment, with the record that the state knows. *ret_lost says why records of a ring that
+ * the state knows are not there any more; NULL: they are. What goes for it goes last, if that is
+ * possible; only a segment of another kind under the same key cannot stay until then.
+ */
+static int segment_open(struct manager *manager, const char **ret_lost, int *ret_status)
 {
     struct segment_spec spec = manager_spec(manager->conf);
     const struct state_file *file = manager->state->file;
+    bool had_ring = file->layout == LAYOUT_RING;
+    size_t image_size = state_image_size(manager->conf);
     enum segment_origin origin;
     struct segment_stat holder;
-    int r = 0;
+    const char *why;
+    int r = state_make_room(manager->state, image_size);
 
-    if ((file->key != spec.key || file->layout != manager->conf->layout ||
-         file->when_full != manager->conf->when_full) &&
-        segment_retire(file->key, (int)file->segment_id) == 0) {
-        report_removed(manager, file->key, (int)file->segment_id);
+    if (r < 0) {
+        report_start_failed(manager, describe_state_failure(manager->state->path, r));
+        return r;
+    }
+    if (file->key == spec.key &&
+        (file->layout != manager->conf->layout || file->when_full != manager->conf->when_full)) {
+        retire(manager, file->key, (int)file->segment_id);
     }
     if (manager->fresh && manager->conf->layout == LAYOUT_RING) {
         /* Without its state, nobody can tell what a ring holds: its readers find another one. */
         (void)segment_retire(spec.key, SEGMENT_ANY);
     }
-    if (file->image_size != state_image_size(manager->conf)) {
-        r = state_resize(manager->state, state_image_size(manager->conf));
-        if (r < 0) {
-            report_start_failed(manager, describe_state_failure(manager->state->path, r));
-            return r;
-        }
-    }
+    r = board_new(&manager->board, manager->conf, spec.size);
     if (r == 0) {
         r = segment_acquire(&spec, &manager->segment, &origin, &holder);
     }
@@ -190,10 +222,17 @@ static int segment_open(struct manager *manager, int *ret_status)
         return r;
     }
     report_segment(manager, origin, -1);
-    r = board_open(&manager->board, manager->conf, &manager->segment, manager->state);
-    if (r < 0) {
-        *ret_status = report_failed(manager, &spec, r, NULL);
-        return r;
+    if (file->key != spec.key) {
+        retire(manager, file->key, (int)file->segment_id);
+    }
+    why = loss(file, manager, origin);
+    if (file->image_size != image_size) {
+        state_resize(manager->state, image_size);
+    }
+    board_open(&manager->board, &manager->segment, manager->state);
+    *ret_lost = had_ring && !board_goes_on(&manager->board) ? why : NULL;
+    if (segment_survives() == 0) {
+        report_survives_nobody(manager);
     }
     manager->unread.owed_from = UINT64_MAX;
     manager->anonymous_logged = record_logged(&manager->board.record);
@@ -239,6 +278,7 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
                 struct manager **ret, int *ret_status)
 {
     CLEANUP(manager_free_cleanup) struct manager *manager = calloc(1, sizeof(*manager));
+    const char *lost = NULL;
     int r;
 
     *ret_status = EX_OSERR;
@@ -249,10 +289,10 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
     }
     manager->conf = conf;
     manager->instance = instance;
-    manager->exit_status = EX_OSERR;
     manager->started_usec = clock_usec();
     manager->poll_fd = -1;
     manager->segment.id = -1;
+    manager->keylock = KEYLOCK_NONE;
     r = sd_event_default(&manager->event);
     if (r >= 0) {
         r = signals_new(manager);
@@ -269,15 +309,18 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
         r = socket_name(manager, socket_path, ret_status);
     }
     if (r == 0) {
-        r = segment_open(manager, ret_status);
+        r = segment_open(manager, &lost, ret_status);
     }
     if (r == 0) {
         r = socket_open(manager, ret_status);
     }
+    if (r == 0 && lost) {
+        unread_lose(manager, lost); /* now it is known what had been acknowledged */
+    }
     if (r == 0) {
         r = intake_start(manager);
         if (r == 0) {
-            r = manager_poll(manager);
+            r = manager_poll(manager, conf);
         }
         if (r < 0) {
             report_start_failed(manager, strdup(error_text(r)));
@@ -320,9 +363,10 @@ struct manager *manager_free(struct manager *manager)
         unread_leave(manager);
     }
     if (manager->segment.map) {
-        board_close(&manager->board);
         segment_close(manager, forget);
     }
+    board_close(&manager->board);
+    keylock_release(&manager->keylock);
     if (manager->started) {
         report_stopped(manager, !forget);
     }

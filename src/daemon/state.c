@@ -286,17 +286,15 @@ int state_rekey(struct state *state, uint32_t key)
     return 0;
 }
 
-int state_resize(struct state *state, size_t image_size)
+int state_make_room(struct state *state, size_t image_size)
 {
-    size_t old_size = state->file->image_size;
-    int r = image_size > old_size ? stretch(state->fd, image_size) : 0;
+    int r = image_size > state->file->image_size ? stretch(state->fd, image_size) : 0;
 
-    if (r == 0) {
-        r = map_image(state, image_size);
-    }
-    if (r < 0) {
-        return r;
-    }
+    return r == 0 && image_size > state->image_mapped ? map_image(state, image_size) : r;
+}
+
+void state_resize(struct state *state, size_t image_size)
+{
     state_enter(state->file, state_number(state->file), PHASE_EMPTY);
     state->file->record_length = 0;
     memset(state->image, 0, image_size);
@@ -308,12 +306,11 @@ int state_resize(struct state *state, size_t image_size)
     __atomic_store_n(&state->file->extent, image_size, __ATOMIC_RELEASE);
     /* A file that is too long does no harm: this comes last, and may fail. */
     (void)!ftruncate(state->fd, (off_t)(STATE_IMAGE_OFFSET + image_size));
-    return 0;
 }
 
 size_t state_image_size(const struct conf *conf)
 {
-    return conf->layout == 0 ? conf->size : STATE_IMAGE_MIN;
+    return conf->layout == LAYOUT_PLAIN ? conf->size : STATE_IMAGE_MIN;
 }
 
 void state_remove(struct state *state)

@@ -31,6 +31,11 @@
 
 struct conf;
 
+enum layout {
+    LAYOUT_PLAIN,
+    LAYOUT_RING,
+};
+
 /* How far the record in the image has come. */
 enum phase {
     PHASE_EMPTY,     /* it is done with (0: there was none yet); the source is to be asked */
@@ -110,11 +115,12 @@ char *state_describe(const struct conf *conf);
 /* Moves to another key. -EBUSY: another daemon has that key. */
 int state_rekey(struct state *state, uint32_t key);
 
-/*
- * Makes an image of another size, all NUL: the record in it is given up. On failure nothing has
- * changed. `image` may have moved.
+/* Room for an image of that size, with which nothing has changed; but `image` may have moved. */
+int state_make_room(struct state *state, size_t image_size);
+
+/* Makes an image of another size, for which there is room, all NUL: the record in it is given up.
  */
-int state_resize(struct state *state, size_t image_size);
+void state_resize(struct state *state, size_t image_size);
 
 /* How large an image a configuration needs: a ring needs none. */
 size_t state_image_size(const struct conf *conf);

@@ -73,23 +73,23 @@ static bool take_over(struct stream *stream, const struct segment *segment)
     return true;
 }
 
-int stream_open(struct stream *stream, const struct segment *segment, struct state *state,
-                enum ring_when_full when_full)
+int stream_new(struct stream *ret, size_t size, enum ring_when_full when_full)
 {
-    uint64_t last = state_number(state->file);
-    uint64_t quarter = ring_capacity(segment->size) / 4;
-    int r;
+    uint64_t quarter = ring_capacity(size) / 4;
 
-    *stream = (struct stream){
+    *ret = (struct stream){
         .when_full = when_full,
-        .state = state,
         .group_records = when_full == RING_WAIT ? STREAM_GROUP_MAX : 1,
         .group_bytes = quarter < STREAM_GROUP_BYTES ? quarter : STREAM_GROUP_BYTES,
     };
-    r = traces_new(stream, segment->size);
-    if (r < 0) {
-        return r; /* the records that lie there are the next daemon's */
-    }
+    return traces_new(ret, size);
+}
+
+void stream_open(struct stream *stream, const struct segment *segment, struct state *state)
+{
+    uint64_t last = state_number(state->file);
+
+    stream->state = state;
     if (state->file->segment_id == segment->id && take_over(stream, segment)) {
         state_enter(state->file, stream_newest(stream), PHASE_EMPTY);
     } else {
@@ -97,7 +97,8 @@ int stream_open(struct stream *stream, const struct segment *segment, struct sta
         memset(stream->traces, 0, (stream->mask + 1) * sizeof(*stream->traces));
         stream->bytes = 0;
         ring_format(&stream->writer, segment->map, segment->size, state->file->epoch.bytes,
-                    when_full, last + 1);
+                    stream->when_full, last + 1);
+        state->file->released = last; /* or gone, with the ring that they were in */
     }
     stream_find_room(stream);
     /*
@@ -107,7 +108,6 @@ int stream_open(struct stream *stream, const struct segment *segment, struct sta
     atomic_fetch_add_explicit(&stream->writer.header->generation, 1, memory_order_release);
     /* Release: pairs with a reader's acquire load; what was formatted is there. */
     atomic_store_explicit(&stream->writer.header->state, RING_OPEN, memory_order_release);
-    return 0;
 }
 
 __attribute__((noinline)) void stream_make_room(struct ring_writer *writer, size_t length)

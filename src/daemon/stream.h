@@ -47,12 +47,15 @@ struct stream {
     bool in_line; /* that is where stream_place() was */
 };
 
+/* The memory for a ring in a segment of that size: all that may fail (-ENOMEM), before anything is
+ * changed. */
+int stream_new(struct stream *ret, size_t size, enum ring_when_full when_full);
+
 /*
  * Takes a ring over as it is, or makes an empty one, whose first record follows the last one that
- * the state knows. -ENOMEM.
+ * the state knows.
  */
-int stream_open(struct stream *stream, const struct segment *segment, struct state *state,
-                enum ring_when_full when_full);
+void stream_open(struct stream *stream, const struct segment *segment, struct state *state);
 
 /* See board_begin(). */
 static inline void stream_begin(struct stream *stream, uint64_t usec)

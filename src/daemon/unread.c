@@ -41,7 +41,7 @@ void unread_tell(struct manager *manager)
     struct unread *unread = &manager->unread;
 
     if (unread->records > 0) {
-        report_unread(manager, unread->first, unread->last, unread->records);
+        report_unread(manager, unread->first, unread->last, unread->records, NULL);
         unread->records = 0;
         unread->usec = clock_usec();
     }
@@ -66,6 +66,29 @@ void unread_release(struct manager *manager, uint64_t number)
     unread->records += last - first + 1;
     if (clock_usec() - unread->usec >= TELL_USEC) {
         unread_tell(manager);
+    }
+}
+
+void unread_lose(struct manager *manager, const char *why)
+{
+    struct state_file *file = manager->state->file;
+    uint64_t most = manager->segment.size / RING_LINE;
+    uint64_t last = state_number(file);
+    uint64_t first;
+
+    for (const struct session *session = manager->sessions->first; session;
+         session = session->next) {
+        if (session_is_owed(session)) {
+            unread_cover(manager, session);
+        }
+    }
+    first = file->covered + 1;
+    if (board_overwrites(&manager->board) && last >= most && first <= last - most) {
+        first = last - most + 1;
+    }
+    if (first <= last) {
+        report_unread(manager, first, last, last - first + 1, why);
+        file->covered = last;
     }
 }
 

@@ -37,6 +37,12 @@ void unread_release(struct manager *manager, uint64_t number);
 void unread_except(struct manager *manager, uint64_t number);
 
 /*
+ * What a ring held is gone, whoever is there, and why. Where records are written over, no more is
+ * meant than it could hold.
+ */
+void unread_lose(struct manager *manager, const char *why);
+
+/*
  * A stop removes what is held, and all subscribers have left. What was made on demand, the next
  * daemon makes anew.
  */

@@ -69,7 +69,8 @@ static void need_open(struct scene *scene)
     if (scene->stream.writer.header) {
         return;
     }
-    assert(stream_open(&scene->stream, &scene->segment, &scene->state, scene->when_full) == 0);
+    assert(stream_new(&scene->stream, scene->segment.size, scene->when_full) == 0);
+    stream_open(&scene->stream, &scene->segment, &scene->state);
     file->segment_id = ID;
     scene->adopted = stream_newest(&scene->stream);
     assert(scene->adopted - last <= (scene->when_full == RING_WAIT ? STREAM_GROUP_MAX : 1));

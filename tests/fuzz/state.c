@@ -212,7 +212,8 @@ static bool pop(struct scene *scene)
 static void resize(struct scene *scene, size_t size)
 {
     if (size != scene->state->file->image_size) {
-        assert(state_resize(scene->state, size) == 0);
+        assert(state_make_room(scene->state, size) == 0);
+        state_resize(scene->state, size);
     }
     free(scene->segment.map);
     scene->segment = (struct segment){

@@ -134,21 +134,94 @@ test_giving_away_without_the_right_to() {
     assert_eq "$(count_segments)" 0
 }
 
-# A running daemon whose segment was removed and whose key was then taken by another: hands off.
+# A running daemon whose segment was removed and whose key was then taken by another: hands off. Who
+# has a session goes on with what it has, and so does the key when it is free again.
 test_key_taken_while_the_daemon_runs() {
-    local status=0
+    local id before
     need_other_users
     start_daemon
+    "$shm_client" follow --socket "$RUNTIME_DIRECTORY/shmd.sock" >"$TEST_DIR/followed" &
+    wait_log 'acknowledged record'
     kill -STOP "$daemon"
     ipcrm --shmem-id "$(segment_id)"
     make_segment 5678 27 0666 "${alice[@]}"
+    id=$(segment_id)
     kill -CONT "$daemon"
-    wait_until '! daemon_runs'
-    wait "$daemon" || status=$?
-    daemon=''
-    assert_eq "$status" 69 'exit status'
-    assert_contains "$(cat "$log")" '1000' 'ipcrm'
+    wait_log "held by another user.s segment $id: .* \\(uid 1000\\).* ipcrm -m $id"
+    before=$(count_log 'acknowledged record')
+    wait_until "((\$(count_log 'acknowledged record') > $before))"
     assert_eq "$(segment_read)" "$(printf '.%.0s' {1..27})" "the other user's segment"
+    assert_eq "$(segment_id)" "$id"
+    ipcrm --shmem-id "$id"
+    wait_log 'segment [0-9]+ \(key 0x0000162e, 27 bytes\) created$'
+    before=$(count_log 'acknowledged record')
+    wait_until "((\$(count_log 'acknowledged record') > $before))"
+    assert_eq "$(count_log "held by another user.s segment")" 1 'entries'
+    kill %?follow
+}
+
+# Two loops wait for the moment in which a reload leaves the key to nobody: the service goes on.
+test_key_taken_by_a_reload() {
+    local id squatters=() i
+    need_other_users
+    start_daemon
+    for i in 1 2; do
+        "${alice[@]}" perl -e 'for (;;) { $id = shmget(5678, 10, 01000 | 02000 | 0600);
+            defined $id and print("$id\n"), close(STDOUT), sleep(1000) }' >>"$TEST_DIR/taken" &
+        squatters+=($!)
+    done
+    for ((i = 1; i < 200; i++)); do
+        configure "size = $((100 + i));"
+        reload_daemon
+        [[ ! -s $TEST_DIR/taken ]] || break
+    done
+    [[ -s $TEST_DIR/taken ]] || inconclusive 'nobody has got the key in between'
+    kill "${squatters[@]}"
+    if [[ -s $TEST_DIR/taken ]]; then
+        id=$(cat "$TEST_DIR/taken")
+        wait_log "reload refused: key 0x0000162e is held by another user.s segment $id: "
+        ipcrm --shmem-id "$id"
+    fi
+    wait_until '[[ $(segment_field 5678 cuid 2>/dev/null || true) == "$(id -u)" ]]'
+    reload_daemon
+    wait_until '[[ $(segment_field 5678 size) == $((100 + i)) ]]'
+}
+
+# Two daemons of one user that share nothing but the IPC namespace: the second one says who has the
+# key. Nothing stays of the lock.
+test_another_daemon_elsewhere() {
+    local first
+    start_daemon
+    mkdir "$TEST_DIR/elsewhere"
+    assert_exit 69 env RUNTIME_DIRECTORY="$TEST_DIR/elsewhere" timeout "$PATIENCE_S" "$shmd" --config "$conf"
+    assert_contains "$output" "another shmd (pid $daemon) serves key 0x0000162e: stop it, or choose another key"
+    assert_eq "$(ls -A "$TEST_DIR/elsewhere")" '' 'left behind'
+    first=$daemon
+    printf 'key = 4711;\n' >"$TEST_DIR/other.conf"
+    RUNTIME_DIRECTORY=$TEST_DIR/elsewhere NOTIFY_SOCKET='' "$shmd" --config "$TEST_DIR/other.conf" 2>>"$log" &
+    daemon=$!
+    wait_log 'started: key 0x00001267'
+    printf 'key = 5678;\n' >"$TEST_DIR/other.conf"
+    kill -HUP "$daemon"
+    wait_log "reload refused: another shmd \\(pid $first\\) serves key 0x0000162e"
+    stop_daemon
+    daemon=$first
+    acknowledge
+    wait_log 'acknowledged record 1 '
+    stop_daemon KILL
+    start_daemon_again
+    stop_daemon
+    assert_eq "$(wc -l </proc/sysvipc/sem)" 1 'lines of the table of semaphores'
+}
+
+# Nobody else can keep a daemon from serving with a semaphore of his: it says that it has no lock.
+test_a_semaphore_of_another_user() {
+    need_other_users
+    "${alice[@]}" perl -e '$id = semget(5678 ^ 0x73686d64, 1, 01000 | 0666) // die; semop($id, pack("s!3", 0, 1, 0)) or die'
+    start_daemon
+    wait_log 'no semaphore with key 0x73687b4a: another user has one'
+    stop_daemon
+    assert_eq "$(wc -l </proc/sysvipc/sem)" 2 'lines of the table of semaphores'
 }
 
 # A record of the default mode is read and acknowledged by any user.

@@ -33,6 +33,68 @@ test_lines_become_records_ring() {
     wait_log 'left, 20000 records published, 0 rejected$'
 }
 
+# --- what nobody reads ---
+
+# assert_lost WHY: an entry says that records 1 to 5 are gone, and why; the numbers go on
+assert_lost() {
+    wait_log "5 records of 1 to 5 were let go, and nobody had acknowledged them: $1\$"
+    seq 1 | publish
+    assert_eq "$(read_all 1)" 1
+    wait_log 'acknowledged record 6 '
+    stop_daemon KILL
+    start_daemon_again
+    stop_daemon
+    assert_eq "$(count_log 'were let go')" 1 'entries'
+}
+
+test_a_ring_that_is_gone() {
+    start_daemon "$ring" "$push"
+    seq 5 | publish
+    stop_daemon KILL
+    ipcrm --shmem-key "$key"
+    start_daemon_again
+    assert_lost 'their segment was removed while no daemon ran'
+    assert_eq "$(count_log 'epoch [0-9a-f]{32} begins')" 1 'epochs'
+}
+
+test_a_ring_that_is_damaged() {
+    start_daemon "$ring" "$push"
+    seq 5 | publish
+    stop_daemon KILL
+    segment_write "$key" 128 XXXXXXXX
+    start_daemon_again
+    assert_lost 'what stood in the segment was damaged'
+}
+
+# What those who are there have acknowledged meanwhile is not lost.
+test_a_ring_that_is_gone_with_some_acknowledged() {
+    start_daemon "$ring" "$push"
+    seq 5 | publish
+    assert_eq "$(read_all 2 | tail -n 1)" 2
+    stop_daemon KILL
+    ipcrm --shmem-key "$key"
+    start_daemon_again
+    wait_log '3 records of 3 to 5 were let go'
+}
+
+# The kernel removes a segment to which nobody is attached.
+test_a_ring_that_the_kernel_removes() {
+    local setting=/proc/sys/kernel/shm_rmid_forced
+    # Of this case's namespace.
+    { echo 1 >"$setting"; } 2>/dev/null || skip "cannot write $setting"
+    start_daemon "$ring" "$push"
+    wait_log 'kernel.shm_rmid_forced is 1: .* sysctl kernel.shm_rmid_forced=0$'
+    seq 5 | publish
+    stop_daemon KILL
+    assert_eq "$(count_segments)" 0
+    start_daemon_again
+    wait_log '5 records of 1 to 5 were let go, .*: their segment was removed while no daemon ran$'
+    echo 0 >"$setting"
+    stop_daemon USR1
+    start_daemon_again
+    assert_eq "$(count_log 'shm_rmid_forced is 1')" 2 'warnings'
+}
+
 test_lines_become_records_plain() {
     start_daemon "$plain" "$push"
     seq 300 >"$TEST_DIR/in"

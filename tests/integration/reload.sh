@@ -275,7 +275,7 @@ test_refused_for_another_daemon() {
     start_daemon
     id=$(segment_id)
     reload 'key = 4711;'
-    wait_log 'another shmd serves'
+    wait_log 'reload refused: another shmd \(pid [0-9]+\) serves'
     assert_works
     assert_eq "$(segment_id)" "$id"
     assert_eq "$(segment_read 4711)" "$letters."

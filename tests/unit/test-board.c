@@ -28,7 +28,8 @@ static void open_board(struct fixture *f, enum layout layout, enum ring_when_ful
     f->conf.layout = layout;
     f->conf.when_full = when_full;
     f->conf.size = SIZE;
-    assert_int_equal(board_open(&f->board, &f->conf, &f->segment, &f->state), 0);
+    assert_int_equal(board_new(&f->board, &f->conf, f->segment.size), 0);
+    board_open(&f->board, &f->segment, &f->state);
 }
 
 static int set_up(void **state)

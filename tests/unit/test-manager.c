@@ -554,6 +554,13 @@ static void a_pause_of_the_old_source_does_not_ask_the_new_one(void **state)
     assert_int_equal(number(f), 1);
 }
 
+/* Looks after the segment, as it does once in a while. */
+static void look_after(struct fixture *f)
+{
+    f->manager->health_usec = 0;
+    assert_int_equal(manager_on_poll(NULL, f->manager->poll_fd, 0, f->manager), 0);
+}
+
 static int nothing_under_our_key(key_t key, size_t size, int flags)
 {
     if (key == KEY && (flags & IPC_CREAT)) {
@@ -564,23 +571,40 @@ static int nothing_under_our_key(key_t key, size_t size, int flags)
 }
 
 /*
- * Between the rehearsal and the making somebody has used the room up: the old segment is gone, and
- * with it the way back. The daemon ends, and does not go on with half of each.
+ * Between the rehearsal and the making, somebody has taken the key, or the room: the old segment
+ * has lost its key, and there is no way back. The daemon goes on with it, with all that was before,
+ * and takes the key as soon as it can.
  */
-static void a_reload_that_loses_the_segment_ends_the_daemon(void **state)
+static void a_reload_that_loses_the_key_goes_on_with_the_old_segment(void **state)
 {
-    static const char *const texts[] = {"size = 2;", "size = 100000;"};
+    static const char *const texts[] = {"size = 2;", "size = 100000;",
+                                        "size = 8192; layout = \"ring\"; mode = \"0644\";"};
     struct fixture *f = *state;
 
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
+        struct snapshot before = snapshot(f);
+        uint64_t last;
+
         configure(f, texts[i]);
         mock_shmget = nothing_under_our_key;
-        assert_int_equal(raise(SIGHUP), 0);
-        assert_int_not_equal(manager_run(f->manager), EXIT_SUCCESS);
+        assert_int_equal(manager_reload(f->manager), 0);
+        assert_true(f->manager->keyless);
+        assert_ptr_equal(f->manager->conf, before.conf);
+        assert_ptr_equal(f->manager->intake.feed.source, before.source);
+        assert_int_equal(f->manager->segment.id, before.segment.id);
+        assert_string_equal(f->manager->segment.map, LETTERS);
+        look_after(f); /* in vain */
+        assert_true(f->manager->keyless);
+        last = number(f);
+        acknowledge(f); /* who is attached is served */
+        assert_int_equal(number(f), last + 1);
+
         mock_shmget = NULL;
-        stop(f);
-        configure(f, "");
-        assert_int_equal(start(f), EXIT_SUCCESS);
+        look_after(f);
+        assert_false(f->manager->keyless);
+        assert_segment(f, KEY, 27, 0666);
+        assert_int_equal(number(f), last + 1);
+        assert_string_equal(f->manager->segment.map, LETTERS);
     }
 }
 
@@ -604,7 +628,7 @@ TEST_GROUP("test-manager")
         TEST(a_reload_can_change_the_level_of_the_log),
         TEST(a_reload_without_room_changes_nothing),
         TEST(a_pause_of_the_old_source_does_not_ask_the_new_one),
-        TEST(a_reload_that_loses_the_segment_ends_the_daemon),
+        TEST(a_reload_that_loses_the_key_goes_on_with_the_old_segment),
     };
 
     private_ipc_or_skip();

@@ -518,13 +518,47 @@ static void a_resize_keeps_epoch_number_and_queue(void **state)
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         CLEANUP(state_free_cleanup) struct state *mine = opened(f, HISTORY_CONTINUED);
 
-        assert_int_equal(state_resize(mine, sizes[i]), 0);
+        assert_int_equal(state_make_room(mine, sizes[i]), 0);
+        state_resize(mine, sizes[i]);
         assert_resized(mine, epoch, sizes[i]);
         memset(mine->image, 'x', sizes[i]);
         mine = state_free(mine);
         mine = opened(f, HISTORY_CONTINUED);
         assert_int_equal(mine->file->image_size, sizes[i]);
         assert_int_equal(mine->image[sizes[i] - 1], 'x');
+        memset(mine->image, 0, sizes[i]);
+        assert_resized(mine, epoch, sizes[i]);
+    }
+}
+
+/* Until it is certain that the other segment can be had, everything may stay as it is. */
+static void room_for_another_image_changes_nothing(void **state)
+{
+    static const size_t sizes[] = {100000, 2, 50000};
+    struct fixture *f = *state;
+    sd_id128_t epoch = leave_state(f);
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        CLEANUP(state_free_cleanup) struct state *mine = opened(f, HISTORY_CONTINUED);
+
+        assert_int_equal(state_make_room(mine, sizes[i]), 0);
+        assert_int_equal(mine->file->image_size, SIZE);
+        assert_continues(mine, epoch);
+    }
+}
+
+/* Grown and shrunk by turns in one life: there is a file behind all of the image. */
+static void an_image_that_was_small_grows_again(void **state)
+{
+    static const size_t sizes[] = {100000, 2, 50000, 3, 200000};
+    struct fixture *f = *state;
+    sd_id128_t epoch = leave_state(f);
+    CLEANUP(state_free_cleanup) struct state *mine = opened(f, HISTORY_CONTINUED);
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        assert_int_equal(state_make_room(mine, sizes[i]), 0);
+        state_resize(mine, sizes[i]);
+        memset(mine->image, 'x', sizes[i]);
         memset(mine->image, 0, sizes[i]);
         assert_resized(mine, epoch, sizes[i]);
     }
@@ -545,7 +579,9 @@ static void act_resize(void *userdata)
 {
     struct resize *resize = userdata;
 
-    (void)state_resize(resize->state, resize->size);
+    if (state_make_room(resize->state, resize->size) == 0) {
+        state_resize(resize->state, resize->size);
+    }
 }
 
 static bool file_copy(const char *from, const char *to)
@@ -620,7 +656,7 @@ static void a_resize_that_has_no_room_changes_nothing(void **state)
     sd_id128_t epoch = leave_state(f);
     CLEANUP(state_free_cleanup) struct state *mine = opened(f, HISTORY_CONTINUED);
 
-    assert_true(state_resize(mine, SIZE_MAX / 2 - ((size_t)4 << 20)) < 0);
+    assert_true(state_make_room(mine, SIZE_MAX / 2 - ((size_t)4 << 20)) < 0);
     assert_int_equal(mine->file->image_size, SIZE);
     assert_continues(mine, epoch);
     mine = state_free(mine);
@@ -730,6 +766,8 @@ TEST_GROUP("test-state")
         TEST(a_key_that_another_daemon_has_is_not_taken),
         TEST(a_key_where_a_state_waits_for_its_daemon_is_not_taken),
         TEST(a_resize_keeps_epoch_number_and_queue),
+        TEST(room_for_another_image_changes_nothing),
+        TEST(an_image_that_was_small_grows_again),
         TEST(killed_at_any_instruction_of_a_resize_the_epoch_goes_on),
         TEST(a_resize_that_has_no_room_changes_nothing),
         TEST(the_first_directory_of_systemd_is_used),

@@ -82,7 +82,10 @@ static int open_ring(struct fixture *f, bool *ret_kept)
     uint32_t generation = header->generation;
     int r;
 
-    r = stream_open(&f->stream, &f->segment, &f->state, f->when_full);
+    r = stream_new(&f->stream, f->segment.size, f->when_full);
+    if (r == 0) {
+        stream_open(&f->stream, &f->segment, &f->state);
+    }
     *ret_kept = f->stream.writer.head > 0;
     if (r == 0 && (header->generation != generation + 1 || header->state != RING_OPEN)) {
         return -EPROTO; /* its readers are not told */
