@@ -5,7 +5,9 @@
 #
 # Each case (tap.sh) runs in an IPC namespace of its own: it sees only segments that it made, and no
 # other case, let alone the machine, sees those. Root makes one as it is; others need a user
-# namespace for it, and are root in there. Where neither is allowed the cases are skipped.
+# namespace for it, and are root in there. Where there is none (in a chroot), root may make one for the
+# whole script, and say so with SHMD_PRIVATE_IPC: then a case removes what the one before has left.
+# Otherwise the cases are skipped.
 #
 # A case finds in $TEST_DIR: $conf, the configuration; $log, what the daemon wrote on standard
 # error; $RUNTIME_DIRECTORY, where its state file lies; $notify, what it told its service manager.
@@ -21,7 +23,9 @@ top_builddir=${top_builddir:-$top_srcdir}
 # shellcheck source=tests/segments.sh
 . "$top_srcdir/tests/segments.sh"
 
-if unshare --ipc true 2>/dev/null; then
+if [[ -n ${SHMD_PRIVATE_IPC:-} ]]; then
+    isolation=()
+elif unshare --ipc true 2>/dev/null; then
     isolation=(unshare --ipc)
 elif unshare --user --map-root-user --ipc true 2>/dev/null; then
     isolation=(unshare --user --map-root-user --ipc)
@@ -60,6 +64,7 @@ set_up() {
     daemon_prefix=()
     : >"$log"
     : >"$notify"
+    [[ -z ${SHMD_PRIVATE_IPC:-} ]] || ipcrm --all=shm
     mkdir "$TEST_DIR/bin"
     for program in shmd shm-client; do
         [[ -x $top_builddir/$program ]] || fail "no $top_builddir/$program: build it, and set top_builddir"

@@ -23,7 +23,7 @@ beside_an_honest_one() {
 # It is caught, told, and the entry names it.
 assert_caught() {
     assert_contains "$output" 'ended: evicted'
-    assert_eq "$(count_log "session [0-9]+ \(uid 0, pid [0-9]+, calls itself hostile\) $lied")" 1
+    assert_eq "$(count_log "session [0-9]+ \(uid $EUID, pid [0-9]+, calls itself hostile\) $lied")" 1
 }
 
 # It has its session as before.

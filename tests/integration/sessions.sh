@@ -19,9 +19,9 @@ test_hello_and_welcome() {
             "welcome layout $number key 0x0000162e segment $(segment_id) size $(
                 segment_field 5678 size) first 1 session 1
 took 3 records, from 1"
-        wait_log 'session 1 \(uid 0, pid [0-9]+, calls itself me\) subscribed from record 1$'
-        wait_log "^shmd: $(id -un) \(uid 0, pid [0-9]+\) acknowledged record 1 \(26 bytes\) after "
-        wait_log 'session 1 \(uid 0, pid [0-9]+, calls itself me\) left$'
+        wait_log "session 1 \(uid $EUID, pid [0-9]+, calls itself me\) subscribed from record 1\$"
+        wait_log "^shmd: $(id -un) \(uid $EUID, pid [0-9]+\) acknowledged record 1 \(26 bytes\) after "
+        wait_log "session 1 \(uid $EUID, pid [0-9]+, calls itself me\) left\$"
         wait_until '(($(acknowledged_records | wc -l) == 3))'
         assert_eq "$(acknowledged_records | tr '\n' ' ')" '1 2 3 '
         stop_daemon
@@ -49,7 +49,7 @@ test_status() {
     assert_contains "$report" '"instance":"shmd","layout":"ring","when_full":"wait"' \
         '"key":"0x0000162e"' "\"segment\":$(segment_id)," '"size":65536,"mode":"0644"' \
         '"acknowledged":0,"rejected":0,"subscribers":1,' \
-        "\"pid\":$peer_pid,\"uid\":0,\"gid\":0,\"name\":\"first\",\"acknowledged\":0," \
+        "\"pid\":$peer_pid,\"uid\":$EUID,\"gid\":$(id -g),\"name\":\"first\",\"acknowledged\":0," \
         '"lost":0,"lease_left_ms":'
     perl -MJSON::PP -e 'decode_json(join "", <STDIN>)' <<<"$report"
     assert_eq "$(sed -nE 's/.*"behind":([0-9]+).*/\1/p' <<<"$report")" \
@@ -294,6 +294,7 @@ assert_not_here() {
 # smaller, of another key, or just like the daemon's own, because another daemon has made it.
 test_another_ipc_namespace() {
     local layout size make other
+    unshare --ipc true 2>/dev/null || skip 'no other IPC namespace: unshare --ipc is not permitted'
     make='perl -e "shmget(\$ARGV[0], \$ARGV[1], 01666) // die"'
     for layout in "$plain size = 5000;" "$ring"; do
         start_daemon "$layout"
