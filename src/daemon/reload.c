@@ -5,6 +5,7 @@
 #include "base/step.h"
 #include "daemon/manager.h"
 #include "daemon/report.h"
+#include "daemon/status.h"
 #include "daemon/membership.h"
 
 #include <errno.h>
@@ -227,6 +228,7 @@ int manager_reload(struct manager *manager)
         report_reload(manager, EVENT_RELOAD_REFUSED, message ? message : error_text(r));
     } else {
         report_reload(manager, EVENT_RELOAD_DONE, "reload done");
+        status_notify(manager);
     }
     (void)sd_notify(false, "READY=1");
     return 0;

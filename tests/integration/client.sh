@@ -785,7 +785,8 @@ test_source_that_fails() {
     wait_until "tail -n 3 '$notify' | grep -q '^STATUS=plain, '"
 }
 
-# What systemctl shows is how it is, a second later at most, whoever has come and gone.
+# What systemctl shows is how it is, a second later at most, whoever has come and gone; after a reload
+# at once.
 test_status_for_systemd() {
     start_daemon "$ring"
     client --from oldest --count 100 >/dev/null
@@ -794,6 +795,9 @@ test_status_for_systemd() {
     wait_until "grep '^STATUS=' '$notify' | tail -n 1 | grep -q ' 1 subscribers'"
     kill "$client"
     wait "$client" || true
+    configure "$ring" 'key = 6001;'
+    reload_daemon
+    assert_contains "$(grep '^STATUS=' "$notify" | tail -n 1)" 'key 0x00001771'
 }
 
 test_no_segment() {
