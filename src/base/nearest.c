@@ -5,7 +5,9 @@
 #include "base/nearest.h"
 
 #include <ctype.h>
+#include <getopt.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #define LENGTH_MAX ((size_t)64) /* of a word that can be meant */
@@ -49,4 +51,23 @@ size_t nearest_distance(const char *a, const char *b)
         }
     }
     return row[length_b] * 2 < least(length_a, length_b) + 1 ? row[length_b] : FAR;
+}
+
+const char *nearest_option(const struct option *options, const char *argument)
+{
+    char word[LENGTH_MAX + 1];
+    const char *found = NULL;
+    size_t nearest = FAR;
+
+    argument += strspn(argument, "-");
+    (void)snprintf(word, sizeof(word), "%.*s", (int)strcspn(argument, "="), argument);
+    for (; options->name; options++) {
+        size_t distance = nearest_distance(word, options->name);
+
+        if (distance < nearest) {
+            found = options->name;
+            nearest = distance;
+        }
+    }
+    return found;
 }

@@ -13,3 +13,11 @@
  * are not told apart. More than NEAREST_MAX: too many, or most of a short word.
  */
 size_t nearest_distance(const char *a, const char *b);
+
+struct option;
+
+/*
+ * The long option (getopt_long()) that somebody may have meant by an argument that is none, without
+ * its dashes; NULL: none is near.
+ */
+const char *nearest_option(const struct option *options, const char *argument);

@@ -187,39 +187,20 @@ static int refuse_unknown(const char *what, const char *subject, const char *das
     return -EINVAL;
 }
 
-/* Keeps the name that is nearest to the word, if any is near. */
-static void consider(const char *word, const char *name, const char **nearest, size_t *distance)
-{
-    size_t found = nearest_distance(word, name);
-
-    if (found <= NEAREST_MAX && (!*nearest || found < *distance)) {
-        *nearest = name;
-        *distance = found;
-    }
-}
-
 static int refuse_verb(const char *word)
 {
-    const char *nearest = NULL;
-    size_t distance = 0;
+    const char *found = NULL;
+    size_t nearest = NEAREST_MAX + 1;
 
     for (size_t i = 0; i < COUNT(verbs); i++) {
-        consider(word, verbs[i].name, &nearest, &distance);
-    }
-    return refuse_unknown("unknown verb", word, "", nearest);
-}
+        size_t distance = nearest_distance(word, verbs[i].name);
 
-static int refuse_option(const char *argument)
-{
-    char word[NAME_MAX];
-    const char *nearest = NULL;
-    size_t distance = 0;
-
-    (void)snprintf(word, sizeof(word), "%.*s", (int)strcspn(argument + 2, "="), argument + 2);
-    for (size_t i = 0; long_options[i].name; i++) {
-        consider(word, long_options[i].name, &nearest, &distance);
+        if (distance < nearest) {
+            found = verbs[i].name;
+            nearest = distance;
+        }
     }
-    return refuse_unknown("unknown or ambiguous option", argument, "--", nearest);
+    return refuse_unknown("unknown verb", word, "", found);
 }
 
 /* An option that is not like the table says; `argument` is the one that getopt_long() looked at. */
@@ -235,7 +216,9 @@ static int option_refuse(int problem, const char *argument)
     if (strncmp(argument, "--", 2) != 0 || (optopt != 0 && !strchr("XAJWhV", optopt))) {
         return refuse("unknown option", short_form);
     }
-    return optopt == 0 ? refuse_option(argument) : refuse("unexpected value in option", argument);
+    return optopt == 0 ? refuse_unknown("unknown or ambiguous option", argument, "--",
+                                        nearest_option(long_options, argument))
+                       : refuse("unexpected value in option", argument);
 }
 
 static int option_take(struct options *options, int option, const char *value)

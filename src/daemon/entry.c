@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/entry.h"
+#include "base/patient.h"
 #include "daemon/journal.h"
 
 #include <errno.h>
@@ -170,7 +171,7 @@ int entry_send(const struct entry *entry, enum sink sink)
         char line[ENTRY_LINE_MAX];
 
         /* One write: lines of several processes do not mix. */
-        (void)!write(STDERR_FILENO, line, entry_line(entry, line));
+        (void)patient_write(STDERR_FILENO, line, entry_line(entry, line), NULL);
         return 0;
     }
     return journal_send(entry->fields, entry->count, &note);

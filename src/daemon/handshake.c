@@ -204,6 +204,7 @@ static void report(struct session *session)
     /* An asker that does not read what it asked for gets no more. */
     if (!json || length > MESSAGE_REPORT_MAX ||
         sendmsg(session->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+        session->unread = json && errno == EAGAIN;
         sessions_leave(session);
     }
 }

@@ -2,6 +2,7 @@
  *
  * shmd: begin → parse → load → new → run → free.
  */
+#include "base/patient.h"
 #include "base/process.h"
 #include "base/shortage.h"
 #include "conf/conf.h"
@@ -115,6 +116,7 @@ int main(int argc, char **argv)
     int status, r, passed;
 
     process_begin();
+    patient_streams();
     passed = sd_listen_fds(false);
     process_close_from(SD_LISTEN_FDS_START + (passed > 0 ? passed : 0));
     r = options_parse(argc, argv, &options);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/options.h"
+#include "base/nearest.h"
 #include "base/parse.h"
 
 #include <errno.h>
@@ -55,10 +56,12 @@ static int take_pid(const char *text, pid_t *ret)
 
 static int complain(const char *argument)
 {
+    const char *meant = optopt == 0 ? nearest_option(long_options, argument) : NULL;
+
     (void)fprintf(stderr,
-                  "shmd: option '%s' is unknown, or its argument is not as it should be\n"
+                  "shmd: option '%s' is unknown, or its argument is not as it should be%s%s%s\n"
                   "Try 'shmd --help'.\n",
-                  argument);
+                  argument, meant ? ": did you mean --" : "", meant ? meant : "", meant ? "?" : "");
     return -EINVAL;
 }
 

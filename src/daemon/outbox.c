@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/outbox.h"
+#include "base/patient.h"
 #include "base/shortage.h"
 #include "base/step.h"
 #include "daemon/journal.h"
@@ -43,7 +44,7 @@ int outbox_send(struct outbox *outbox, const struct entry *entry, uint64_t seque
     STEP("outbox.filled");
     if (sink == SINK_STDERR) {
         /* One write: lines of several processes do not mix. */
-        (void)!write(STDERR_FILENO, outbox->line, outbox->length);
+        (void)patient_write(STDERR_FILENO, outbox->line, outbox->length, NULL);
     } else {
         r = journal_send(entry->fields, entry->count, &outbox->note);
     }

@@ -422,6 +422,8 @@ void report_session_ended(struct manager *manager, const struct session *session
     (void)snprintf(what, sizeof(what), "%s%s%s%s",
                    reason == SESSION_EVICTED && session_is_away(session)
                        ? "evicted: it did not come back within its lease"
+                   : reason == SESSION_LEFT && session->unread
+                       ? "ended: it asked for the status again and again, and read no answer"
                        : reasons[reason].what,
                    error ? ": " : "", error ? handshake_objection(session, error) : "", counts);
     entry = session_entry(reasons[reason].event, session, what);
@@ -455,9 +457,10 @@ void report_unread(struct manager *manager, uint64_t first, uint64_t last, uint6
                    const char *why)
 {
     struct entry *entry = entry_new(EVENT_RECORDS_UNREAD,
-                                    "%" PRIu64 " records of %" PRIu64 " to %" PRIu64
-                                    " were let go, and nobody had acknowledged them%s%s",
-                                    records, first, last, why ? ": " : "", why ? why : "");
+                                    "%" PRIu64 " %s of %" PRIu64 " to %" PRIu64
+                                    " %s let go, and nobody had acknowledged them%s%s",
+                                    records, text_records(records), first, last,
+                                    records == 1 ? "was" : "were", why ? ": " : "", why ? why : "");
 
     entry_add(entry, "SHMD_RECORD_FIRST=%" PRIu64, first);
     entry_add(entry, "SHMD_RECORD_LAST=%" PRIu64, last);

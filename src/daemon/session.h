@@ -51,6 +51,7 @@ struct session {
     uint64_t acknowledged; /* all up to this one are dealt with */
     uint64_t lost;         /* of these, how many were written over unread */
     bool asked;            /* it wanted to know the status */
+    bool unread;           /* … more often than it has read the answer */
     bool quiet;            /* it is not looked at until it rings; see sessions.h */
     unsigned silent;       /* for so many stretches of work it has said nothing */
     uint64_t lost_usec;    /* when the log was told last of what it lost */

@@ -163,6 +163,18 @@ test_status_is_not_silence() {
     assert_eq "$(count_log 'said nothing')" 0 'entries'
 }
 
+# Who asks again and again, and reads no answer, has not left.
+test_status_that_is_not_read() {
+    local i actions=()
+    start_daemon "$ring"
+    for i in {1..1500}; do
+        actions+=(send=status)
+    done
+    peer hello=asker "${actions[@]}" ended >/dev/null
+    wait_log 'calls itself asker\) ended: it asked for the status again and again, and read no answer'
+    assert_eq "$(count_log 'calls itself asker\) left')" 0
+}
+
 # limits.sessions: no more than that, of whomever; when one leaves, the next one gets in.
 test_cap_of_all() {
     start_daemon "$ring" "$long_lease" 'limits = { sessions = 3; };'
