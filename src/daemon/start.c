@@ -231,7 +231,7 @@ static int segment_open(struct manager *manager, const char **ret_lost, int *ret
     }
     board_open(&manager->board, &manager->segment, manager->state);
     *ret_lost = had_ring && !board_goes_on(&manager->board) ? why : NULL;
-    if (segment_survives() == 0) {
+    if (segment_survives(keylock_key(spec.key)) == 0) {
         report_survives_nobody(manager);
     }
     manager->unread.owed_from = UINT64_MAX;

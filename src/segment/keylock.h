@@ -25,7 +25,7 @@ struct keylock {
 
 #define KEYLOCK_NONE ((struct keylock){.id = -1})
 
-/* Under which key the semaphore for a segment's key is. */
+/* A key for our own use, which goes with a segment's key: that of the semaphore. */
 static inline uint32_t keylock_key(uint32_t key)
 {
     return (key ^ KEYLOCK_MARK) != 0 ? key ^ KEYLOCK_MARK : KEYLOCK_MARK; /* 0 is no key */

@@ -248,24 +248,6 @@ int segment_rehearse(const struct segment_spec *spec)
     return r;
 }
 
-/* Tried out, because /proc/sys is hidden from a service. */
-int segment_survives(void)
-{
-    struct segment_stat stat;
-    int id = shmget(IPC_PRIVATE, 1, 0600);
-    void *memory = id < 0 ? (void *)-1 : shmat(id, NULL, 0);
-    int r = memory == (void *)-1 ? -errno : 0;
-
-    if (r == 0) {
-        (void)shmdt(memory);
-        r = segment_query(id, &stat) == 0;
-    }
-    if (id >= 0) {
-        (void)segment_remove(id);
-    }
-    return r;
-}
-
 /* Tells the readers of a ring that another segment takes its place, and removes it. */
 static int supersede(const struct segment_stat *stat)
 {
@@ -297,6 +279,28 @@ int segment_retire(uint32_t key, int id)
         return r;
     }
     return stat.creator_uid == geteuid() ? supersede(&stat) : -EPERM;
+}
+
+/* Tried out, because /proc/sys is hidden from a service. */
+int segment_survives(uint32_t key)
+{
+    struct segment_stat stat;
+    void *memory;
+    int id, r;
+
+    (void)segment_retire(key, SEGMENT_ANY); /* of one that was killed here */
+    id = shmget((key_t)key, 1, IPC_CREAT | IPC_EXCL | 0600);
+    if (id < 0) {
+        return -errno;
+    }
+    memory = shmat(id, NULL, 0);
+    r = memory == (void *)-1 ? -errno : 0;
+    if (r == 0) {
+        (void)shmdt(memory);
+        r = segment_query(id, &stat) == 0;
+    }
+    (void)segment_remove(id);
+    return r;
 }
 
 int segment_acquire(const struct segment_spec *spec, struct segment *ret,

@@ -86,8 +86,11 @@ int segment_acquire(const struct segment_spec *spec, struct segment *ret,
 /* Could a segment of that size be made now? Makes a private one and removes it. */
 int segment_rehearse(const struct segment_spec *spec);
 
-/* Does a segment stay when nobody is attached? 1; 0: no, kernel.shm_rmid_forced removes it then. */
-int segment_survives(void);
+/*
+ * Does a segment stay when nobody is attached? 1; 0: no, kernel.shm_rmid_forced removes it then.
+ * `key` is one for our own use, so that what a kill leaves is found the next time.
+ */
+int segment_survives(uint32_t key);
 
 /* Applies uid, gid and mode. Programs that are attached keep the access that they have. */
 int segment_permit(const struct segment *segment, const struct segment_spec *spec);

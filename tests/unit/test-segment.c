@@ -689,6 +689,19 @@ static void what_was_removed_is_known_to_be(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* Whatever kernel.shm_rmid_forced says here: nothing is left, also of one that was killed. */
+static void trying_whether_a_segment_survives_leaves_nothing(void **state)
+{
+    int before = segments();
+
+    (void)state;
+    assert_in_range(segment_survives(KEY + 1), 0, 1);
+    assert_int_equal(segments(), before);
+    assert_true(shmget((key_t)(KEY + 1), 1, IPC_CREAT | IPC_EXCL | 0600) >= 0);
+    assert_in_range(segment_survives(KEY + 1), 0, 1);
+    assert_int_equal(segments(), before);
+}
+
 TEST_GROUP("test-segment")
 {
     const struct CMUnitTest tests[] = {
@@ -721,6 +734,7 @@ TEST_GROUP("test-segment")
         TEST(only_the_segment_with_that_key_and_id_is_a_leftover),
         TEST(a_strangers_segment_is_no_leftover),
         TEST(what_was_removed_is_known_to_be),
+        TEST(trying_whether_a_segment_survives_leaves_nothing),
     };
 
     private_ipc_or_skip();
