@@ -8,6 +8,7 @@
 #include "daemon/report.h"
 #include "daemon/status.h"
 #include "daemon/subscribers.h"
+#include "daemon/touch.h"
 
 #include <errno.h>
 #include <string.h>
@@ -233,6 +234,7 @@ void manager_change_segment(struct manager *manager, const struct segment *segme
     board_open(&manager->board, &manager->segment, manager->state);
     manager->keyless = false;
     intake_put_down(manager);
+    touch_begin(manager);
 }
 
 /*

@@ -59,8 +59,12 @@ struct manager {
     struct intake intake;
     struct turn turn;
     struct unread unread;
-    bool newcomer;        /* may not have seen what was published last */
-    struct budget budget; /* of entries in the journal */
+    struct preparation *preparation; /* of a reload; NULL: there is none going on, … */
+    bool outdated;                   /* … or that one has to be done again */
+    sd_event_source *touch_source;   /* the next pages of the segment are touched */
+    size_t touched;                  /* bytes */
+    bool newcomer;                   /* may not have seen what was published last */
+    struct budget budget;            /* of entries in the journal */
 
     uint64_t spin_usec;   /* how long to look for news before sleeping, at most, … */
     uint64_t learnt_usec; /* … and as it has paid lately */

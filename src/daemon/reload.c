@@ -4,6 +4,7 @@
 #include "base/shortage.h"
 #include "base/step.h"
 #include "daemon/manager.h"
+#include "daemon/preparation.h"
 #include "daemon/report.h"
 #include "daemon/status.h"
 #include "daemon/membership.h"
@@ -82,12 +83,8 @@ static void leave_elsewhere(struct manager *manager, const struct replacement *n
 static int acquire_in_place(struct manager *manager, struct replacement *new, char **ret_message)
 {
     struct segment_stat holder;
-    int r = segment_rehearse(&new->spec);
+    int r;
 
-    if (r < 0) {
-        *ret_message = describe_failure(&new->spec, r, NULL);
-        return r;
-    }
     (void)segment_remove(manager->segment.id);
     STEP("segment.gone");
     r = segment_acquire(&new->spec, &new->segment, &new->origin, &holder);
@@ -149,7 +146,7 @@ static int replace_segment(struct manager *manager, const struct conf *conf,
 }
 
 /* Applies what may fail. */
-static int apply(struct manager *manager, struct conf *conf, char **ret_message)
+static int apply_conf(struct manager *manager, struct conf *conf, char **ret_message)
 {
     CLEANUP(feed_close_cleanup) struct feed feed = {0};
     struct segment_spec spec = manager_spec(conf);
@@ -184,31 +181,21 @@ static int apply(struct manager *manager, struct conf *conf, char **ret_message)
     return r;
 }
 
-/* The message is the caller's to free; NULL: none but the error. */
-static int reload(struct manager *manager, char **ret_message)
+/* The message is the caller's to free; NULL: none but the error. On success, it takes conf over. */
+static int apply(struct manager *manager, struct conf *conf, char **ret_message)
 {
-    CLEANUP(conf_free_cleanup) struct conf *conf = NULL;
     struct conf *old = manager->conf;
-    int r = conf_load(old->path, &conf, ret_message);
+    int r;
 
+    (void)manager_look(manager); /* an acknowledgement of what may be replaced now */
+    r = manager_poll(manager, conf);
     if (r == 0) {
-        r = conf_refuse_empty(conf, ret_message);
+        r = apply_conf(manager, conf, ret_message);
     }
-    if (r == 0) {
-        r = manager_check(conf, ret_message);
-    }
-    if (r == 0) {
-        (void)manager_look(manager); /* an acknowledgement of what may be replaced now */
-        r = manager_poll(manager, conf);
-        if (r == 0) {
-            r = apply(manager, conf, ret_message);
-        }
-        if (r < 0) {
-            (void)manager_poll(manager, old);
-        }
-    }
-    if (r == 0) {
-        manager->conf = take(conf);
+    if (r < 0) {
+        (void)manager_poll(manager, old);
+    } else {
+        manager->conf = conf;
         (void)conf_free(old);
         log_configure(manager->log, manager->conf);
         membership_configure(manager);
@@ -217,19 +204,50 @@ static int reload(struct manager *manager, char **ret_message)
     return r;
 }
 
-int manager_reload(struct manager *manager)
+static void finish(struct manager *manager, int error, const char *message)
 {
-    CLEANUP(free_cleanup) char *message = NULL;
-    int r;
-
-    (void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_usec());
-    r = reload(manager, &message);
-    if (r < 0) {
-        report_reload(manager, EVENT_RELOAD_REFUSED, message ? message : error_text(r));
+    if (error < 0) {
+        report_reload(manager, EVENT_RELOAD_REFUSED, message ? message : error_text(error));
     } else {
         report_reload(manager, EVENT_RELOAD_DONE, "reload done");
         status_notify(manager);
     }
     (void)sd_notify(false, "READY=1");
-    return 0;
+}
+
+static void on_prepared(void *userdata, int error, struct conf *prepared, char *text)
+{
+    struct manager *manager = userdata;
+    CLEANUP(conf_free_cleanup) struct conf *conf = prepared;
+    CLEANUP(free_cleanup) char *message = text;
+    int r = error;
+
+    manager->preparation = preparation_free(manager->preparation);
+    if (manager->outdated) { /* what has been read may be old by now */
+        manager_reload(manager);
+        return;
+    }
+    if (r == 0) {
+        r = apply(manager, conf, &message);
+    }
+    if (r == 0) {
+        (void)take(conf);
+    }
+    finish(manager, r, message);
+}
+
+void manager_reload(struct manager *manager)
+{
+    int r;
+
+    (void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_usec());
+    manager->outdated = manager->preparation != NULL;
+    if (manager->outdated) {
+        return;
+    }
+    r = preparation_start(manager->event, manager->conf, on_prepared, manager,
+                          &manager->preparation);
+    if (r < 0) {
+        finish(manager, r, NULL);
+    }
 }

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -88,6 +87,15 @@ void report_segment(struct manager *manager, enum segment_origin origin, int old
     log_event(manager->log, entry);
 }
 
+void report_touch_failed(struct manager *manager, int error)
+{
+    log_event(manager->log,
+              entry_new(EVENT_SEGMENT_AT_RISK,
+                        "there is no memory for all of segment %d (%zu bytes): %s; the daemon may "
+                        "be killed when it writes there: choose a smaller size, or give it more",
+                        manager->segment.id, manager->segment.size, error_text(error)));
+}
+
 void report_removed(struct manager *manager, uint32_t key, int id)
 {
     log_segment(manager->log, key, id);
@@ -150,7 +158,6 @@ void report_unlocked(struct manager *manager, int error)
 /* The key is held by a segment that is not ours to touch. */
 static char *describe_foreign(const struct segment_spec *spec, const struct segment_stat *holder)
 {
-    const struct passwd *owner = getpwuid(holder->uid);
     char *text;
     int r;
 
@@ -161,12 +168,11 @@ static char *describe_foreign(const struct segment_spec *spec, const struct segm
                      spec->key);
     } else {
         r = asprintf(&text,
-                     "key 0x%08" PRIx32 " is held by another user's segment %d: owner %s (uid %u), "
+                     "key 0x%08" PRIx32 " is held by another user's segment %d: owner uid %u, "
                      "created by pid %d, %zu bytes, nattch %zu; it is left alone. If nobody needs "
                      "it, root may remove it: ipcrm -m %d; or choose another key",
-                     spec->key, holder->id, owner ? owner->pw_name : "unknown",
-                     (unsigned)holder->uid, (int)holder->creator_pid, holder->size,
-                     holder->attached, holder->id);
+                     spec->key, holder->id, (unsigned)holder->uid, (int)holder->creator_pid,
+                     holder->size, holder->attached, holder->id);
     }
     return r < 0 ? NULL : text;
 }

@@ -20,6 +20,7 @@ void report_stopped(struct manager *manager, bool kept);
 void report_gave_up(struct manager *manager, int error);
 
 void report_segment(struct manager *manager, enum segment_origin origin, int old_id);
+void report_touch_failed(struct manager *manager, int error);
 void report_removed(struct manager *manager, uint32_t key, int id);
 void report_lost(struct manager *manager);
 

@@ -11,10 +11,12 @@
 #include "base/shortage.h"
 #include "daemon/listen.h"
 #include "daemon/manager.h"
+#include "daemon/membership.h"
+#include "daemon/preparation.h"
 #include "daemon/reload.h"
 #include "daemon/report.h"
 #include "daemon/status.h"
-#include "daemon/membership.h"
+#include "daemon/touch.h"
 #include "source/program.h"
 
 #include <errno.h>
@@ -36,7 +38,8 @@ static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void
 {
     (void)s;
     (void)si;
-    return manager_reload(userdata);
+    manager_reload(userdata);
+    return 0;
 }
 
 static int on_child(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
@@ -112,6 +115,9 @@ static int timers_new(struct manager *manager)
     r = sd_event_source_set_enabled(manager->tick_source, SD_EVENT_ON);
     if (r >= 0) {
         r = status_new(manager);
+    }
+    if (r >= 0) {
+        r = touch_new(manager);
     }
     return r < 0 ? r : intake_new(manager);
 }
@@ -201,6 +207,7 @@ static int segment_open(struct manager *manager, const char **ret_lost, int *ret
     const char *why;
     int r = state_make_room(manager->state, image_size);
 
+    spec.touch = true; /* nobody waits yet */
     if (r < 0) {
         report_start_failed(manager, describe_state_failure(manager->state->path, r));
         return r;
@@ -352,6 +359,7 @@ struct manager *manager_free(struct manager *manager)
     if (!manager) {
         return NULL;
     }
+    manager->preparation = preparation_free(manager->preparation);
     forget = manager->started ? !manager->leave && !manager->conf->keep : manager->fresh;
     if (manager->segment.map && forget) {
         board_announce(&manager->board, RING_CLOSED);
@@ -386,6 +394,7 @@ struct manager *manager_free(struct manager *manager)
     manager->state = state_free(manager->state);
     manager->poll_source = sd_event_source_unref(manager->poll_source);
     manager->tick_source = sd_event_source_unref(manager->tick_source);
+    manager->touch_source = sd_event_source_unref(manager->touch_source);
     manager->status_source = sd_event_source_unref(manager->status_source);
     manager->flush_source = sd_event_source_unref(manager->flush_source);
     manager->lease_source = sd_event_source_unref(manager->lease_source);

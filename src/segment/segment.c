@@ -168,10 +168,12 @@ void segment_detach(struct segment *segment)
     *segment = (struct segment){.id = -1};
 }
 
-/* Touches every page, so that a shortage is an error here and not a signal later. */
-static int populate(const struct segment *segment)
+int segment_touch(const struct segment *segment, size_t from, size_t length)
 {
-    if (madvise(segment->map, segment->size, MADV_POPULATE_WRITE) < 0 && errno != EINVAL) {
+    size_t left = segment->size > from ? segment->size - from : 0;
+
+    length = length < left ? length : left;
+    if (madvise(segment->map + from, length, MADV_POPULATE_WRITE) < 0 && errno != EINVAL) {
         return errno == EFAULT ? -ENOMEM : -errno;
     }
     return 0;
@@ -198,8 +200,8 @@ static int prepare(const struct segment_spec *spec, int id, struct segment *ret)
         return r;
     }
     r = segment_permit(&segment, spec);
-    if (r == 0) {
-        r = populate(&segment);
+    if (r == 0 && spec->touch) {
+        r = segment_touch(&segment, 0, segment.size);
     }
     if (r == 0) {
         r = segment_lock(&segment, spec->lock);

@@ -31,9 +31,10 @@ struct segment_spec {
     uint32_t key;
     size_t size;
     mode_t mode;
-    uid_t uid; /* or SEGMENT_OWN */
-    gid_t gid; /* or SEGMENT_OWN */
-    bool lock; /* keep its pages in memory */
+    uid_t uid;  /* or SEGMENT_OWN */
+    gid_t gid;  /* or SEGMENT_OWN */
+    bool lock;  /* keep its pages in memory */
+    bool touch; /* get all of them now, however long that takes: see segment_touch() */
 };
 
 /* What is there, in the kernel's word. */
@@ -77,14 +78,21 @@ int segment_classify(const struct segment_spec *spec, enum segment_answer *ret,
 
 /*
  * Creates, adopts or replaces. -EEXIST: the key is held by a segment that is not ours to touch;
- * *ret_holder says which (its id is -1 if the kernel does not tell). Every page of a new segment
- * has been touched, so that a shortage of memory shows here and not later.
+ * *ret_holder says which (its id is -1 if the kernel does not tell). Where that
+ * is wanted, every page has been touched, so that a shortage of memory shows here and not later.
  */
 int segment_acquire(const struct segment_spec *spec, struct segment *ret,
                     enum segment_origin *ret_origin, struct segment_stat *ret_holder);
 
-/* Could a segment of that size be made now? Makes a private one and removes it. */
+/* Could such a segment be made now? Makes a private one and removes it. */
 int segment_rehearse(const struct segment_spec *spec);
+
+/*
+ * Touches the pages of these bytes, so that the kernel gives them to us now, and not when a record
+ * is written there: then a shortage would be a signal. What is in them does not change. A second
+ * for half a GiB or so.
+ */
+int segment_touch(const struct segment *segment, size_t from, size_t length);
 
 /*
  * Does a segment stay when nobody is attached? 1; 0: no, kernel.shm_rmid_forced removes it then.

@@ -230,7 +230,7 @@ static void play_daemon(struct scene *scene, enum step step, struct input *input
     switch (step) {
     case STEP_RELOAD:
         configure(scene, input);
-        assert(manager_reload(manager) == 0);
+        daemon_reload(manager);
         break;
     case STEP_ANONYMOUS:
         if (manager->board.layout == LAYOUT_PLAIN && (manager->conf->mode & OTHERS_WRITE) &&

@@ -8,7 +8,6 @@
 #include "whole.h"
 #include "clients.h"
 #include "origin.h"
-#include "daemon/reload.h"
 
 #define SUBSCRIBERS  3
 #define PUBLISHERS   2
@@ -133,7 +132,7 @@ static inline void reload_to(struct scene *scene, const char *text)
 {
     before_step(scene);
     write_conf(scene, text);
-    assert(manager_reload(scene->daemon.manager) == 0);
+    daemon_reload(scene->daemon.manager);
     turn(scene->daemon.manager);
     after_step(scene, true);
 }

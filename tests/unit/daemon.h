@@ -6,6 +6,7 @@
 #pragma once
 
 #include "daemon/manager.h"
+#include "daemon/reload.h"
 #include "daemon/subscribers.h"
 #include "mock.h"
 #include "peer.h"
@@ -66,6 +67,15 @@ static inline void daemon_turn(struct daemon *daemon)
         more = true;
         worked = manager_work(daemon->manager, &more, &now);
     } while (worked);
+}
+
+/* A reload, until it has come to its end. */
+static inline void daemon_reload(struct manager *manager)
+{
+    manager_reload(manager);
+    while (manager->preparation) {
+        (void)sd_event_run(manager->event, UINT64_MAX);
+    }
 }
 
 /* Stops and removes the segment; or, if it leaves, keeps all for daemon_start(). */

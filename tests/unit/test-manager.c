@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "daemon.h"
-#include "daemon/reload.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -406,7 +405,7 @@ static void a_foreign_segment_refuses_the_start(void **state)
 static void reload(struct fixture *f, const char *text)
 {
     configure(f, text);
-    assert_int_equal(manager_reload(f->manager), 0);
+    daemon_reload(f->manager);
 }
 
 static void a_reload_can_change_the_size(void **state)
@@ -587,7 +586,7 @@ static void a_reload_that_loses_the_key_goes_on_with_the_old_segment(void **stat
 
         configure(f, texts[i]);
         mock_shmget = nothing_under_our_key;
-        assert_int_equal(manager_reload(f->manager), 0);
+        daemon_reload(f->manager);
         assert_true(f->manager->keyless);
         assert_ptr_equal(f->manager->conf, before.conf);
         assert_ptr_equal(f->manager->intake.feed.source, before.source);

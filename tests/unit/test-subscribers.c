@@ -4,7 +4,6 @@
  * journal says of it. Their side is played by peer.h, the loop by daemon.h.
  */
 #include "base/clock.h"
-#include "daemon/reload.h"
 #include "fixture.h"
 
 #include <setjmp.h>
@@ -502,7 +501,7 @@ static void another_segment_is_told(void **state)
     (void)start(f, RING);
     subscribe(f, &f->a);
     assert_true(file_write(f->daemon.conf_path, conf, strlen(conf)));
-    assert_int_equal(manager_reload(f->daemon.manager), 0);
+    daemon_reload(f->daemon.manager);
     assert_int_equal(f->a.page->state, PAGE_SUPERSEDED);
     subscribe(f, &f->b);
     assert_int_equal(f->b.welcome.key, 77);
