@@ -10,6 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Touched in one system call: no other thread gets or gives back memory meanwhile. */
+#define TOUCH_SLICE ((size_t)1 << 20)
+
 #define ACQUIRE_TRIES 16 /* the key may be taken and freed under our eyes; not for ever */
 
 static struct segment_stat stat_from(int id, const struct shmid_ds *ds)
@@ -173,8 +176,13 @@ int segment_touch(const struct segment *segment, size_t from, size_t length)
     size_t left = segment->size > from ? segment->size - from : 0;
 
     length = length < left ? length : left;
-    if (madvise(segment->map + from, length, MADV_POPULATE_WRITE) < 0 && errno != EINVAL) {
-        return errno == EFAULT ? -ENOMEM : -errno;
+    for (size_t done = 0; done < length; done += TOUCH_SLICE) {
+        size_t slice = length - done < TOUCH_SLICE ? length - done : TOUCH_SLICE;
+
+        if (madvise(segment->map + from + done, slice, MADV_POPULATE_WRITE) < 0 &&
+            errno != EINVAL) {
+            return errno == EFAULT ? -ENOMEM : -errno;
+        }
     }
     return 0;
 }

@@ -243,3 +243,12 @@ int __wrap_shmctl(int id, int command, struct shmid_ds *ds)
 {
     return mock_shmctl ? mock_shmctl(id, command, ds) : __real_shmctl(id, command, ds);
 }
+
+struct group *(*mock_getgrnam)(const char *name);
+
+struct group *__wrap_getgrnam(const char *name);
+
+struct group *__wrap_getgrnam(const char *name)
+{
+    return mock_getgrnam ? mock_getgrnam(name) : __real_getgrnam(name);
+}

@@ -6,10 +6,11 @@
  *   - journal_send(): caught from the first mock_journal_reset() on. What it is given is kept, to
  *     be looked at; it can be made to block, as it does while journald is stopped, and to fail, as
  *     it does while its socket is gone.
- *   - shmget(), shmctl(): a test may set a function that is called instead.
+ *   - shmget(), shmctl(), getgrnam(): a test may set a function that is called instead.
  */
 #pragma once
 
+#include <grp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/shm.h>
@@ -45,6 +46,8 @@ int mock_journal_find(const char *event);
 /* NULL: the system's. */
 extern int (*mock_shmget)(key_t key, size_t size, int flags);
 extern int (*mock_shmctl)(int id, int command, struct shmid_ds *ds);
+extern struct group *(*mock_getgrnam)(const char *name);
 
 int __real_shmget(key_t key, size_t size, int flags);
 int __real_shmctl(int id, int command, struct shmid_ds *ds);
+struct group *__real_getgrnam(const char *name);

@@ -41,8 +41,12 @@ static void remove_all(void)
 static int set_up(void **state)
 {
     (void)state;
-    spec = (struct segment_spec){
-        .key = KEY, .size = SIZE, .mode = 0666, .uid = SEGMENT_OWN, .gid = SEGMENT_OWN};
+    spec = (struct segment_spec){.key = KEY,
+                                 .size = SIZE,
+                                 .mode = 0666,
+                                 .uid = SEGMENT_OWN,
+                                 .gid = SEGMENT_OWN,
+                                 .touch = true};
     mock_shmget = NULL;
     mock_shmctl = NULL;
     return 0;
