@@ -243,18 +243,22 @@ static int create(const struct segment_spec *spec, struct segment *ret)
 
 int segment_rehearse(const struct segment_spec *spec)
 {
-    struct segment segment;
+    struct segment_spec untouched = *spec;
+    struct segment segment = {.map = NULL};
     int id = shmget(IPC_PRIVATE, spec->size, 0600);
     int r;
 
     if (id < 0) {
         return -errno;
     }
-    r = prepare(spec, id, &segment);
+    untouched.touch = false;
+    r = prepare(&untouched, id, &segment);
+    /* Before what takes long: from now on, it goes with us, also if we are killed. */
     (void)segment_remove(id);
-    if (r == 0) {
-        segment_detach(&segment);
+    if (r == 0 && spec->touch) {
+        r = segment_touch(&segment, 0, segment.size);
     }
+    segment_detach(&segment);
     return r;
 }
 
