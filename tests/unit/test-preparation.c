@@ -6,6 +6,7 @@
 #include "daemon/touch.h"
 #include "fixture.h"
 
+#include <dirent.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -96,6 +97,24 @@ static void one_that_comes_meanwhile_reads_anew(void **state)
     assert_int_equal(f->daemon.manager->conf->lease_ms, 888);
 }
 
+/* Until there is no thread but this one. */
+static void wait_for_threads(void)
+{
+    size_t count = 0;
+
+    for (uint64_t end = clock_usec() + PATIENCE_USEC; count != 1 && clock_usec() < end;) {
+        DIR *tasks = opendir("/proc/self/task");
+
+        assert_non_null(tasks);
+        for (count = 0; readdir(tasks); count++) {
+        }
+        (void)closedir(tasks);
+        count -= 2; /* . and .. */
+        (void)usleep(1000);
+    }
+    assert_int_equal(count, 1);
+}
+
 /* A stop does not wait for it; the thread finds nothing of ours, and frees what is its own. */
 static void a_stop_does_not_wait(void **state)
 {
@@ -106,6 +125,7 @@ static void a_stop_does_not_wait(void **state)
     wait_until_asked();
     daemon_stop(&f->daemon, false);
     (void)sem_post(&answers);
+    wait_for_threads();
 }
 
 static void what_is_refused_changes_nothing(void **state)
