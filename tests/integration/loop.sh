@@ -105,6 +105,23 @@ test_few_descriptors() {
     assert_contains "$(loop few)" 'refused '
 }
 
+# … and when they are there again, a subscriber that has lost its daemon meanwhile goes on.
+test_few_descriptors_for_a_while() {
+    start_daemon "$ring" "$long_lease"
+    spawn_loop loop follow "$TEST_DIR/enough"
+    wait_follower loop
+    prlimit --pid "$loop_pid" --nofile=5:
+    stop_daemon KILL
+    start_daemon_again
+    sleep 0.5
+    kill -0 "$loop_pid" || fail "$(said loop)"
+    prlimit --pid "$loop_pid" --nofile=1024:
+    wait_follower loop
+    touch "$TEST_DIR/enough"
+    wait "$loop_pid" || fail "$(said loop)"
+    assert_contains "$(said loop)" ', lost 0, slept '
+}
+
 test_results() {
     local layout
     for layout in "$plain" "$ring"; do
