@@ -21,24 +21,27 @@ void status_notify(struct manager *manager)
     const struct state_file *file = manager->state->file;
     const struct trouble *trouble = &manager->intake.trouble;
     size_t count = sessions_count(manager->sessions, MESSAGE_PUBLISHER);
+    size_t subscribers = sessions_count(manager->sessions, MESSAGE_SUBSCRIBER);
+    uint64_t newest = board_newest(&manager->board);
     char status[sizeof(manager->status)];
     char publishers[48] = "";
     char source[sizeof(trouble->reason) + 64] = "";
 
     if (count > 0) {
-        (void)snprintf(publishers, sizeof(publishers), ", %zu publishers", count);
+        (void)snprintf(publishers, sizeof(publishers), ", %zu publisher%s", count,
+                       count == 1 ? "" : "s");
     }
     if (*trouble->reason) {
         (void)snprintf(source, sizeof(source), "source %s yields no record: %s; ",
                        intake_source_type(manager), trouble->reason);
     }
     (void)snprintf(status, sizeof(status),
-                   "%s%s, key 0x%08" PRIx32 ", segment %d, epoch %s: %" PRIu64 " records, %" PRIu64
-                   " acknowledged, %" PRIu64 " rejected, %zu subscribers%s",
+                   "%s%s, key 0x%08" PRIx32 ", segment %d, epoch %s: %" PRIu64 " %s, %" PRIu64
+                   " acknowledged, %" PRIu64 " rejected, %zu subscriber%s%s",
                    source, layout_name(manager), manager->segment.key, manager->segment.id,
-                   SD_ID128_TO_STRING(file->epoch), board_newest(&manager->board),
-                   acklog_total(&file->acklog), file->rejected,
-                   sessions_count(manager->sessions, MESSAGE_SUBSCRIBER), publishers);
+                   SD_ID128_TO_STRING(file->epoch), newest, text_records(newest),
+                   acklog_total(&file->acklog), file->rejected, subscribers,
+                   subscribers == 1 ? "" : "s", publishers);
     if (strcmp(status, manager->status) != 0) {
         memcpy(manager->status, status, sizeof(status));
         (void)sd_notifyf(false, "STATUS=%s", status);

@@ -792,7 +792,7 @@ test_status_for_systemd() {
     client --from oldest --count 100 >/dev/null
     wait_until "grep '^STATUS=' '$notify' | tail -n 1 | grep -q ' 100 acknowledged, .* 0 subscribers'"
     spawn_client follow --from next --timeout "$PATIENCE_S"
-    wait_until "grep '^STATUS=' '$notify' | tail -n 1 | grep -q ' 1 subscribers'"
+    wait_until "grep '^STATUS=' '$notify' | tail -n 1 | grep -q ' 1 subscriber$'"
     kill "$client"
     wait "$client" || true
     configure "$ring" 'key = 6001;'
