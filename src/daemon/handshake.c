@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/handshake.h"
+#include "base/clock.h"
 #include "base/step.h"
 #include "base/shortage.h"
 #include "daemon/access.h"
+#include "daemon/parting.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -11,6 +13,9 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <systemd/sd-event.h>
+
+#define SAY_BURST 200           /* messages of a user at once, … */
+#define SAY_USEC  USEC_PER_MSEC /* … and then one in so long */
 
 const char *handshake_objection(const struct session *session, int error)
 {
@@ -126,6 +131,35 @@ static bool hello_is_valid(const struct message_hello *hello)
     }
 }
 
+static void keep(struct session *session)
+{
+    STEP("session.keep");
+    fdstore_keep(session->id, (const int[KEPT_FDS]){
+                                  [KEPT_SOCKET] = session->socket,
+                                  [KEPT_PAGE] = session->page_fd,
+                                  [KEPT_DOORBELL] = session->doorbell,
+                                  [KEPT_CLIENT_DOORBELL] = session->client_doorbell,
+                                  [KEPT_QUEUE] = session->queue_fd,
+                              });
+    STEP("session.kept");
+    session->is_kept = true;
+}
+
+/* They are mapped, and neither systemd nor the client needs ours any more. */
+static void close_shared(struct session *session)
+{
+    session->page_fd = fd_close(session->page_fd);
+    session->queue_fd = fd_close(session->queue_fd);
+}
+
+void handshake_keep(struct session *session)
+{
+    if (!session->is_kept) {
+        keep(session);
+        close_shared(session);
+    }
+}
+
 /* Makes a subscriber or a publisher of it. */
 static int welcome(struct session *session, const struct message_hello *hello)
 {
@@ -165,24 +199,23 @@ static int welcome(struct session *session, const struct message_hello *hello)
     if (count < 0) {
         return count;
     }
-    STEP("welcome.store");
-    fdstore_keep(session->id, (const int[KEPT_FDS]){
-                                  [KEPT_SOCKET] = session->socket,
-                                  [KEPT_PAGE] = session->page_fd,
-                                  [KEPT_DOORBELL] = session->doorbell,
-                                  [KEPT_CLIENT_DOORBELL] = session->client_doorbell,
-                                  [KEPT_QUEUE] = session->queue_fd,
-                              });
-    STEP("welcome.stored");
+    if (session_publishes(session)) {
+        keep(session); /* it may hand in something, and die */
+    }
     r = send_with_fds(session->socket, &answer, sizeof(answer), fds, (size_t)count);
     STEP("welcome.sent");
     (void)fd_close(fds[1]);
-    session->page_fd = fd_close(session->page_fd); /* they are mapped */
-    session->queue_fd = fd_close(session->queue_fd);
+    if (session->is_kept) {
+        close_shared(session);
+    }
     if (r < 0) {
         return r;
     }
-    session->deadline_source = sd_event_source_disable_unref(session->deadline_source);
+    r = sd_event_source_set_time_relative(
+        session->deadline_source, session->is_kept ? SESSION_HELLO_USEC : SESSION_KEEP_USEC);
+    if (r < 0) {
+        return r;
+    }
     sessions->hooks.joined(sessions->hooks.userdata, session);
     return 0;
 }
@@ -199,15 +232,83 @@ static void report(struct session *session)
         {.iov_base = json, .iov_len = length},
     };
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    bool room = parting_unread(sessions, session->identity.uid) + length <= SESSIONS_UNREAD_MAX;
 
     session->asked = true;
     /* An asker that does not read what it asked for gets no more. */
-    if (!json || length > MESSAGE_REPORT_MAX ||
+    if (!json || length > MESSAGE_REPORT_MAX || !room ||
         sendmsg(session->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
-        session->unread = json && errno == EAGAIN;
+        session->unread = json && (!room || errno == EAGAIN);
         sessions_leave(session);
     }
 }
+
+/* Who has left already, and has nothing to tell, is only mentioned in the log. */
+static void greet(struct session *session, const struct message_hello *hello, bool gone)
+{
+    int r;
+
+    if (gone && hello->after == 0 && hello_is_valid(hello)) {
+        session->role = hello->role;
+        claim_name(session, hello->name);
+        sessions_leave(session);
+        return;
+    }
+    r = welcome(session, hello);
+    if (r < 0) {
+        handshake_refuse(session, r);
+    }
+}
+
+/* --- turns --- */
+
+static bool has_said_enough(const struct session *session, uint64_t now)
+{
+    return session->identity.uid != 0 &&
+           spent_is_debt(session->usage->said_until, now, SAY_BURST * SAY_USEC);
+}
+
+/*
+ * Each user has so many messages at once, and then one each SAY_USEC: so whoever connects without
+ * end keeps nobody else waiting. Root has no limit.
+ */
+static bool put_off(struct session *session)
+{
+    uint64_t now = clock_usec();
+
+    if (!has_said_enough(session, now)) {
+        spent_charge(&session->usage->said_until, now, SAY_BURST * SAY_USEC, SAY_USEC);
+        return false;
+    }
+    session->put_off = true;
+    (void)sd_event_source_set_enabled(session->socket_source, SD_EVENT_OFF);
+    (void)sd_event_source_set_time_relative(session->sessions->turn_source, SAY_USEC);
+    (void)sd_event_source_set_enabled(session->sessions->turn_source, SD_EVENT_ONESHOT);
+    return true;
+}
+
+int handshake_turn(sd_event_source *s, uint64_t usec, void *userdata)
+{
+    struct sessions *sessions = userdata;
+    uint64_t now = clock_usec();
+    bool more = false;
+
+    (void)usec;
+    for (struct session *session = sessions->first; session; session = session->next) {
+        if (session->put_off && !has_said_enough(session, now)) {
+            session->put_off = false;
+            (void)sd_event_source_set_enabled(session->socket_source, SD_EVENT_ON);
+        }
+        more |= session->put_off;
+    }
+    if (!more) {
+        return 0;
+    }
+    (void)sd_event_source_set_time_relative(s, SAY_USEC);
+    return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+}
+
+/* --- messages --- */
 
 static int on_message(sd_event_source *s, int fd, uint32_t events, void *userdata)
 {
@@ -215,9 +316,13 @@ static int on_message(sd_event_source *s, int fd, uint32_t events, void *userdat
     struct message_hello hello;
     struct iovec iov = {.iov_base = &hello, .iov_len = sizeof(hello)};
     struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
-    ssize_t length = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    ssize_t length;
 
     (void)s;
+    if (put_off(session)) {
+        return 0;
+    }
+    length = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (length < 0 && (errno == EAGAIN || errno == EINTR)) {
         return 0;
     }
@@ -229,13 +334,26 @@ static int on_message(sd_event_source *s, int fd, uint32_t events, void *userdat
         report(session);
     } else if (message_is(&hello, (size_t)length, MESSAGE_HELLO, sizeof(hello)) &&
                !session_is_welcome(session)) {
-        int r = welcome(session, &hello);
-
-        if (r < 0) {
-            handshake_refuse(session, r);
-        }
+        greet(session, &hello, events & EPOLLHUP);
     } else {
         sessions_drop(session, SESSION_MALFORMED);
+    }
+    return 0;
+}
+
+/* It has lived for a moment, and later for long enough to have read what it was sent. */
+static int on_time(struct session *session)
+{
+    if (!session->is_kept || session->asked) {
+        handshake_keep(session);
+        session->asked = false; /* it may be the report that is not read yet */
+        return sd_event_source_set_time_relative(session->deadline_source, SESSION_HELLO_USEC) < 0
+                   ? 0
+                   : sd_event_source_set_enabled(session->deadline_source, SD_EVENT_ONESHOT);
+    }
+    session->deadline_source = sd_event_source_disable_unref(session->deadline_source);
+    if (socket_unread(session->socket) > 0) {
+        sessions_drop(session, SESSION_DEAF);
     }
     return 0;
 }
@@ -247,6 +365,13 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata)
     struct pollfd word = {.fd = session->socket, .events = POLLIN};
 
     (void)usec;
+    if (session_is_welcome(session)) {
+        return on_time(session);
+    }
+    if (session->put_off) { /* it has said it, and is heard when it is its turn */
+        (void)sd_event_source_set_time_relative(s, SESSION_HELLO_USEC);
+        return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+    }
     if (!session->asked && poll(&word, 1, 0) > 0) {
         return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
     }
@@ -264,16 +389,15 @@ int handshake_begin(struct session *session)
 {
     int r = watch_socket(session);
 
-    if (r < 0) {
-        return r;
-    }
-    return sd_event_add_time_relative(session->sessions->event, &session->deadline_source,
-                                      CLOCK_MONOTONIC, SESSION_HELLO_USEC, 0, on_deadline, session);
+    return r < 0 ? r
+                 : sd_event_add_time_relative(session->sessions->event, &session->deadline_source,
+                                              CLOCK_MONOTONIC, SESSION_HELLO_USEC, 0, on_deadline,
+                                              session);
 }
 
 int handshake_resume(struct session *session)
 {
-    int r = watch_socket(session);
+    int r = handshake_begin(session); /* it may not have read its WELCOME yet */
 
     return r < 0 ? r : watch_doorbell(session);
 }

@@ -21,3 +21,9 @@ const char *handshake_objection(const struct session *session, int error);
 
 /* Says why, and ends it. */
 void handshake_refuse(struct session *session, int error);
+
+/* Those who were put off have their turn, as far as it is theirs by now. */
+int handshake_turn(struct sd_event_source *s, uint64_t usec, void *sessions);
+
+/* Has systemd keep its descriptors, if it has not yet. */
+void handshake_keep(struct session *session);

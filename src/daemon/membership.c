@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/step.h"
 #include "daemon/access.h"
+#include "daemon/handshake.h"
 #include "daemon/leases.h"
 #include "daemon/listen.h"
 #include "daemon/report.h"
@@ -566,6 +567,11 @@ void membership_close(struct manager *manager, bool forget)
     subscribers_flush(manager);
     if (forget) {
         sessions_drop_all(manager->sessions, PAGE_CLOSING);
+    }
+    for (struct session *session = manager->sessions->first; session; session = session->next) {
+        if (session_is_welcome(session)) {
+            handshake_keep(session);
+        }
     }
     leases_close(manager);
     manager->sessions = sessions_free(manager->sessions);

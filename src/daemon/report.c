@@ -403,6 +403,7 @@ void report_session_ended(struct manager *manager, const struct session *session
                           "ended: it acknowledged backwards, or what was never published"},
         [SESSION_BROKEN] = {EVENT_SESSION_REFUSED, "ended: what it handed in is no record"},
         [SESSION_SILENT] = {EVENT_SESSION_REFUSED, "ended: it said nothing"},
+        [SESSION_DEAF] = {EVENT_SESSION_REFUSED, "ended: it did not read its WELCOME"},
         [SESSION_REFUSED] = {EVENT_SESSION_REFUSED, "refused"},
         [SESSION_CLOSED] = {EVENT_SESSION_ENDED, "closed: the daemon stops"},
         [SESSION_DISMISSED] = {EVENT_SESSION_ENDED,
@@ -412,7 +413,7 @@ void report_session_ended(struct manager *manager, const struct session *session
     char what[256], counts[128] = "";
     struct entry *entry;
 
-    if (reason == SESSION_LEFT && !session_is_welcome(session)) {
+    if (reason == SESSION_LEFT && session->role == 0) {
         return; /* it only asked for the status */
     }
     if (publishes) {

@@ -22,6 +22,7 @@ void session_restore(struct session *session)
         return;
     }
     session->page = page;
+    session->is_kept = true;
     session->page_fd = fd_close(session->page_fd);
     if (queue) {
         session->queue =

@@ -52,6 +52,8 @@ struct session {
     uint64_t lost;         /* of these, how many were written over unread */
     bool asked;            /* it wanted to know the status */
     bool unread;           /* … more often than it has read the answer */
+    bool put_off;          /* its message waits for its user's next turn */
+    bool is_kept;          /* systemd has its descriptors */
     bool quiet;            /* it is not looked at until it rings; see sessions.h */
     unsigned silent;       /* for so many stretches of work it has said nothing */
     uint64_t lost_usec;    /* when the log was told last of what it lost */

@@ -3,6 +3,7 @@
 #include "base/step.h"
 #include "daemon/fdstore.h"
 #include "daemon/handshake.h"
+#include "daemon/parting.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,8 @@
 #define ANYBODY         ((uid_t)-1)
 #define NEWCOMERS_SHARE 16    /* a part of all places, for users who have none yet, */
 #define ROOTS_SHARE     32    /* and another one, for root */
+#define UNHEARD_OF_USER 16    /* connections of a user that have not read why they ended, … */
+#define UNHEARD_MAX     256   /* … and of all: one more is not told why it is refused */
 #define CONNECT_BURST   100   /* connections accepted in … */
 #define CONNECT_USEC    10000 /* … this many microseconds, at most */
 
@@ -99,14 +102,14 @@ void sessions_rouse_all(struct sessions *sessions)
 void sessions_end(struct session *session, enum session_reason reason, int error)
 {
     struct sessions *sessions = session->sessions;
-    bool kept = session_is_welcome(session);
 
     unlink_session(session);
     sessions->hooks.ended(sessions->hooks.userdata, session, reason, error);
     STEP("session.ended");
-    if (kept) {
+    if (session->is_kept) {
         fdstore_forget(session->id);
     }
+    parting_begin(session);
     (void)session_free(session);
 }
 
@@ -122,7 +125,8 @@ void sessions_leave(struct session *session)
 void sessions_drop(struct session *session, enum session_reason reason)
 {
     if (session_is_welcome(session)) {
-        session_end(session, reason == SESSION_CLOSED || reason == SESSION_DISMISSED
+        session_end(session, reason == SESSION_CLOSED || reason == SESSION_DISMISSED ||
+                                     reason == SESSION_DEAF
                                  ? PAGE_CLOSING
                                  : PAGE_EVICTED);
     }
@@ -150,6 +154,7 @@ void sessions_send_away(struct session *session, enum page_state state)
     sessions->hooks.leaving(sessions->hooks.userdata, session);
     STEP("session.away");
     fdstore_forget(session->id);
+    parting_begin(session);
     session_detach(session);
 }
 
@@ -173,7 +178,7 @@ static size_t count(const struct sessions *sessions, uid_t uid)
     for (const struct session *session = sessions->first; session; session = session->next) {
         found += !session_is_away(session) && (uid == ANYBODY || session->identity.uid == uid);
     }
-    return found;
+    return found + parting_count(sessions, uid);
 }
 
 /* The oldest of those who have not said yet what they want: the newest one is first in the list. */
@@ -182,7 +187,7 @@ static struct session *find_silent(const struct sessions *sessions)
     struct session *found = NULL;
 
     for (struct session *session = sessions->first; session; session = session->next) {
-        found = session->deadline_source ? session : found;
+        found = session->deadline_source && !session_is_welcome(session) ? session : found;
     }
     return found;
 }
@@ -269,7 +274,14 @@ static int session_accept(struct sessions *sessions, int fd)
     }
     link_session(session);
     if (!make_room(sessions, session)) {
-        handshake_refuse(take(session), -EUSERS);
+        bool unheard = parting_count(sessions, session->identity.uid) >= UNHEARD_OF_USER ||
+                       parting_count(sessions, ANYBODY) >= UNHEARD_MAX;
+
+        if (unheard) {
+            sessions_end(take(session), SESSION_REFUSED, -EUSERS);
+        } else {
+            handshake_refuse(take(session), -EUSERS);
+        }
         return 0;
     }
     (void)take(session);
@@ -349,6 +361,7 @@ int sessions_new(struct sd_event *event, int fd, const struct sessions_hooks *ho
                  uint32_t *last_id, struct sessions **ret)
 {
     CLEANUP(sessions_free_cleanup) struct sessions *sessions = calloc(1, sizeof(*sessions));
+    int r;
 
     if (!sessions) {
         (void)fd_close(fd);
@@ -363,8 +376,16 @@ int sessions_new(struct sd_event *event, int fd, const struct sessions_hooks *ho
     if (sessions->reserve_fd < 0) {
         return -errno;
     }
+    r = sd_event_add_time_relative(event, &sessions->turn_source, CLOCK_MONOTONIC, 0, 1,
+                                   handshake_turn, sessions);
+    if (r >= 0) {
+        r = sd_event_source_set_enabled(sessions->turn_source, SD_EVENT_OFF);
+    }
+    if (r < 0) {
+        return r;
+    }
     if (fd >= 0) {
-        int r = sd_event_add_io(event, &sessions->listen_source, fd, EPOLLIN, on_connect, sessions);
+        r = sd_event_add_io(event, &sessions->listen_source, fd, EPOLLIN, on_connect, sessions);
 
         if (r < 0) {
             return r;
@@ -403,6 +424,8 @@ struct sessions *sessions_free(struct sessions *sessions)
         (void)session_free(session);
     }
     if (sessions) {
+        parting_clear(sessions);
+        (void)sd_event_source_disable_unref(sessions->turn_source);
         (void)sd_event_source_disable_unref(sessions->listen_source);
         (void)fd_close(sessions->listen_fd);
         (void)fd_close(sessions->reserve_fd);

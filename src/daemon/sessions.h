@@ -19,7 +19,11 @@
 
 struct sd_event;
 
-#define SESSION_HELLO_USEC UINT64_C(2000000) /* for a connection to say what it wants */
+#define SESSION_HELLO_USEC UINT64_C(2000000) /* for a connection to say what it wants, … */
+#define SESSION_KEEP_USEC  UINT64_C(100000)  /* … and for a session to be worth keeping */
+
+/* What all clients of a user may leave unread, in bytes of the kernel. */
+#define SESSIONS_UNREAD_MAX ((size_t)1 << 20)
 
 /* Why a session ended, for the log. */
 enum session_reason {
@@ -31,6 +35,7 @@ enum session_reason {
     SESSION_LIED,      /* a claim that cannot be true */
     SESSION_BROKEN,    /* what it handed in is no record */
     SESSION_SILENT,    /* said nothing in time */
+    SESSION_DEAF,      /* did not read its WELCOME in time */
     SESSION_REFUSED,   /* not allowed, or too many */
     SESSION_CLOSED,    /* the daemon goes */
     SESSION_DISMISSED, /* a publisher that has to connect again */
@@ -64,12 +69,14 @@ struct sessions {
     uint64_t quiet_slowest; /* what all quiet ones have acknowledged; UINT64_MAX: there are none */
     struct sd_event *event;
     struct sd_event_source *listen_source;
+    struct sd_event_source *turn_source; /* of those who are put off */
     int listen_fd;
     int reserve_fd;
     uint32_t *last_id;
     struct sessions_hooks hooks;
     struct sessions_limits limits;
     struct usages usages;
+    struct parting *partings; /* see parting.h */
 };
 
 /*

@@ -2,6 +2,7 @@
 #include "daemon/subscribers.h"
 #include "base/clock.h"
 #include "base/step.h"
+#include "daemon/handshake.h"
 #include "daemon/leases.h"
 #include "daemon/report.h"
 
@@ -184,6 +185,9 @@ static enum heard look(struct manager *manager, struct session *session, uint64_
     case CLAIM_NOTHING:
         return HEARD_NOTHING;
     case CLAIM_PROGRESS:
+        if (!session->is_kept) {
+            handshake_keep(session); /* so that the next daemon can go on from there */
+        }
         return in_debt(manager, session, now) ? HEARD_RANGES : HEARD_ENTRIES;
     default:
         sessions_drop(session, SESSION_LIED);

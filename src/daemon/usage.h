@@ -24,6 +24,7 @@ struct usage {
     unsigned evictions; /* lately, see leases.h */
     uint64_t evicted_usec;
     struct spending spending;
+    uint64_t said_until; /* until when its messages so far have used time up, see handshake.c */
 };
 
 /* The one that was asked for last comes first. */

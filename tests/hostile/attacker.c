@@ -31,12 +31,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SUBSCRIBER_FDS (MESSAGE_WELCOME_FDS - 1)
-#define STAY_MSEC      2000
-#define MESSAGE_MAX    65536
-#define BOMB_FDS       253 /* the most that one message carries */
-#define HELD_MAX       512 /* connections that are held open */
-#define KEY            5678
+#define SUBSCRIBER_FDS  (MESSAGE_WELCOME_FDS - 1)
+#define STAY_MSEC       2000
+#define MESSAGE_MAX     65536
+#define BOMB_FDS        253 /* the most that one message carries */
+#define FLOOD_PROCESSES 16
+#define HELD_MAX        512 /* connections that are held open */
+#define KEY             5678
 
 enum { PAGE_FD, BELL_FD, DAEMON_BELL_FD };
 
@@ -245,6 +246,58 @@ static void mute(const char *path, unsigned long msec)
         }
     }
     printf("mute: %lu connections\n", opened);
+}
+
+/* Makes session after session, ends each with a second HELLO, and reads nothing of it. */
+static void deaf(const char *path, unsigned long rounds)
+{
+    struct message_hello hello = make_hello();
+    unsigned long welcomes = 0, connections = 0;
+
+    hold_max = HELD_MAX;
+    for (; rounds > 0; rounds--) {
+        int fd = open_socket(path);
+
+        if (fd >= 0) {
+            (void)send_with(fd, &hello, sizeof(hello), 0);
+            (void)send_with(fd, &hello, sizeof(hello), 0);
+            hold(fd);
+            connections++;
+        }
+    }
+    for (unsigned i = 0; i < hold_max; i++) {
+        struct message head;
+
+        welcomes += held[i] > 0 && recv(held[i], &head, sizeof(head), MSG_PEEK) > 0 &&
+                    head.type == MESSAGE_WELCOME;
+    }
+    printf("deaf: %lu connections, %lu unread welcomes\n", connections, welcomes);
+}
+
+/* Several processes that connect, say HELLO, and are gone: for so many ms. */
+static void flood(const char *path, unsigned long msec)
+{
+    struct message_hello hello = make_hello();
+    uint64_t end = clock_usec() + msec * USEC_PER_MSEC;
+    unsigned long connections = 0;
+
+    for (int i = 1; i < FLOOD_PROCESSES; i++) {
+        if (fork() == 0) {
+            break;
+        }
+    }
+    while (clock_usec() < end) {
+        int fd = open_socket(path);
+
+        if (fd >= 0) {
+            connections++;
+            (void)send_with(fd, &hello, sizeof(hello), 0);
+            (void)close(fd);
+        }
+    }
+    printf("flood: %lu connections\n", connections);
+    while (wait(NULL) > 0) {
+    }
 }
 
 /* Wants the report, and does not read it. */
@@ -552,14 +605,12 @@ static const struct {
     const char *name;
     void (*act)(const char *path, unsigned long rounds);
 } attacks[] = {
-    {"fuzz", fuzz},         {"bomb", bomb},
-    {"half", half},         {"mute", mute},
-    {"ask", ask},           {"nonsense", nonsense},
-    {"visit", visit},       {"bell", bell},
-    {"vanish", vanish},     {"sloth", sloth},
-    {"scribble", scribble}, {"usurp", usurp},
-    {"as-pid", as_pid},     {"as-user", as_user},
-    {"bequeath", bequeath}, {"acknowledge", acknowledge},
+    {"fuzz", fuzz},         {"bomb", bomb},         {"half", half},
+    {"mute", mute},         {"ask", ask},           {"deaf", deaf},
+    {"flood", flood},       {"nonsense", nonsense}, {"visit", visit},
+    {"bell", bell},         {"vanish", vanish},     {"sloth", sloth},
+    {"scribble", scribble}, {"usurp", usurp},       {"as-pid", as_pid},
+    {"as-user", as_user},   {"bequeath", bequeath}, {"acknowledge", acknowledge},
 };
 
 int main(int argc, char **argv)

@@ -38,6 +38,41 @@ test_flood_of_questions() {
     under_attack attacker ask=100000
 }
 
+# Descriptors that nobody takes out of the messages: the kernel counts them as the daemon's, and with
+# too many of them nobody could be welcomed any more. There are never more than the sessions that a
+# user may have.
+test_welcomes_that_nobody_reads() {
+    local unread
+    under_attack deaf_attack
+    unread=$(sed -nE 's/^deaf: .*, ([0-9]+) unread welcomes$/\1/p' "$TEST_DIR/deaf")
+    ((unread > 0 && unread <= 20)) || fail "$unread unread welcomes"
+}
+
+deaf_attack() {
+    attacker deaf=5000 >"$TEST_DIR/deaf"
+}
+
+# Who comes meanwhile is welcome, and root is told the status.
+test_flood_of_connections() {
+    under_attack come_and_go_in_a_flood
+}
+
+come_and_go_in_a_flood() {
+    local pid end visits=0
+    attacker flood=2000 >"$TEST_DIR/flood" &
+    pid=$!
+    wait_until '[[ -n $(attackers) ]]'
+    end=$((SECONDS + 2))
+    while ((SECONDS < end)); do
+        assert_contains "$(as_carol peer next hello=visitor)" welcome
+        assert_contains "$(peer status)" '"instance"'
+        visits=$((visits + 1))
+    done
+    wait "$pid"
+    diagnose "$visits visits of an honest user, all welcome, beside $(
+        awk '{ sum += $2 } END { print sum }' "$TEST_DIR/flood") connections"
+}
+
 # Two users take all the connections that they can get, say nothing on them, and come again: that is
 # less than there are, so a third one still gets in, at any time.
 test_silent_crowds_of_two_users() {

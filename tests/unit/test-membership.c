@@ -12,16 +12,17 @@
 
 #include <cmocka.h>
 
-#define RING      "layout = \"ring\"; mode = \"0644\"; size = 4096; spin_us = 0; "
-#define OVERWRITE RING "when_full = \"overwrite\"; "
-#define PLAIN     "spin_us = 0; "
-#define BRIEF     "lease_ms = 200; "
-#define LEASE     (200 * USEC_PER_MSEC)
-#define LISTENERS 1  /* kept beside the sessions */
-#define LETTERS   26 /* bytes of each record */
-#define DEATHS    30
-#define NUMBER    77 /* which a subscriber calls itself */
-#define ALICE     ((uid_t)4000000001)
+#define RING        "layout = \"ring\"; mode = \"0644\"; size = 4096; spin_us = 0; "
+#define OVERWRITE   RING "when_full = \"overwrite\"; "
+#define PLAIN       "spin_us = 0; "
+#define BRIEF       "lease_ms = 200; "
+#define LEASE       (200 * USEC_PER_MSEC)
+#define SESSION_FDS 4  /* that are kept of a subscriber */
+#define LISTENERS   1  /* kept beside the sessions */
+#define LETTERS     26 /* bytes of each record */
+#define DEATHS      30
+#define NUMBER      77 /* which a subscriber calls itself */
+#define ALICE       ((uid_t)4000000001)
 
 /* The next daemon comes, and gets nothing. */
 static void go_on_alone(struct fixture *f)
@@ -163,6 +164,35 @@ static void assert_goes_on(struct fixture *f, struct peer *peer, uint64_t acknow
     assert_string_equal(session->identity.name, "peer");
     assert_int_equal(peer->page->state, PAGE_ACTIVE);
     assert_false(peer_is_dropped(peer));
+}
+
+/* Who comes and goes is no business of systemd's; who has acknowledged is. */
+static void it_is_kept_from_its_first_acknowledgement_on(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)start(f, RING);
+    subscribe(f, &f->a);
+    subscribe(f, &f->b);
+    peer_leave(&f->b);
+    turn(f);
+    assert_int_equal(f->store.count, 0);
+    acknowledge(f, &f->a, 1);
+    assert_int_equal(f->store.count, SESSION_FDS);
+}
+
+/* … or once it has lived for a moment. */
+static void it_is_kept_after_a_moment(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)start(f, RING);
+    subscribe(f, &f->a);
+    for (uint64_t end = clock_usec() + PATIENCE_USEC; f->store.count == 0 && clock_usec() < end;) {
+        (void)sd_event_run(f->daemon.manager->event, 100 * USEC_PER_MSEC);
+        turn(f);
+    }
+    assert_int_equal(f->store.count, SESSION_FDS);
 }
 
 /* "a client notices a pause": the same page, and all that it says meanwhile counts, once. */
@@ -987,6 +1017,8 @@ static void killed_at_any_moment_nothing_is_lost_or_logged_twice(void **state)
 TEST_GROUP("test-membership")
 {
     const struct CMUnitTest tests[] = {
+        TEST(it_is_kept_from_its_first_acknowledgement_on),
+        TEST(it_is_kept_after_a_moment),
         TEST(a_session_goes_on),
         TEST(a_plain_session_goes_on),
         TEST(its_bells_ring_on),

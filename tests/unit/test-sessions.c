@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "daemon/listen.h"
+#include "daemon/parting.h"
 #include "peer.h"
 
 #include <setjmp.h>
@@ -245,6 +246,123 @@ static void who_says_nothing_is_dropped_in_time(void **state)
     assert_int_equal(f->reason, SESSION_SILENT);
     assert_true(peer_is_dropped(&peer));
     peer_leave(&peer);
+}
+
+/* Says HELLO, and reads nothing. */
+static void say_hello_deaf(struct fixture *f, struct peer *peer)
+{
+    struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
+
+    assert_true(peer_say(peer, &hello, sizeof(hello)));
+    run_loop(f->event);
+}
+
+/* … and goes on to count for its user, until it has read what there is, or hung up. */
+static void who_does_not_read_its_welcome_is_dropped_in_time(void **state)
+{
+    struct fixture *f = *state;
+    struct peer peer, gone;
+
+    connect_peer(f, &peer);
+    say_hello_deaf(f, &peer);
+    connect_peer(f, &gone);
+    say_hello_deaf(f, &gone);
+    assert_int_equal(f->joined, 2);
+    while (f->ended < 2) {
+        assert_true(sd_event_run(f->event, PATIENCE_USEC) > 0);
+    }
+    assert_int_equal(f->reason, SESSION_DEAF);
+    assert_int_equal(parting_count(f->sessions, geteuid()), 2);
+    peer_leave(&gone);
+    run_loop(f->event);
+    assert_int_equal(parting_count(f->sessions, geteuid()), 1);
+    assert_int_equal(peer_welcomed(&peer), 0);
+    run_loop(f->event);
+    assert_int_equal(peer.page->state, PAGE_CLOSING);
+    assert_true(peer_is_dropped(&peer));
+    assert_int_equal(parting_count(f->sessions, geteuid()), 0);
+    peer_leave(&peer);
+}
+
+/* The kernel counts as ours the descriptors that somebody leaves unread, for all who have our uid.
+ */
+static void a_user_leaves_no_more_unread_than_it_may_have_sessions(void **state)
+{
+    struct fixture *f = *state;
+    struct peer peers[40];
+
+    need_root();
+    for (size_t i = 0; i < 40; i++) {
+        connect_as(f, &peers[i], ALICE);
+        for (int twice = 0; twice < 2; twice++) {
+            struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
+
+            (void)peer_say(&peers[i], &hello, sizeof(hello)); /* the second one ends it */
+            run_loop(f->event);
+        }
+    }
+    assert_in_range(f->joined, 0, f->limits.sessions_per_user);
+    assert_in_range(parting_count(f->sessions, ALICE), 1, 40);
+    for (size_t i = 0; i < 40; i++) {
+        peer_leave(&peers[i]);
+    }
+    run_loop(f->event);
+    assert_int_equal(parting_count(f->sessions, ALICE), 0);
+}
+
+/* Nor more bytes of reports, on however many connections. */
+static void unread_reports_are_bounded(void **state)
+{
+    struct message question = message_head(MESSAGE_STATUS, sizeof(question));
+    struct fixture *f = *state;
+    struct peer peers[20];
+
+    f->limits.sessions = f->limits.sessions_per_user = 20;
+    sessions_configure(f->sessions, &f->limits);
+    for (size_t i = 0; i < 20; i++) {
+        connect_peer(f, &peers[i]);
+        for (int j = 0; j < 1000 && peer_say(&peers[i], &question, sizeof(question)); j++) {
+            run_loop(f->event);
+        }
+    }
+    assert_in_range(parting_unread(f->sessions, geteuid()), 1,
+                    SESSIONS_UNREAD_MAX + 4096 /* of the last one */);
+    for (size_t i = 0; i < 20; i++) {
+        peer_leave(&peers[i]);
+    }
+}
+
+/* Whoever holds the page of a session that it has left, holds no memory of ours. */
+static void the_page_of_who_has_left_is_emptied(void **state)
+{
+    struct fixture *f = *state;
+    struct peer peer;
+
+    connect_peer(f, &peer);
+    assert_int_equal(subscribe(f, &peer), 0);
+    peer.page->client_sleeps = 1;
+    assert_int_equal(close(peer.socket), 0);
+    peer.socket = -1;
+    run_loop(f->event);
+    assert_int_equal(f->ended, 1);
+    assert_int_equal(peer.page->client_sleeps, 0);
+    peer_leave(&peer);
+}
+
+/* Who has left before it could be welcome, costs nothing more. */
+static void who_is_gone_is_not_welcomed(void **state)
+{
+    struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
+    struct fixture *f = *state;
+    struct peer peer;
+
+    connect_peer(f, &peer);
+    assert_true(peer_say(&peer, &hello, sizeof(hello)));
+    peer_leave(&peer);
+    run_loop(f->event);
+    assert_int_equal(f->joined, 0);
+    assert_int_equal(f->ended, 1);
+    assert_int_equal(f->reason, SESSION_LEFT);
 }
 
 /* The deadline is for HELLO: a subscriber need never say anything again. Who came later is dropped.
@@ -741,6 +859,11 @@ TEST_GROUP("test-sessions")
         TEST(who_asks_is_told_as_often_as_he_likes),
         TEST(who_does_not_listen_is_dropped),
         TEST(who_says_nothing_is_dropped_in_time),
+        TEST(who_does_not_read_its_welcome_is_dropped_in_time),
+        TEST(a_user_leaves_no_more_unread_than_it_may_have_sessions),
+        TEST(unread_reports_are_bounded),
+        TEST(the_page_of_who_has_left_is_emptied),
+        TEST(who_is_gone_is_not_welcomed),
         TEST(a_subscriber_may_be_silent),
         TEST(who_said_it_in_time_is_not_dropped_when_we_are_late),
         TEST(messages_that_are_none_end_it),
