@@ -42,6 +42,8 @@ struct shmd_anonymous {
     char *segment;
     size_t size;
     pid_t last_pid; /* before us */
+    uint64_t alone; /* since when we find nobody else who has the segment attached; 0: we do not */
+    uint64_t seen;  /* when we looked last */
 
     /* plain */
     char *record; /* the one that was returned last; room for a whole segment */
@@ -246,13 +248,25 @@ static int take_record(struct shmd_anonymous *handle, char *buffer, size_t *ret_
     return r == -EAGAIN ? removed : r;
 }
 
+/* For so long that it is no restart. A wait may come in parts; what was not looked at, counts not.
+ */
+static bool is_alone(struct shmd_anonymous *handle, const struct shmid_ds *ds, uint64_t now)
+{
+    if (ds->shm_nattch > 1) {
+        handle->alone = 0;
+    } else if (handle->alone == 0 || now - handle->seen >= ALONE_MAX_USEC / 2) {
+        handle->alone = now;
+    }
+    handle->seen = now;
+    return handle->alone > 0 && now - handle->alone >= ALONE_MAX_USEC;
+}
+
 int shmd_anonymous_read(struct shmd_anonymous *handle, void *buffer, size_t size,
                         uint64_t timeout_usec, size_t *ret_length)
 {
     uint64_t now = clock_usec();
     uint64_t deadline = now + min_u64(timeout_usec, UINT64_MAX - now);
     uint64_t pause = PAUSE_MIN_USEC;
-    uint64_t alone = 0; /* since when we find nobody else who has the segment attached */
 
     (void)detect_ring(handle); /* it may have been opened in the moment in which it was made */
     if (size < record_max(handle)) {
@@ -267,12 +281,7 @@ int shmd_anonymous_read(struct shmd_anonymous *handle, void *buffer, size_t size
             return r;
         }
         now = clock_usec();
-        if (ds.shm_nattch > 1) {
-            alone = 0;
-        } else if (alone == 0) {
-            alone = now; /* however long we could not look */
-        }
-        if (alone > 0 && now - alone >= ALONE_MAX_USEC) {
+        if (is_alone(handle, &ds, now)) {
             return -ENOLINK;
         }
         if (now >= deadline) {
