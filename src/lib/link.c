@@ -90,7 +90,8 @@ static int attach_segment(struct link *link)
         return 0;
     }
     r = ring_attach(&link->reader, segment, link->welcome.segment_size);
-    if (r < 0 || memcmp(link->reader.header->epoch, link->welcome.epoch, 16) != 0) {
+    if (r < 0 ||
+        memcmp(link->reader.header->epoch, link->welcome.epoch, sizeof(link->welcome.epoch)) != 0) {
         return -EXDEV; /* a ring begins with its epoch, whoever may have made it */
     }
     ring_reader_go(&link->reader, link->welcome.position);
