@@ -187,6 +187,24 @@ test_key_taken_by_a_reload() {
     wait_until '[[ $(segment_field 5678 size) == $((100 + i)) ]]'
 }
 
+# A start that cannot have its segment takes nothing away: the old one, under another key, goes on.
+test_a_start_that_fails_takes_nothing_away() {
+    local id
+    need_other_users
+    make_segment 4711 10 0600 "${alice[@]}"
+    start_daemon
+    id=$(segment_id)
+    stop_daemon KILL
+    configure 'key = 4711; size = 100;'
+    assert_exit 69 timeout "$PATIENCE_S" "$shmd" --config "$conf"
+    assert_eq "$(segment_id) $(segment_read)" "$id $letters."
+    start_daemon
+    assert_eq "$(segment_id)" "$id"
+    acknowledge
+    wait_log 'acknowledged record 1 '
+    assert_eq "$(count_log 'epoch [0-9a-f]{32} begins')" 1 'epochs'
+}
+
 # Two daemons of one user that share nothing but the IPC namespace: the second one says who has the
 # key. Nothing stays of the lock.
 test_another_daemon_elsewhere() {

@@ -594,6 +594,7 @@ static void a_reload_that_loses_the_key_goes_on_with_the_old_segment(void **stat
         assert_string_equal(f->manager->segment.map, LETTERS);
         look_after(f); /* in vain */
         assert_true(f->manager->keyless);
+        assert_non_null(strstr(f->manager->status, "the segment has lost its key; plain, key"));
         last = number(f);
         acknowledge(f); /* who is attached is served */
         assert_int_equal(number(f), last + 1);
@@ -601,6 +602,7 @@ static void a_reload_that_loses_the_key_goes_on_with_the_old_segment(void **stat
         mock_shmget = NULL;
         look_after(f);
         assert_false(f->manager->keyless);
+        assert_null(strstr(f->manager->status, "has lost its key"));
         assert_segment(f, KEY, 27, 0666);
         assert_int_equal(number(f), last + 1);
         assert_string_equal(f->manager->segment.map, LETTERS);
