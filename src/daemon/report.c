@@ -29,15 +29,27 @@ void report_start_failed(struct manager *manager, char *message)
     free(message);
 }
 
-void report_epoch(struct manager *manager, enum history history)
+void report_epoch(struct manager *manager, enum history history, const struct segment_records *held)
 {
-    log_event(
-        manager->log,
-        entry_new(EVENT_EPOCH_STARTED, "epoch " SD_ID128_FORMAT_STR " begins: %s",
-                  SD_ID128_FORMAT_VAL(manager->state->file->epoch),
-                  history == HISTORY_NONE
-                      ? "no state of an earlier daemon"
-                      : "the state of an earlier daemon is damaged or of another boot or version"));
+    char ring[96] = "";
+    struct entry *entry;
+
+    if (held->first <= held->last) {
+        (void)snprintf(ring, sizeof(ring),
+                       "; records %" PRIu64 " to %" PRIu64 " of the ring that it left are given up",
+                       held->first, held->last);
+    }
+    entry = entry_new(EVENT_EPOCH_STARTED, "epoch " SD_ID128_FORMAT_STR " begins: %s%s",
+                      SD_ID128_FORMAT_VAL(manager->state->file->epoch),
+                      history == HISTORY_NONE ? "no state of an earlier daemon"
+                                              : "the state of an earlier daemon is damaged or of "
+                                                "another boot or version",
+                      ring);
+    if (*ring) {
+        entry_add(entry, "SHMD_RECORD_FIRST=%" PRIu64, held->first);
+        entry_add(entry, "SHMD_RECORD_LAST=%" PRIu64, held->last);
+    }
+    log_event(manager->log, entry);
 }
 
 void report_started(struct manager *manager)

@@ -12,7 +12,9 @@ void report_early(const char *instance, enum event event, const char *message);
 /* Takes `message` over; NULL: there was no memory for it. */
 void report_start_failed(struct manager *manager, char *message);
 
-void report_epoch(struct manager *manager, enum history history);
+/* `held`: the records of a ring that was found, and that nobody can go on with. */
+void report_epoch(struct manager *manager, enum history history,
+                  const struct segment_records *held);
 void report_started(struct manager *manager);
 void report_stopped(struct manager *manager, bool kept);
 

@@ -150,7 +150,9 @@ static int past_open(struct manager *manager, int *ret_status)
             log_configure(manager->log, manager->conf);
             log_segment(manager->log, key, -1);
             if (manager->fresh) {
-                report_epoch(manager, history);
+                struct segment_records held = segment_take_stock(key);
+
+                report_epoch(manager, history, &held);
             }
             if (locked < 0) {
                 report_unlocked(manager, locked);

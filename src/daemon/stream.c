@@ -32,20 +32,17 @@ static bool take_over(struct stream *stream, const struct segment *segment)
     const struct ring_record *record;
     uint64_t last = state_number(stream->state->file);
     uint64_t now = clock_usec();
-    uint64_t tail, head;
+    uint64_t tail;
 
     if (ring_attach(&reader, segment->map, segment->size) < 0 ||
         reader.header->when_full != (uint32_t)stream->when_full ||
         memcmp(reader.header->epoch, &stream->state->file->epoch, sizeof(sd_id128_t)) != 0) {
         return false;
     }
-    /* Before a walk begins there: could a writer have stored that tail, in any daemon's life? */
-    tail = atomic_load_explicit(&reader.header->tail, memory_order_relaxed);
-    head = atomic_load_explicit(&reader.header->head, memory_order_relaxed);
-    if (tail % RING_LINE != 0 || head % RING_LINE != 0 || tail > head ||
-        head - tail > reader.capacity || head > INT64_MAX) {
+    if (!ring_is_walkable(&reader)) {
         return false;
     }
+    tail = atomic_load_explicit(&reader.header->tail, memory_order_relaxed);
     if (ring_seek_oldest(&reader) == 0) {
         reader.number = last + 1;
     }

@@ -89,6 +89,16 @@ static inline int ring_attach(struct ring_reader *reader, const void *segment, s
     return 0;
 }
 
+/* Could a writer have stored that tail and that head? To be asked before a walk begins there. */
+static inline bool ring_is_walkable(const struct ring_reader *reader)
+{
+    uint64_t tail = atomic_load_explicit(&reader->header->tail, memory_order_relaxed);
+    uint64_t head = atomic_load_explicit(&reader->header->head, memory_order_relaxed);
+
+    return tail % RING_LINE == 0 && head % RING_LINE == 0 && tail <= head &&
+           head - tail <= reader->capacity && head <= INT64_MAX;
+}
+
 /*
  * Goes to the oldest record that is whole (or, at the end, to where the next will be), and says its
  * number, 0 if nothing stands there yet.

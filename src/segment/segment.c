@@ -295,6 +295,46 @@ int segment_retire(uint32_t key, int id)
     return stat.creator_uid == geteuid() ? supersede(&stat) : -EPERM;
 }
 
+/* What stands there may be damaged: the walk ends after a lap, at the latest. */
+static struct segment_records walk(struct ring_reader *ring)
+{
+    struct segment_records found = {.first = 1};
+    const struct ring_record *record;
+
+    if (!ring_is_walkable(ring) || ring_seek_oldest(ring) == 0) {
+        return found;
+    }
+    found = (struct segment_records){.first = ring->number, .last = ring->number - 1};
+    for (uint64_t left = ring->capacity / RING_LINE;
+         left > 0 && ring_look(ring, &record) == RING_RECORD; left--) {
+        found.last = ring->number;
+        ring_advance(ring, ring_length(record));
+    }
+    return found;
+}
+
+struct segment_records segment_take_stock(uint32_t key)
+{
+    struct segment_records found = {.first = 1};
+    int id = shmget((key_t)key, 0, 0);
+    struct segment_stat stat;
+    struct ring_reader ring;
+    void *memory;
+
+    if (id < 0 || segment_query(id, &stat) < 0 || stat.creator_uid != geteuid()) {
+        return found;
+    }
+    memory = shmat(id, NULL, SHM_RDONLY);
+    if (memory == (void *)-1) {
+        return found;
+    }
+    if (ring_attach(&ring, memory, stat.size) == 0) {
+        found = walk(&ring);
+    }
+    (void)shmdt(memory);
+    return found;
+}
+
 /* Tried out, because /proc/sys is hidden from a service. */
 int segment_survives(uint32_t key)
 {

@@ -126,6 +126,13 @@ uint64_t segment_changed_at(int id);
 int segment_retire(uint32_t key, int id);
 #define SEGMENT_ANY (-2) /* -1 is none */
 
+/* The records that a ring of ours under this key holds; none: the first comes after the last. */
+struct segment_records {
+    uint64_t first, last;
+};
+
+struct segment_records segment_take_stock(uint32_t key);
+
 /* Removes it: nobody else can attach, and it ends with its last attachment. */
 int segment_remove(int id);
 

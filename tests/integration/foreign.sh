@@ -147,7 +147,7 @@ test_key_taken_while_the_daemon_runs() {
     make_segment 5678 27 0666 "${alice[@]}"
     id=$(segment_id)
     kill -CONT "$daemon"
-    wait_log "held by another user.s segment $id: .* \\(uid 1000\\).* ipcrm -m $id"
+    wait_log "held by another user.s segment $id: .*uid 1000.* ipcrm -m $id"
     before=$(count_log 'acknowledged record')
     wait_until "((\$(count_log 'acknowledged record') > $before))"
     assert_eq "$(segment_read)" "$(printf '.%.0s' {1..27})" "the other user's segment"

@@ -66,6 +66,24 @@ test_a_ring_that_is_damaged() {
     assert_lost 'what stood in the segment was damaged'
 }
 
+# Nobody goes on with a ring whose state is gone: its numbers are of another epoch.
+test_a_ring_without_its_state() {
+    start_daemon "$ring" "$push"
+    seq 5 | publish
+    stop_daemon KILL
+    rm "$RUNTIME_DIRECTORY"/key-*.state
+    start_daemon_again
+    wait_log 'begins: no state of an earlier daemon; records 1 to 5 of the ring that it left are given up$'
+    stop_daemon KILL
+    segment_write "$key" 128 XXXXXXXX
+    rm "$RUNTIME_DIRECTORY"/key-*.state
+    start_daemon_again
+    seq 1 | publish
+    assert_eq "$(read_all 1)" 1
+    wait_log 'acknowledged record 1 '
+    assert_eq "$(count_log 'given up')" 1 'entries'
+}
+
 # What those who are there have acknowledged meanwhile is not lost.
 test_a_ring_that_is_gone_with_some_acknowledged() {
     start_daemon "$ring" "$push"
