@@ -86,19 +86,17 @@ static void claim_name(struct session *session, const char name[MESSAGE_NAME_SIZ
 }
 
 /* -EPERM: it may not. */
-static int may(const struct session *session)
+static int may(struct session *session)
 {
     const struct sessions_limits *limits = &session->sessions->limits;
-    CLEANUP(free_cleanup) gid_t *groups = NULL;
-    size_t count;
-    int r = access_groups(session->socket, session->identity.gid, &groups, &count);
+    int r = session_ask_groups(session);
 
     if (r < 0) {
         return r;
     }
     return access_allows(session->role == MESSAGE_PUBLISHER ? limits->publishers
                                                             : limits->subscribers,
-                         session->identity.uid, groups, count)
+                         session->identity.uid, session->groups, session->groups_count)
                ? 0
                : -EPERM;
 }

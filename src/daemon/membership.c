@@ -2,7 +2,6 @@
 #include "daemon/membership.h"
 #include "base/clock.h"
 #include "base/step.h"
-#include "daemon/access.h"
 #include "daemon/handshake.h"
 #include "daemon/leases.h"
 #include "daemon/listen.h"
@@ -23,12 +22,10 @@
  * in any case; others as the kernel lets them attach it. -EACCES: it may not; -EAGAIN: there is no
  * segment at the moment.
  */
-static int may_read(const struct manager *manager, const struct session *session)
+static int may_read(const struct manager *manager, struct session *session)
 {
-    CLEANUP(free_cleanup) gid_t *groups = NULL;
     struct segment_stat stat;
-    size_t count;
-    int r = access_groups(session->socket, session->identity.gid, &groups, &count);
+    int r = session_ask_groups(session);
 
     if (r < 0) {
         return r;
@@ -36,7 +33,9 @@ static int may_read(const struct manager *manager, const struct session *session
     if (segment_query(manager->segment.id, &stat) < 0) {
         return -EAGAIN;
     }
-    return segment_may_read(&stat, session->identity.uid, groups, count) ? 0 : -EACCES;
+    return segment_may_read(&stat, session->identity.uid, session->groups, session->groups_count)
+               ? 0
+               : -EACCES;
 }
 
 /*

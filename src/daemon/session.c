@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/session.h"
 #include "base/sealed.h"
+#include "daemon/access.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +31,19 @@ void session_restore(struct session *session)
         session->queue_size = size;
         session->queue_fd = fd_close(session->queue_fd);
     }
+}
+
+int session_ask_groups(struct session *session)
+{
+    gid_t *fewer;
+    int r = session->groups ? 0
+                            : access_groups(session->socket, session->identity.gid,
+                                            &session->groups, &session->groups_count);
+
+    /* What was asked for had room for the most that there may be. */
+    fewer = r == 0 ? realloc(session->groups, sizeof(gid_t) * session->groups_count) : NULL;
+    session->groups = fewer ? fewer : session->groups;
+    return r;
 }
 
 int session_equip(struct session *session)
@@ -167,6 +181,7 @@ struct session *session_free(struct session *session)
     if (session) {
         session_detach(session);
         usage_drop(session->usage);
+        free(session->groups);
     }
     free(session);
     return NULL;

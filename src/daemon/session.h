@@ -33,6 +33,8 @@ struct session {
     uint32_t id;
     uint32_t role; /* enum message_role; 0: it has not said */
     struct identity identity;
+    gid_t *groups; /* of its process, primary one first; NULL: nobody has asked yet */
+    size_t groups_count;
     struct usage *usage; /* of its user */
 
     int socket; /* -1: publisher: it has gone, and what it has handed in is still to be published */
@@ -86,6 +88,9 @@ enum claim {
     CLAIM_PROGRESS, /* acknowledged more */
     CLAIM_FALSE,    /* backwards, or beyond what was published */
 };
+
+/* Asks the kernel for its groups, once: they are those of the moment when it connected. */
+int session_ask_groups(struct session *session);
 
 /* Makes the page and the doorbells. On failure nothing has changed. */
 int session_equip(struct session *session);
