@@ -275,7 +275,7 @@ test_foreign_segment() {
     assert_exit 1 systemctl start shmd
     assert_failed_with 69
     assert_eq "$(count_entries SHMD_EVENT=segment-foreign)" 1
-    assert_contains "$(values MESSAGE SHMD_EVENT=segment-foreign)" 'alice' '1000' \
+    assert_contains "$(values MESSAGE SHMD_EVENT=segment-foreign)" 'owner uid 1000' \
         "$(segment_field 5678 cpid)" '50 bytes' 'nattch 0' "ipcrm -m $id"
     assert_eq "$(segment_field 5678 size) $(segment_field 5678 nattch)" '50 0'
 }
