@@ -19,6 +19,8 @@ struct preparation {
     uint64_t when_full;
     int ready; /* an eventfd: the thread has done its part */
     sd_event_source *source;
+    pthread_t thread;
+    bool joined;
     preparation_done_t done;
     void *userdata;
 
@@ -92,20 +94,13 @@ static void *run(void *argument)
 /* The loop takes the signals. */
 static int start_thread(struct preparation *preparation)
 {
-    pthread_attr_t detached;
     sigset_t all, before;
-    pthread_t thread;
-    int r = pthread_attr_init(&detached);
+    int r;
 
-    if (r != 0) {
-        return -r;
-    }
-    (void)pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    r = pthread_create(&thread, &detached, run, preparation);
+    r = pthread_create(&preparation->thread, NULL, run, preparation);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    (void)pthread_attr_destroy(&detached);
     return -r;
 }
 
@@ -114,12 +109,16 @@ static int start_thread(struct preparation *preparation)
 static int on_ready(sd_event_source *s, int fd, uint32_t events, void *userdata)
 {
     struct preparation *preparation = userdata;
-    struct conf *conf = take(preparation->conf);
-    char *message = take(preparation->message);
+    struct conf *conf;
+    char *message;
 
     (void)s;
     (void)fd;
     (void)events;
+    (void)pthread_join(preparation->thread, NULL); /* it is about to end */
+    preparation->joined = true;
+    conf = take(preparation->conf);
+    message = take(preparation->message);
     (void)sd_event_source_set_enabled(preparation->source, SD_EVENT_OFF);
     preparation->done(preparation->userdata, preparation->error, conf, message);
     return 0;
@@ -136,6 +135,7 @@ int preparation_start(sd_event *event, const struct conf *conf, preparation_done
     }
     *preparation = (struct preparation){
         .owners = 1,
+        .joined = true,
         .path = strdup(conf->path),
         .is = manager_spec(conf),
         .layout = conf->layout,
@@ -151,9 +151,11 @@ int preparation_start(sd_event *event, const struct conf *conf, preparation_done
     }
     if (r == 0) {
         atomic_store_explicit(&preparation->owners, 2, memory_order_relaxed); /* no thread yet */
+        preparation->joined = false;
         r = start_thread(preparation);
         if (r < 0) {
             atomic_store_explicit(&preparation->owners, 1, memory_order_relaxed); /* none at all */
+            preparation->joined = true;
         }
     }
     if (r < 0) {
@@ -168,6 +170,9 @@ struct preparation *preparation_free(struct preparation *preparation)
 {
     if (preparation) {
         preparation->source = sd_event_source_disable_unref(preparation->source);
+        if (!preparation->joined) {
+            (void)pthread_detach(preparation->thread);
+        }
         release(preparation);
     }
     return NULL;
