@@ -55,6 +55,7 @@ struct manager {
     struct sessions *sessions;
     char *socket_path;
     bool bound; /* … by us, or by a daemon before us, and ours to remove */
+    bool made;  /* … by this start */
     bool kept;  /* … its socket, by systemd: the next daemon goes on with it */
     struct intake intake;
     struct turn turn;

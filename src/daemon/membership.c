@@ -496,7 +496,7 @@ static int open_listener(struct manager *manager, struct inherited *inherited, i
     }
     if (*ret < 0) {
         r = listen_open(manager->socket_path, ret);
-        manager->bound = r == 0;
+        manager->bound = manager->made = r == 0;
         manager->kept = r == 0 && fdstore_keep_listener(*ret);
     }
     if (r == -EADDRINUSE) {
@@ -506,10 +506,10 @@ static int open_listener(struct manager *manager, struct inherited *inherited, i
     return r;
 }
 
-/* Unless the next daemon goes on with it. */
+/* Unless the next daemon goes on with it. A start that fails leaves what was there before. */
 static void remove_socket(const struct manager *manager)
 {
-    bool stops = manager->started && !manager->leave;
+    bool stops = manager->started ? !manager->leave : manager->made;
 
     if (manager->bound && (stops || !manager->kept)) {
         (void)unlink(manager->socket_path);
