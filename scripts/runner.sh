@@ -131,17 +131,18 @@ begin() {
 
 # --- running ---
 
-# spawn COMMAND…: in the background, in a process group of its own
+# spawn LOG COMMAND…: in the background, in a process group of its own. (It is not the caller who
+# redirects: what a signal has us say meanwhile would go there, too.)
 spawn() {
     set -m
-    "$@" </dev/null &
+    "${@:2}" </dev/null >"$1" 2>&1 &
     set +m
 }
 
 # quietly NAME COMMAND…: its output goes to a log, of which the end is shown if it fails
 quietly() {
     local log=$results/$1.log status=0
-    spawn "${@:2}" >"$log" 2>&1
+    spawn "$log" "${@:2}"
     wait "$!" || status=$?
     ((status == 0)) || tail -n 60 "$log"
     return "$status"
@@ -178,7 +179,7 @@ run_one() {
     wait_for_room
     ! is_enough || return 0
     begun+=("$1")
-    spawn drive "$@"
+    spawn /dev/null drive "$@"
 }
 
 # Through the driver, in the build $in, with what it was made $from.
