@@ -264,7 +264,7 @@ struct shmd_subscriber *shmd_unsubscribe(struct shmd_subscriber *subscriber);
  * Returns 0, or
  *   -EAGAIN  there is none now: shmd_wait(), or shmd_arm() and shmd_get_fd(). Before it leaves a
  *            segment for another one, also while records that it has returned are not acknowledged:
- *            it waits for that as long as the lease
+ *            it waits for that for half the lease
  *   -ETIME   the lease ran out, this subscriber was evicted: unsubscribe, and subscribe anew
  * and, when it had to connect again and was refused for good, what shmd_subscribe() returns.
  *

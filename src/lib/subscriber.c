@@ -105,14 +105,15 @@ void subscriber_disconnect(struct shmd_subscriber *subscriber)
 
 /*
  * Told to go on elsewhere, it has taken all that there was. For what it has not acknowledged yet
- * the daemon waits as long as the lease, and it is told with the next HELLO: so that waits, too.
+ * the daemon waits as long as the lease, and it is told with the next HELLO: so that waits, too,
+ * but only half of it, to be there in time.
  */
 void subscriber_part(struct shmd_subscriber *subscriber)
 {
     subscriber_disconnect(subscriber);
     subscriber->owes = subscriber->returned > subscriber->acknowledged;
     if (subscriber->owes) {
-        (void)member_pause(&subscriber->member, subscriber->member.link.welcome.lease_usec);
+        (void)member_pause(&subscriber->member, subscriber->member.link.welcome.lease_usec / 2);
     }
 }
 
