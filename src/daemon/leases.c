@@ -144,6 +144,13 @@ void leases_begin(struct manager *manager, struct session *session, uint64_t now
     await(manager, now + session->lease_usec, now);
 }
 
+void leases_await(struct manager *manager, struct session *session)
+{
+    session->cursor->lease = (struct lease){0};
+    session->lease_usec = full_lease(manager);
+    leases_begin(manager, session, clock_usec());
+}
+
 void leases_renew(struct manager *manager, struct session *session, uint64_t now)
 {
     const struct board *board = &manager->board;
@@ -199,7 +206,8 @@ uint64_t leases_left(const struct manager *manager, const struct session *sessio
 void leases_reconsider(struct manager *manager)
 {
     for (struct session *session = manager->sessions->first; session; session = session->next) {
-        session->lease_usec = leases_length(manager, session);
+        session->lease_usec =
+            session_is_away(session) ? full_lease(manager) : leases_length(manager, session);
     }
     if (manager->lease_armed != UINT64_MAX) {
         arm(manager, lease_time(clock_of(manager), clock_usec()));

@@ -30,6 +30,9 @@ void leases_adopt(struct manager *manager, struct session *session);
 /* This session owes something, or is away; `now` is the machine's time. */
 void leases_begin(struct manager *manager, struct session *session, uint64_t now);
 
+/* It has been sent away, and is waited for as long as the configuration says, whoever it is. */
+void leases_await(struct manager *manager, struct session *session);
+
 /* It has acknowledged something. */
 void leases_renew(struct manager *manager, struct session *session, uint64_t now);
 

@@ -307,8 +307,7 @@ static void on_leaving(void *userdata, struct session *session)
 
     settle(manager, session, true);
     remember_owed(manager, session);
-    session->cursor->lease = (struct lease){0};
-    leases_begin(manager, session, clock_usec());
+    leases_await(manager, session);
 }
 
 static void on_ended(void *userdata, struct session *session, enum session_reason reason, int error)

@@ -153,7 +153,7 @@ static int take_rest(struct shmd_subscriber *subscriber, struct shmd_record *ret
 {
     int r;
 
-    if (!link_is_final(&subscriber->member.link)) {
+    if (!link_is_final(&subscriber->member.link) || !subscriber_may_stay(subscriber)) {
         subscriber_disconnect(subscriber);
         return -EAGAIN;
     }

@@ -104,16 +104,29 @@ void subscriber_disconnect(struct shmd_subscriber *subscriber)
 }
 
 /*
- * Told to go on elsewhere, it has taken all that there was. For what it has not acknowledged yet
- * the daemon waits as long as the lease, and it is told with the next HELLO: so that waits, too,
- * but only half of it, to be there in time.
+ * Told to go on elsewhere, it takes all that there is. What it acknowledges of that, the daemon is
+ * told with the next HELLO, for which it waits as long as the lease: half of it has to be enough.
+ * After a stop, nobody waits.
  */
+bool subscriber_may_stay(struct shmd_subscriber *subscriber)
+{
+    uint64_t now = clock_usec();
+
+    if (subscriber->part_by == 0) {
+        subscriber->part_by = now + subscriber->member.link.welcome.lease_usec / 2;
+    }
+    return now < subscriber->part_by || link_state(&subscriber->member.link) != PAGE_SUPERSEDED;
+}
+
+/* It has taken all, and may not have acknowledged all. */
 void subscriber_part(struct shmd_subscriber *subscriber)
 {
+    uint64_t now = clock_usec();
+
     subscriber_disconnect(subscriber);
-    subscriber->owes = subscriber->returned > subscriber->acknowledged;
+    subscriber->owes = subscriber->returned > subscriber->acknowledged && now < subscriber->part_by;
     if (subscriber->owes) {
-        (void)member_pause(&subscriber->member, subscriber->member.link.welcome.lease_usec / 2);
+        (void)member_pause(&subscriber->member, subscriber->part_by - now);
     }
 }
 
@@ -129,6 +142,9 @@ int subscriber_reconnect(struct shmd_subscriber *subscriber)
     }
     subscriber->owes = false;
     r = connect_subscriber(subscriber);
+    if (r == 0) {
+        subscriber->part_by = 0;
+    }
     return r < 0 ? member_put_off(&subscriber->member, r) : 0;
 }
 

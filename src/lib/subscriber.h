@@ -18,9 +18,10 @@ struct shmd_subscriber {
     uint64_t uncertain;    /* up to this one, what was handed out may have been written over */
     struct gaps gaps;      /* what was lost in this session */
     uint64_t lost_new;     /* not told to the caller yet */
-    bool owes;             /* it has to acknowledge before it connects again */
-    bool settled;          /* records were taken in this session, in a ring that is kept for us */
-    unsigned idle;         /* looks at a plain segment without news */
+    bool owes;             /* it has to acknowledge before it connects again, … */
+    uint64_t part_by; /* … by then, and to have taken what stands there; 0: it parts from none */
+    bool settled;     /* records were taken in this session, in a ring that is kept for us */
+    unsigned idle;    /* looks at a plain segment without news */
     char *buffer;
     size_t buffer_size;
 };
@@ -30,6 +31,10 @@ void subscriber_skip_returned(struct shmd_subscriber *subscriber);
 
 /* The session is over: there will be another one, … */
 void subscriber_disconnect(struct shmd_subscriber *subscriber);
+
+/* … but may what stands there be taken first? Then that begins; false: it has lasted long enough.
+ */
+bool subscriber_may_stay(struct shmd_subscriber *subscriber);
 
 /* … which waits for the acknowledgement of what was handed out in this one. */
 void subscriber_part(struct shmd_subscriber *subscriber);
