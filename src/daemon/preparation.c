@@ -4,12 +4,15 @@
 #include "daemon/report.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+
+#define PARTING_MSEC 100 /* for a thread that has nothing to wait for */
 
 struct preparation {
     atomic_uint owners; /* the loop and the thread; who comes last, frees it */
@@ -169,8 +172,12 @@ int preparation_start(sd_event *event, const struct conf *conf, preparation_done
 struct preparation *preparation_free(struct preparation *preparation)
 {
     if (preparation) {
+        struct pollfd ready = {.fd = preparation->ready, .events = POLLIN};
+
         preparation->source = sd_event_source_disable_unref(preparation->source);
-        if (!preparation->joined) {
+        if (!preparation->joined && poll(&ready, 1, PARTING_MSEC) > 0) {
+            (void)pthread_join(preparation->thread, NULL);
+        } else if (!preparation->joined) {
             (void)pthread_detach(preparation->thread);
         }
         release(preparation);
