@@ -115,7 +115,7 @@ bool subscriber_may_stay(struct shmd_subscriber *subscriber)
     if (subscriber->part_by == 0) {
         subscriber->part_by = now + subscriber->member.link.welcome.lease_usec / 2;
     }
-    return now < subscriber->part_by || link_state(&subscriber->member.link) != PAGE_SUPERSEDED;
+    return now < subscriber->part_by || link_state(&subscriber->member.link) == PAGE_CLOSING;
 }
 
 /* It has taken all, and may not have acknowledged all. */
