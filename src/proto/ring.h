@@ -77,7 +77,7 @@ struct ring_header {
     uint64_t capacity;
     uint8_t epoch[16];
     _Alignas(64) _Atomic uint32_t state;
-    _Atomic uint32_t generation; /* how often a daemon has taken the ring over */
+    _Atomic uint32_t generation; /* how often a daemon has taken the ring over, or retired it */
     _Alignas(64) _Atomic uint64_t
         tail; /* of the oldest record that is whole, or of a marker before it */
     _Alignas(64) _Atomic uint64_t head; /* where the next record will be */

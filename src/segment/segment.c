@@ -270,9 +270,12 @@ static int supersede(const struct segment_stat *stat)
 
     if (map != (void *)-1) {
         if (ring_attach(&ring, map, stat->size) == 0) {
+            struct ring_header *header = map;
+
             /* Release; pairs with a reader's acquire load: all records are there. */
-            atomic_store_explicit(&((struct ring_header *)map)->state, RING_SUPERSEDED,
-                                  memory_order_release);
+            atomic_store_explicit(&header->state, RING_SUPERSEDED, memory_order_release);
+            /* Who reads on there looks at this. Release: pairs with link_is_taken_over(). */
+            atomic_fetch_add_explicit(&header->generation, 1, memory_order_release);
         }
         (void)shmdt(map);
     }

@@ -3,6 +3,7 @@
  * Whose is the segment under a key, and what may be done with it.
  */
 #include "segment/segment.h"
+#include "proto/writer.h"
 
 #include "mock.h"
 #include "private.h"
@@ -653,6 +654,27 @@ static void a_leftover_of_ours_is_removed(void **state)
     assert_int_equal(segment_retire(KEY, id), -ENOENT);
 }
 
+/* Who reads on in a ring finds out at the next record, not only when there is none any more. */
+static void a_ring_that_is_retired_says_so(void **state)
+{
+    static const uint8_t epoch[16] = "epoch";
+    int id = made(RING_SIZE_MIN, 0600);
+    void *map = shmat(id, NULL, 0);
+    struct ring_header *header = map;
+    struct ring_writer writer;
+    uint32_t generation;
+
+    (void)state;
+    assert_true(map != (void *)-1);
+    ring_format(&writer, map, RING_SIZE_MIN, epoch, RING_WAIT, 1);
+    header->state = RING_OPEN;
+    generation = header->generation;
+    assert_int_equal(segment_retire(KEY, id), 0);
+    assert_int_equal(header->state, RING_SUPERSEDED);
+    assert_int_equal(header->generation, generation + 1);
+    assert_int_equal(shmdt(map), 0);
+}
+
 /* Another segment has that key now, or that id another key. */
 static void only_the_segment_with_that_key_and_id_is_a_leftover(void **state)
 {
@@ -735,6 +757,7 @@ TEST_GROUP("test-segment")
         TEST(every_failure_has_its_cause_by_name),
         TEST(a_rehearsal_leaves_nothing),
         TEST(a_leftover_of_ours_is_removed),
+        TEST(a_ring_that_is_retired_says_so),
         TEST(only_the_segment_with_that_key_and_id_is_a_leftover),
         TEST(a_strangers_segment_is_no_leftover),
         TEST(what_was_removed_is_known_to_be),
