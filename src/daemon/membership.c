@@ -39,9 +39,20 @@ static int may_read(const struct manager *manager, struct session *session)
 }
 
 /*
+ * Of two sessions of one client, because we were killed while one took the place of the other: the
+ * one that has come farther; the later one, if both are at its begin. (If the client knows of that
+ * one, what it says is about it; and if it does not, it says nothing new.)
+ */
+static bool comes_after(const struct session *session, const struct session *other)
+{
+    return session->acknowledged > other->acknowledged ||
+           (session->acknowledged == other->acknowledged &&
+            session->cursor->takes_over == other->id);
+}
+
+/*
  * An earlier session of the same client: of the same process, for the kernel's word on that is
- * all there is. Of several, because we were killed while one took the place of another, the one
- * that has come farthest. NULL: none, any more.
+ * all there is. NULL: none, any more.
  *
  * Who says that it is new takes nothing over. A subscriber that certainly is the same process has
  * given up what it had; a publisher's records are published, whatever it says later.
@@ -59,7 +70,7 @@ static struct session *find_earlier(const struct manager *manager, const struct 
             old->role == session->role &&
             (session->is_new ? identity_is(&old->identity, &session->identity)
                              : identity_may_be(&old->identity, &session->identity)) &&
-            (!found || old->acknowledged > found->acknowledged)) {
+            (!found || comes_after(old, found))) {
             found = old;
         }
     }

@@ -759,6 +759,43 @@ static void what_it_lost_meanwhile_is_believed_as_far_as_it_can_be(void **state)
     (void)start(*state, RING);
 }
 
+/*
+ * Killed while one session took the place of another: what it says that it lost, it lost in the
+ * later one, wherever the two cursors lie.
+ */
+static void what_it_lost_counts_in_the_session_that_took_over(void **state)
+{
+    struct fixture *f = *state;
+    struct message_hello hello;
+    struct cursor *cursor;
+    uint32_t session;
+
+    (void)start(f, OVERWRITE);
+    subscribe(f, &f->reader);
+    subscribe(f, &f->a);
+    peer_leave(&f->reader); /* its cursor is free for the later session */
+    turn(f);
+    f->a.lost = 3;
+    acknowledge(f, &f->a, 9);
+    stop(f);
+    go_on_alone(f);
+    hello = hello_again(&f->a, 9);
+    hello.lost = 3;
+    hello.client = 0;
+    say_hello(f, &f->b, &hello);
+    session = f->b.welcome.session;
+    cursor = find(f, session)->cursor;
+    cursor->welcomed = false;
+    cursor->takes_over = f->a.welcome.session;
+    cursor->client = NUMBER;
+    stop(f);
+    go_on_alone(f);
+    hello = hello_again(&f->a, 20);
+    hello.lost = 2;
+    (void)come_back(f, &hello);
+    assert_logged_with(f, session, 10, 20, 2);
+}
+
 static void where_nothing_is_written_over_nothing_is_lost(void **state)
 {
     struct fixture *f = *state;
@@ -1046,6 +1083,7 @@ TEST_GROUP("test-membership")
         TEST(a_claim_of_another_epoch_is_ignored),
         TEST(another_subscriber_of_its_process_is_not_it),
         TEST(what_it_lost_meanwhile_is_believed_as_far_as_it_can_be),
+        TEST(what_it_lost_counts_in_the_session_that_took_over),
         TEST(where_nothing_is_written_over_nothing_is_lost),
         TEST(what_it_lost_counts_under_another_configuration),
         TEST(who_does_not_come_back_is_evicted),
