@@ -100,8 +100,9 @@ static int attach_segment(struct link *link)
     return 0;
 }
 
+/* What the WELCOME has named is known even if nothing comes of it. */
 static int link_try(const struct shmd_options *options, const struct message_hello *hello,
-                    struct link *ret)
+                    struct message_welcome *ret_named, struct link *ret)
 {
     CLEANUP(link_close_cleanup) struct link link = LINK_CLOSED;
     int fds[MESSAGE_WELCOME_FDS];
@@ -114,6 +115,7 @@ static int link_try(const struct shmd_options *options, const struct message_hel
     if (r < 0) {
         return r;
     }
+    *ret_named = link.welcome;
     link.doorbell = fds[1];
     link.daemon_doorbell = fds[2];
     r = sealed_map(fds[0], PAGE_SIZE, &page);
@@ -133,17 +135,30 @@ static int link_try(const struct shmd_options *options, const struct message_hel
     return 0;
 }
 
+static bool is_same_segment(const struct message_welcome *a, const struct message_welcome *b)
+{
+    return a->segment_id == b->segment_id && memcmp(a->epoch, b->epoch, sizeof(a->epoch)) == 0;
+}
+
 /*
- * A daemon that is killed meanwhile has a successor to be asked. And the segment may have been
- * replaced between the WELCOME and the look at it: once.
+ * A daemon that is killed meanwhile has a successor to be asked. And the segment may be replaced
+ * between the WELCOME and the look at it, as often as it likes: only one that is named again is
+ * elsewhere.
  */
 int link_open(const struct shmd_options *options, const struct message_hello *hello,
               struct link *ret)
 {
+    struct message_welcome missed = {.segment_id = -1};
     int r = -ECONNRESET;
 
     for (int i = 0; i < CONNECT_TRIES && (r == -ECONNRESET || r == -EPIPE); i++) {
-        r = link_try(options, hello, ret);
+        struct message_welcome named = {.segment_id = -1};
+
+        r = link_try(options, hello, &named, ret);
+        if (r == -EXDEV && !is_same_segment(&named, &missed)) {
+            missed = named;
+            r = -ECONNRESET;
+        }
     }
-    return r == -EXDEV ? link_try(options, hello, ret) : r;
+    return r;
 }

@@ -287,7 +287,7 @@ begins_and_ends() {
     [[ $* == *ring* ]] || spawn_star
     start_killing
     if wait_keeper 'done'; then
-        (wait_follower one) || problem 'the subscriber stands still'
+        (wait_follower one) || problem "the subscriber stands still: $(said one | tail -n 2 | paste -sd, -)"
         touch "$TEST_DIR/enough"
         wait_client "$follower_pid" || problem 'the subscriber does not end'
         claim one "$follower_pid" some

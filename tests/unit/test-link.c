@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A client and the segment that it was told of: may it be gone, or was it never here? The daemon
+ * replaces it while the client is about to look.
+ */
+#include "daemon.h"
+#include "lib/link.h"
+
+#include <semaphore.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define CONF_FORMAT "layout = \"ring\"; mode = \"0644\"; size = %zu; "
+#define SIZE        ((size_t)65536)
+
+struct fixture {
+    struct daemon daemon;
+    struct shmd_subscriber *subscriber;
+    int result;
+};
+
+static _Thread_local bool is_client;
+static unsigned looks, missed; /* how often the client looks at a segment; so often, too late */
+static sem_t looking, replaced;
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    char conf[128];
+
+    *state = f;
+    looks = missed = 0;
+    (void)snprintf(conf, sizeof(conf), CONF_FORMAT, SIZE);
+    assert_true(daemon_new(&f->daemon, conf));
+    assert_int_equal(sem_init(&looking, 0, 0), 0);
+    assert_int_equal(sem_init(&replaced, 0, 0), 0);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    mock_shmctl = NULL;
+    mock_journal_reset();
+    if (f->subscriber) {
+        (void)shmd_unsubscribe(f->subscriber);
+    }
+    daemon_free(&f->daemon);
+    free(f);
+    return 0;
+}
+
+static int looks_too_late(int id, int command, struct shmid_ds *ds)
+{
+    if (is_client && command == IPC_STAT && looks++ < missed) {
+        (void)sem_post(&looking);
+        (void)sem_wait(&replaced);
+    }
+    return __real_shmctl(id, command, ds);
+}
+
+static int looks_elsewhere(int id, int command, struct shmid_ds *ds)
+{
+    if (is_client && command == IPC_STAT) {
+        looks++;
+        errno = EINVAL;
+        return -1;
+    }
+    return __real_shmctl(id, command, ds);
+}
+
+static void replace(struct fixture *f, unsigned times)
+{
+    char conf[128];
+    int length = snprintf(conf, sizeof(conf), CONF_FORMAT, SIZE << times);
+
+    assert_true(file_write(f->daemon.conf_path, conf, (size_t)length));
+    daemon_reload(f->daemon.manager);
+}
+
+static void *subscribe(void *argument)
+{
+    struct fixture *f = argument;
+    struct shmd_options options = {.socket = f->daemon.socket_path};
+
+    is_client = true;
+    f->result = shmd_subscribe(&options, &f->subscriber);
+    return NULL;
+}
+
+static void serve(struct fixture *f)
+{
+    pthread_t thread;
+    unsigned times = 0;
+
+    assert_int_equal(pthread_create(&thread, NULL, subscribe, f), 0);
+    while (pthread_tryjoin_np(thread, NULL) == EBUSY) {
+        run_loop(f->daemon.manager->event);
+        if (sem_trywait(&looking) == 0) {
+            replace(f, ++times);
+            (void)sem_post(&replaced);
+        }
+    }
+    assert_int_equal(times, missed);
+}
+
+static void the_segment_may_be_replaced_again_and_again(void **state)
+{
+    struct fixture *f = *state;
+    struct shmd_subscription subscription;
+
+    missed = 3;
+    mock_shmctl = looks_too_late;
+    serve(f);
+    assert_int_equal(f->result, 0);
+    shmd_describe(f->subscriber, &subscription);
+    assert_int_equal(subscription.segment_size, SIZE << missed);
+    assert_int_equal(looks, missed + 1);
+}
+
+static void what_is_named_again_and_not_here_is_elsewhere(void **state)
+{
+    struct fixture *f = *state;
+
+    mock_shmctl = looks_elsewhere;
+    serve(f);
+    assert_int_equal(f->result, -EXDEV);
+    assert_null(f->subscriber);
+    assert_int_equal(looks, 2);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+TEST_GROUP("test-link")
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_segment_may_be_replaced_again_and_again),
+        TEST(what_is_named_again_and_not_here_is_elsewhere),
+    };
+
+    private_ipc_or_skip();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
