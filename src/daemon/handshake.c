@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/handshake.h"
 #include "base/clock.h"
-#include "base/step.h"
 #include "base/shortage.h"
+#include "base/step.h"
+#include "base/timer.h"
 #include "daemon/access.h"
 #include "daemon/parting.h"
 
@@ -280,8 +281,7 @@ static bool put_off(struct session *session)
     }
     session->put_off = true;
     (void)sd_event_source_set_enabled(session->socket_source, SD_EVENT_OFF);
-    (void)sd_event_source_set_time_relative(session->sessions->turn_source, SAY_USEC);
-    (void)sd_event_source_set_enabled(session->sessions->turn_source, SD_EVENT_ONESHOT);
+    (void)timer_start(session->sessions->turn_source, SAY_USEC);
     return true;
 }
 
@@ -299,11 +299,7 @@ int handshake_turn(sd_event_source *s, uint64_t usec, void *userdata)
         }
         more |= session->put_off;
     }
-    if (!more) {
-        return 0;
-    }
-    (void)sd_event_source_set_time_relative(s, SAY_USEC);
-    return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+    return more ? timer_start(s, SAY_USEC) : 0;
 }
 
 /* --- messages --- */
@@ -345,9 +341,7 @@ static int on_time(struct session *session)
     if (!session->is_kept || session->asked) {
         handshake_keep(session);
         session->asked = false; /* it may be the report that is not read yet */
-        return sd_event_source_set_time_relative(session->deadline_source, SESSION_HELLO_USEC) < 0
-                   ? 0
-                   : sd_event_source_set_enabled(session->deadline_source, SD_EVENT_ONESHOT);
+        return timer_start(session->deadline_source, SESSION_HELLO_USEC);
     }
     session->deadline_source = sd_event_source_disable_unref(session->deadline_source);
     if (socket_unread(session->socket) > 0) {
@@ -367,8 +361,7 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata)
         return on_time(session);
     }
     if (session->put_off) { /* it has said it, and is heard when it is its turn */
-        (void)sd_event_source_set_time_relative(s, SESSION_HELLO_USEC);
-        return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+        return timer_start(s, SESSION_HELLO_USEC);
     }
     if (!session->asked && poll(&word, 1, 0) > 0) {
         return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);

@@ -2,6 +2,7 @@
 #include "daemon/intake.h"
 #include "base/clock.h"
 #include "base/shortage.h"
+#include "base/timer.h"
 #include "daemon/manager.h"
 #include "daemon/publishers.h"
 #include "daemon/report.h"
@@ -19,12 +20,8 @@
 
 static void pause_then_ask(struct manager *manager, uint64_t pause)
 {
-    struct intake *intake = &manager->intake;
-    int r = sd_event_source_set_time_relative(intake->ask_source, pause);
+    int r = timer_start(manager->intake.ask_source, pause);
 
-    if (r >= 0) {
-        r = sd_event_source_set_enabled(intake->ask_source, SD_EVENT_ONESHOT);
-    }
     if (r < 0) {
         report_gave_up(manager, r);
         (void)sd_event_exit(manager->event, EX_OSERR);
@@ -349,11 +346,7 @@ static int on_ask(sd_event_source *s, uint64_t usec, void *userdata)
 
 int intake_new(struct manager *manager)
 {
-    struct intake *intake = &manager->intake;
-    int r = sd_event_add_time_relative(manager->event, &intake->ask_source, CLOCK_MONOTONIC, 0, 1,
-                                       on_ask, manager);
-
-    return r < 0 ? r : sd_event_source_set_enabled(intake->ask_source, SD_EVENT_OFF);
+    return timer_new(manager->event, 1, on_ask, manager, &manager->intake.ask_source);
 }
 
 /* Asks for a record, or whether there is one by now; true if one has come. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/leases.h"
 #include "base/clock.h"
+#include "base/timer.h"
 #include "daemon/publishers.h"
 #include "daemon/subscribers.h"
 
@@ -113,12 +114,9 @@ static int on_lease(sd_event_source *s, uint64_t usec, void *userdata)
 
 int leases_open(struct manager *manager)
 {
-    int r = sd_event_add_time_relative(manager->event, &manager->lease_source, CLOCK_MONOTONIC, 0,
-                                       1, on_lease, manager);
-
     lease_clock_start(clock_of(manager), clock_usec(), full_lease(manager) / BEATS);
     manager->lease_armed = UINT64_MAX;
-    return r < 0 ? r : sd_event_source_set_enabled(manager->lease_source, SD_EVENT_OFF);
+    return timer_new(manager->event, 1, on_lease, manager, &manager->lease_source);
 }
 
 void leases_close(struct manager *manager)

@@ -23,7 +23,7 @@ struct preparation {
     int ready; /* an eventfd: the thread has done its part */
     sd_event_source *source;
     pthread_t thread;
-    bool joined;
+    bool running; /* it is, as far as we know */
     preparation_done_t done;
     void *userdata;
 
@@ -119,7 +119,7 @@ static int on_ready(sd_event_source *s, int fd, uint32_t events, void *userdata)
     (void)fd;
     (void)events;
     (void)pthread_join(preparation->thread, NULL); /* it is about to end */
-    preparation->joined = true;
+    preparation->running = false;
     conf = take(preparation->conf);
     message = take(preparation->message);
     (void)sd_event_source_set_enabled(preparation->source, SD_EVENT_OFF);
@@ -138,7 +138,6 @@ int preparation_start(sd_event *event, const struct conf *conf, preparation_done
     }
     *preparation = (struct preparation){
         .owners = 1,
-        .joined = true,
         .path = strdup(conf->path),
         .is = manager_spec(conf),
         .layout = conf->layout,
@@ -154,11 +153,10 @@ int preparation_start(sd_event *event, const struct conf *conf, preparation_done
     }
     if (r == 0) {
         atomic_store_explicit(&preparation->owners, 2, memory_order_relaxed); /* no thread yet */
-        preparation->joined = false;
         r = start_thread(preparation);
+        preparation->running = r == 0;
         if (r < 0) {
             atomic_store_explicit(&preparation->owners, 1, memory_order_relaxed); /* none at all */
-            preparation->joined = true;
         }
     }
     if (r < 0) {
@@ -175,9 +173,9 @@ struct preparation *preparation_free(struct preparation *preparation)
         struct pollfd ready = {.fd = preparation->ready, .events = POLLIN};
 
         preparation->source = sd_event_source_disable_unref(preparation->source);
-        if (!preparation->joined && poll(&ready, 1, PARTING_MSEC) > 0) {
+        if (preparation->running && poll(&ready, 1, PARTING_MSEC) > 0) {
             (void)pthread_join(preparation->thread, NULL);
-        } else if (!preparation->joined) {
+        } else if (preparation->running) {
             (void)pthread_detach(preparation->thread);
         }
         release(preparation);

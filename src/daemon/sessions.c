@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/sessions.h"
 #include "base/step.h"
+#include "base/timer.h"
 #include "daemon/fdstore.h"
 #include "daemon/handshake.h"
 #include "daemon/parting.h"
@@ -376,11 +377,7 @@ int sessions_new(struct sd_event *event, int fd, const struct sessions_hooks *ho
     if (sessions->reserve_fd < 0) {
         return -errno;
     }
-    r = sd_event_add_time_relative(event, &sessions->turn_source, CLOCK_MONOTONIC, 0, 1,
-                                   handshake_turn, sessions);
-    if (r >= 0) {
-        r = sd_event_source_set_enabled(sessions->turn_source, SD_EVENT_OFF);
-    }
+    r = timer_new(event, 1, handshake_turn, sessions, &sessions->turn_source);
     if (r < 0) {
         return r;
     }

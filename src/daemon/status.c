@@ -2,6 +2,7 @@
 #include "daemon/status.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "base/timer.h"
 #include "daemon/leases.h"
 
 #include <inttypes.h>
@@ -60,10 +61,7 @@ static int on_status(sd_event_source *s, uint64_t usec, void *userdata)
 
 int status_new(struct manager *manager)
 {
-    int r = sd_event_add_time_relative(manager->event, &manager->status_source, CLOCK_MONOTONIC, 0,
-                                       0, on_status, manager);
-
-    return r < 0 ? r : sd_event_source_set_enabled(manager->status_source, SD_EVENT_OFF);
+    return timer_new(manager->event, 0, on_status, manager, &manager->status_source);
 }
 
 void status_refresh(struct manager *manager, uint64_t now)

@@ -2,6 +2,7 @@
 #include "daemon/subscribers.h"
 #include "base/clock.h"
 #include "base/step.h"
+#include "base/timer.h"
 #include "daemon/handshake.h"
 #include "daemon/leases.h"
 #include "daemon/report.h"
@@ -202,9 +203,7 @@ static void flush_later(struct manager *manager)
     uint64_t pause = FLUSH_USEC + manager->sessions->count * manager->budget.all_cost;
 
     if (!manager->flush_armed) {
-        manager->flush_armed =
-            sd_event_source_set_time_relative(manager->flush_source, pause) >= 0 &&
-            sd_event_source_set_enabled(manager->flush_source, SD_EVENT_ONESHOT) >= 0;
+        manager->flush_armed = timer_start(manager->flush_source, pause) >= 0;
     }
 }
 
@@ -358,8 +357,5 @@ void subscribers_quieten(struct manager *manager)
 
 int subscribers_open(struct manager *manager)
 {
-    int r = sd_event_add_time_relative(manager->event, &manager->flush_source, CLOCK_MONOTONIC, 0,
-                                       1, on_flush, manager);
-
-    return r < 0 ? r : sd_event_source_set_enabled(manager->flush_source, SD_EVENT_OFF);
+    return timer_new(manager->event, 1, on_flush, manager, &manager->flush_source);
 }

@@ -2,6 +2,7 @@
 #include "source/watch.h"
 #include "source/way.h"
 #include "base/shortage.h"
+#include "base/timer.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -196,8 +197,7 @@ static int on_events(sd_event_source *s, int fd, uint32_t events, void *userdata
         tell(watch);
     } else if (news.any && sd_event_source_get_enabled(watch->pause, &enabled) == 0) {
         /* Not put off by what follows: who writes all the time is told of, too. */
-        (void)sd_event_source_set_time_relative(watch->pause, WATCH_PAUSE);
-        (void)sd_event_source_set_enabled(watch->pause, SD_EVENT_ONESHOT);
+        (void)timer_start(watch->pause, WATCH_PAUSE);
     }
     return 0;
 }
@@ -232,11 +232,7 @@ int watch_new(struct sd_event *event, const char *path, watch_fn changed, void *
     }
     r = sd_event_add_io(event, &watch->events, watch->fd, EPOLLIN, on_events, watch);
     if (r >= 0) {
-        r = sd_event_add_time_relative(event, &watch->pause, CLOCK_MONOTONIC, 0, 1, on_pause_end,
-                                       watch);
-    }
-    if (r >= 0) {
-        r = sd_event_source_set_enabled(watch->pause, SD_EVENT_OFF);
+        r = timer_new(event, 1, on_pause_end, watch, &watch->pause);
     }
     if (r < 0) {
         return r;

@@ -69,13 +69,18 @@ static inline void daemon_turn(struct daemon *daemon)
     } while (worked);
 }
 
-/* A reload, until it has come to its end. */
-static inline void daemon_reload(struct manager *manager)
+/* A reload that has begun comes to its end. */
+static inline void daemon_end_reload(struct manager *manager)
 {
-    manager_reload(manager);
     while (manager->preparation) {
         (void)sd_event_run(manager->event, UINT64_MAX);
     }
+}
+
+static inline void daemon_reload(struct manager *manager)
+{
+    manager_reload(manager);
+    daemon_end_reload(manager);
 }
 
 /* Stops and removes the segment; or, if it leaves, keeps all for daemon_start(). */

@@ -57,9 +57,7 @@ static void wait_until_asked(void)
 
 static void wait_for_the_end(struct fixture *f)
 {
-    while (f->daemon.manager->preparation) {
-        (void)sd_event_run(f->daemon.manager->event, UINT64_MAX);
-    }
+    daemon_end_reload(f->daemon.manager);
     turn(f);
 }
 

@@ -83,6 +83,19 @@ static void what_was_acknowledged_is_not_told(void **state)
     assert_told(f, 0, 0);
 }
 
+/* One of them has acknowledged nine records, the other one five of these. */
+static void two_come_and_go(struct fixture *f)
+{
+    subscribe(f, &f->a, MESSAGE_START_OLDEST);
+    subscribe(f, &f->b, MESSAGE_START_OLDEST);
+    acknowledge(f, &f->a, 9);
+    peer_leave(&f->a);
+    turn(f);
+    acknowledge(f, &f->b, 5);
+    peer_leave(&f->b);
+    turn(f);
+}
+
 /* Who has acknowledged and left counts, as long as there is no gap. */
 static void nor_is_what_one_did_who_left(void **state)
 {
@@ -90,15 +103,8 @@ static void nor_is_what_one_did_who_left(void **state)
     uint64_t held;
 
     (void)start(f, RING);
-    subscribe(f, &f->a, MESSAGE_START_OLDEST);
-    subscribe(f, &f->b, MESSAGE_START_OLDEST);
-    acknowledge(f, &f->a, 9);
-    peer_leave(&f->a);
-    turn(f);
-    acknowledge(f, &f->b, 5);
+    two_come_and_go(f);
     held = newest(f);
-    peer_leave(&f->b);
-    turn(f);
     assert_told(f, 0, 0);
     subscribe(f, &f->a, MESSAGE_START_NEXT);
     assert_told(f, 10, held);
@@ -139,14 +145,7 @@ static void a_restart_forgets_nothing(void **state)
     uint64_t held;
 
     (void)start(f, RING);
-    subscribe(f, &f->a, MESSAGE_START_OLDEST);
-    subscribe(f, &f->b, MESSAGE_START_OLDEST);
-    acknowledge(f, &f->a, 9);
-    acknowledge(f, &f->b, 5);
-    peer_leave(&f->a);
-    turn(f);
-    peer_leave(&f->b);
-    turn(f);
+    two_come_and_go(f);
     daemon_stop(&f->daemon, true);
     assert_true(daemon_start(&f->daemon));
     turn(f);
