@@ -41,6 +41,7 @@ const struct ack *acklog_newest(const struct acklog *acklog)
 
 /* Whose entries become one. */
 enum merging {
+    OF_NOBODY, /* of anonymous clients only */
     OF_ONE_SESSION,
     OF_ONE_USER,
     OF_ALL_USERS,
@@ -88,7 +89,8 @@ static uint64_t compact(const struct acklog *acklog, struct ack *entries, enum m
 
     for (uint64_t from = acklog->tail; from < head(acklog); from++) {
         const struct ack *ack = at(acklog, from);
-        uint64_t into = acklog->tail + 1;
+        bool stays = merging == OF_NOBODY && ack->verified;
+        uint64_t into = stays ? end : acklog->tail + 1;
 
         while (into < end && !belong_together(&entries[into % ACKLOG_ENTRIES], ack, merging)) {
             into++;
@@ -111,13 +113,22 @@ static bool is_too_long(const struct acklog *acklog, size_t limit)
     return acklog_waiting(acklog) >= limit && acklog_waiting(acklog) >= again;
 }
 
+/* Behind all others, at the end that they have in this array. */
+static void append(struct acklog *acklog, uint64_t array, uint64_t end, const struct ack *ack)
+{
+    struct ack *pushed = &acklog->entries[array][end % ACKLOG_ENTRIES];
+    uint64_t total = acklog_total(acklog) + ack->records;
+
+    *pushed = *ack;
+    pushed->total = total;
+    commit(acklog, end + 1, array);
+}
+
 void acklog_push(struct acklog *acklog, size_t limit, const struct ack *ack)
 {
     uint64_t array = acklog->commit & 1;
     uint64_t end = head(acklog);
-    struct ack pushed = *ack;
 
-    pushed.total = acklog_total(acklog) + ack->records;
     if (is_too_long(acklog, limit)) {
         array = !array;
         end = compact(acklog, acklog->entries[array], OF_ONE_SESSION);
@@ -130,8 +141,18 @@ void acklog_push(struct acklog *acklog, size_t limit, const struct ack *ack)
         acklog->stubborn = 0;
     }
     /* There is room: at most the one at the tail and two others are left, or fewer than CROWDED. */
-    acklog->entries[array][end % ACKLOG_ENTRIES] = pushed;
-    commit(acklog, end + 1, array);
+    append(acklog, array, end, ack);
+}
+
+void acklog_push_gathered(struct acklog *acklog, size_t limit, const struct ack *ack)
+{
+    uint64_t array = !(acklog->commit & 1);
+
+    if (is_too_long(acklog, limit)) {
+        acklog_push(acklog, limit, ack);
+    } else {
+        append(acklog, array, compact(acklog, acklog->entries[array], OF_NOBODY), ack);
+    }
 }
 
 uint64_t acklog_total(const struct acklog *acklog)

@@ -77,6 +77,9 @@ bool acklog_valid(const struct acklog *acklog);
  */
 void acklog_push(struct acklog *acklog, size_t limit, const struct ack *ack);
 
+/* The same, but the anonymous entries that wait behind the tail become one first. */
+void acklog_push_gathered(struct acklog *acklog, size_t limit, const struct ack *ack);
+
 /* Records acknowledged by anybody in this epoch. */
 uint64_t acklog_total(const struct acklog *acklog);
 

@@ -32,8 +32,10 @@ struct log {
     bool closing;
     uint64_t sent; /* entries */
     size_t ack_limit;
-    uint64_t ack_cost;          /* of each that is sent, in microseconds, … */
-    uint64_t ack_until;         /* … and until when those so far have used time up */
+    uint64_t ack_cost;       /* of each that is sent, in microseconds, … */
+    uint64_t ack_until;      /* … and until when those so far have used time up; */
+    uint64_t anonymous_cost; /* the same of those of anonymous clients */
+    uint64_t anonymous_until;
     struct entry *first, *last; /* events that wait */
     size_t waiting;
     uint64_t left_out[EVENTS_COUNT];
@@ -120,15 +122,31 @@ static struct entry *event_take(struct log *log)
     return NULL;
 }
 
+/* When one more may be sent, if those so far have used time up until then. */
+static uint64_t due(uint64_t until, uint64_t burst_usec)
+{
+    return until < burst_usec ? 0 : until - burst_usec;
+}
+
+static uint64_t anonymous_due(const struct log *log)
+{
+    return due(log->anonymous_until, BUDGET_SESSION_BURST * log->anonymous_cost);
+}
+
 /* When the next acknowledgement may be sent, if there is one; UINT64_MAX: there is none. */
 static uint64_t ack_due(const struct log *log)
 {
-    uint64_t burst_usec = LOG_BURST * log->ack_cost;
+    uint64_t all = due(log->ack_until, LOG_BURST * log->ack_cost);
+    uint64_t sequence;
+    struct ack ack;
 
-    if (acklog_waiting(&log->state->file->acklog) == 0) {
+    if (!acklog_peek(&log->state->file->acklog, &ack, &sequence)) {
         return UINT64_MAX;
     }
-    return log->closing || log->ack_until < burst_usec ? 0 : log->ack_until - burst_usec;
+    if (log->closing) {
+        return 0;
+    }
+    return ack.verified || anonymous_due(log) < all ? all : anonymous_due(log);
 }
 
 /* Until something changes, or it is time for what waits. */
@@ -178,6 +196,10 @@ static bool ack_send(struct log *log)
         return false;
     }
     spent_charge(&log->ack_until, now, LOG_BURST * log->ack_cost, log->ack_cost);
+    if (!ack.verified) {
+        spent_charge(&log->anonymous_until, now, BUDGET_SESSION_BURST * log->anonymous_cost,
+                     log->anonymous_cost);
+    }
     (void)pthread_mutex_unlock(&log->mutex);
     entry = entry_of(log, &ack, sequence);
     sent = entry && send_surely(log, entry, sequence);
@@ -263,6 +285,7 @@ void log_configure(struct log *log, const struct conf *conf)
     (void)pthread_mutex_lock(&log->mutex);
     log->ack_limit = conf->log_queue;
     log->ack_cost = USEC_PER_SEC / (LOG_RATE * conf->log_rate);
+    log->anonymous_cost = USEC_PER_SEC / conf->log_rate;
     (void)pthread_mutex_unlock(&log->mutex);
 }
 
@@ -311,9 +334,15 @@ void log_left_out(struct log *log, enum event event)
 
 void log_acknowledgement(struct log *log, const struct ack *ack)
 {
+    struct acklog *acklog = &log->state->file->acklog;
+
     (void)pthread_mutex_lock(&log->mutex);
     STEP("log.push");
-    acklog_push(&log->state->file->acklog, log->ack_limit, ack);
+    if (ack->verified || anonymous_due(log) <= clock_usec()) {
+        acklog_push(acklog, log->ack_limit, ack);
+    } else {
+        acklog_push_gathered(acklog, log->ack_limit, ack);
+    }
     STEP("log.pushed");
     (void)pthread_mutex_unlock(&log->mutex);
     log->pushed = true;

@@ -22,6 +22,7 @@
 /*
  * Acknowledgements that are sent: so many at once, and so many a second, as a multiple of what one
  * session may have logged (budget.h); whatever comes, those that are more wait, and become ranges.
+ * Of anonymous clients, whom nobody can tell apart, all together have as many as one session.
  */
 #define LOG_BURST BUDGET_ALL_BURST
 #define LOG_RATE  (2 * BUDGET_ALL_RATE)

@@ -493,25 +493,36 @@ static void push_the_seventh(void *userdata)
     acklog_push(userdata, 6, &ack);
 }
 
-/* "Safe against SIGKILL at any instruction" */
+static void gather_the_seventh(void *userdata)
+{
+    struct ack ack = anonymous(7);
+
+    acklog_push_gathered(userdata, ACKLOG_ENTRIES, &ack);
+}
+
+/* "Safe against SIGKILL at any instruction", whichever way it is pushed. */
 static void killed_at_any_instruction_no_record_is_lost(void **state)
 {
-    struct acklog *shared = shared_new(sizeof(*shared));
-    long steps;
+    void (*const ways[])(void *) = {push_the_seventh, gather_the_seventh};
 
     (void)state;
-    for (uint64_t i = 1; i <= 6; i++) {
-        struct ack ack = anonymous(i);
+    for (size_t way = 0; way < 2; way++) {
+        struct acklog *shared = shared_new(sizeof(*shared));
+        long steps;
 
-        acklog_push(shared, 6, &ack);
+        for (uint64_t i = 1; i <= 6; i++) {
+            struct ack ack = anonymous(i);
+
+            acklog_push(shared, 6, &ack);
+        }
+        steps = step_through(ways[way], nothing_is_lost, shared);
+        if (steps < 0) {
+            SKIP("no process can be stepped through");
+        }
+        assert_true(steps > 0);
+        assert_int_equal(acklog_waiting(shared), 3);
+        assert_int_equal(munmap(shared, sizeof(*shared)), 0);
     }
-    steps = step_through(push_the_seventh, nothing_is_lost, shared);
-    if (steps < 0) {
-        SKIP("no process can be stepped through");
-    }
-    assert_true(steps > 0);
-    assert_int_equal(acklog_waiting(shared), 3);
-    assert_int_equal(munmap(shared, sizeof(*shared)), 0);
 }
 
 /* Many sessions, and room for more: the death is played where the queue that counts is written. */
@@ -534,6 +545,33 @@ static void killed_before_the_commit_a_crowd_loses_nothing(void **state)
     assert_true(nothing_is_lost_of_a_crowd(shared));
     assert_int_equal(acklog_waiting(shared), 3100);
     assert_int_equal(munmap(shared, sizeof(*shared)), 0);
+}
+
+/* Whoever else's wait between them stay as they are. */
+static void anonymous_entries_that_are_gathered_leave_the_others_alone(void **state)
+{
+    struct ack ack;
+
+    (void)state;
+    push(ACKLOG_ENTRIES, anonymous(1));
+    for (uint64_t i = 2; i <= 9; i++) {
+        push(ACKLOG_ENTRIES, i % 2 ? subscriber(i, 7) : anonymous(i));
+    }
+    ack = anonymous(10);
+    acklog_push_gathered(&acklog, ACKLOG_ENTRIES, &ack);
+    assert_int_equal(acklog_total(&acklog), 10);
+    assert_int_equal(acklog_waiting(&acklog), 1 + 1 + 4 + 1);
+    assert_int_equal(pop(1).record_first, 1);
+    ack = pop(2);
+    assert_int_equal(ack.record_first, 2);
+    assert_int_equal(ack.record_last, 8);
+    assert_int_equal(ack.records, 4);
+    for (uint64_t i = 3; i <= 9; i += 2) {
+        ack = pop(2 + i / 2);
+        assert_int_equal(ack.record_first, i);
+        assert_int_equal(ack.session, 8);
+    }
+    assert_int_equal(pop(7).record_first, 10);
 }
 
 /* "Do the positions make sense? For a queue that comes out of a file." */
@@ -567,6 +605,7 @@ TEST_GROUP("test-acklog")
         cmocka_unit_test_setup(the_entry_that_is_being_sent_never_changes, set_up),
         cmocka_unit_test_setup(compaction_keeps_every_record_and_byte, set_up),
         cmocka_unit_test_setup(subscribers_are_never_merged_with_others, set_up),
+        cmocka_unit_test_setup(anonymous_entries_that_are_gathered_leave_the_others_alone, set_up),
         cmocka_unit_test_setup(the_sum_of_each_subscriber_is_kept, set_up),
         cmocka_unit_test_setup(a_crowd_of_sessions_becomes_one_entry_for_each_user, set_up),
         cmocka_unit_test_setup(more_sessions_than_the_limit_do_not_compact_at_each_push, set_up),

@@ -82,7 +82,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void acknowledge(struct fixture *f, uint64_t record)
+/* By a session, or (0) by an anonymous client. */
+static void acknowledge_in(struct fixture *f, uint64_t record, uint32_t session)
 {
     struct ack ack = {.record_first = record,
                       .record_last = record,
@@ -91,10 +92,17 @@ static void acknowledge(struct fixture *f, uint64_t record)
                       .latency_usec = 400,
                       .key = 0x162e,
                       .segment_id = 42,
-                      .pid = 4242};
+                      .pid = 4242,
+                      .session = session,
+                      .verified = session > 0};
 
     log_acknowledgement(f->log, &ack);
     log_wake(f->log);
+}
+
+static void acknowledge(struct fixture *f, uint64_t record)
+{
+    acknowledge_in(f, record, 0);
 }
 
 /* The acknowledgements that have arrived cover first…last, each record once and in order. */
@@ -342,24 +350,49 @@ static void a_full_queue_grows_ranges_and_drops_nothing(void **state)
     assert_in_range(mock_journal_count(), 2, 25);
 }
 
+/* As many as there may be at once, one by one, and 5,000 more: how many these are in all. */
+static uint64_t acknowledge_many(struct fixture *f, size_t burst, uint32_t session)
+{
+    uint64_t record = 0;
+
+    while (mock_journal_count() < burst) {
+        acknowledge_in(f, ++record, session);
+        assert_true(mock_journal_wait((size_t)(record < burst ? record : burst)));
+    }
+    for (int i = 0; i < 5000; i++) {
+        acknowledge_in(f, ++record, session);
+    }
+    assert_in_range(acklog_waiting(&f->state->file->acklog), 1, 4);
+    return record;
+}
+
 /* Whoever acknowledges how much: beyond the burst, the rest waits for its time, or for the end. */
 static void more_than_the_rate_wait_and_become_ranges(void **state)
 {
     struct fixture *f = *state;
-    uint64_t record = 0;
+    uint64_t records;
 
     configure(f, LOG_INFO, 4, 1);
-    while (mock_journal_count() < LOG_BURST) {
-        acknowledge(f, ++record);
-        assert_true(mock_journal_wait((size_t)(record < LOG_BURST ? record : LOG_BURST)));
-    }
-    for (int i = 0; i < 5000; i++) {
-        acknowledge(f, ++record);
-    }
+    records = acknowledge_many(f, LOG_BURST, 7);
+    assert_true(close_log(f));
+    assert_covered(1, records, 1);
+    assert_in_range(mock_journal_count(), LOG_BURST, LOG_BURST + 1000);
+}
+
+/* Nobody can tell them apart; and they do not keep the others waiting for long. */
+static void anonymous_clients_together_have_what_one_session_has(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t records;
+
+    configure(f, LOG_INFO, ACKLOG_ENTRIES, 1);
+    records = acknowledge_many(f, BUDGET_SESSION_BURST, 0);
+    acknowledge_in(f, records + 1, 7);
+    assert_int_equal(acklog_newest(&f->state->file->acklog)->session, 7);
     assert_in_range(acklog_waiting(&f->state->file->acklog), 1, 4);
     assert_true(close_log(f));
-    assert_covered(1, record, 1);
-    assert_in_range(mock_journal_count(), LOG_BURST, LOG_BURST + 1000);
+    assert_covered(1, records + 1, 1);
+    assert_in_range(mock_journal_count(), BUDGET_SESSION_BURST, BUDGET_SESSION_BURST + 1000);
 }
 
 /* "when the journal does not read for so long that they do not fit, they are counted by kind" */
@@ -509,6 +542,7 @@ TEST_GROUP("test-log")
         TEST(a_journal_that_blocks_does_not_block_us),
         TEST(a_full_queue_grows_ranges_and_drops_nothing),
         TEST(more_than_the_rate_wait_and_become_ranges),
+        TEST(anonymous_clients_together_have_what_one_session_has),
         TEST(events_that_do_not_fit_are_counted_and_reported),
         TEST(a_count_of_left_out_events_has_what_every_entry_has),
         TEST(a_journal_that_never_reads_does_not_stop_the_end),
