@@ -378,6 +378,7 @@ static void receive(struct manager *manager, struct session *session)
     } else if (session_publishes(session) && (!cursor->welcomed || session->doorbell < 0)) {
         /* The same; but if it has handed something in, that is published. */
         session_end(session, PAGE_CLOSING);
+        session_wake(session);
         (void)shutdown(session->socket, SHUT_RDWR); /* systemd holds it, too */
         session_hang_up(session);
         publishers_receive(session);

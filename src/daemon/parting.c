@@ -18,6 +18,13 @@ struct parting {
     sd_event_source *source;
 };
 
+/* A page that says why its session has ended. */
+struct notice {
+    struct notice *next; /* the one before it */
+    struct usage *usage;
+    struct page *page;
+};
+
 size_t socket_unread(int socket)
 {
     int bytes = 0;
@@ -59,6 +66,51 @@ static int on_event(sd_event_source *s, int fd, uint32_t events, void *userdata)
     return 0;
 }
 
+static void notice_forget(struct notice **at)
+{
+    struct notice *notice = *at;
+
+    *at = notice->next;
+    (void)munmap(notice->page, PAGE_SIZE);
+    usage_drop(notice->usage);
+    free(notice);
+}
+
+/* Takes the page over. The oldest one of this user may have to go, or the oldest of all. */
+static void notice_leave(struct session *session)
+{
+    struct sessions *sessions = session->sessions;
+    struct notice **last_of_user = NULL, **last = NULL;
+    struct notice *notice = malloc(sizeof(*notice));
+    size_t most = sessions->limits.sessions_per_user;
+    size_t of_user = 0, all = 0;
+
+    if (!notice) {
+        return;
+    }
+    if (session->identity.uid == 0) {
+        most = sessions->limits.sessions; /* no limit but this is root's */
+    }
+    *notice = (struct notice){.next = sessions->notices,
+                              .usage = usage_hold(&sessions->usages, session->identity.uid),
+                              .page = session->page};
+    session->page = NULL;
+    sessions->notices = notice;
+    for (struct notice **at = &sessions->notices; *at; at = &(*at)->next) {
+        all++;
+        last = at;
+        if ((*at)->usage == notice->usage) {
+            of_user++;
+            last_of_user = at;
+        }
+    }
+    if (of_user > most || all > sessions->limits.sessions) {
+        last = of_user > most ? last_of_user : last;
+        (void)madvise((*last)->page, PAGE_SIZE, MADV_REMOVE);
+        notice_forget(last);
+    }
+}
+
 void parting_begin(struct session *session)
 {
     struct parting *parting;
@@ -70,6 +122,8 @@ void parting_begin(struct session *session)
     if (session_subscribes(session) && has_hung_up(session->socket)) {
         /* Nobody looks at it any more: whoever holds it, holds no memory of ours. */
         (void)madvise(session->page, PAGE_SIZE, MADV_REMOVE);
+    } else if (session_subscribes(session)) {
+        notice_leave(session);
     }
     (void)shutdown(session->socket, SHUT_RDWR); /* for all who hold it, at both ends */
     if (socket_unread(session->socket) == 0) {
@@ -119,5 +173,8 @@ void parting_clear(struct sessions *sessions)
 {
     while (sessions->partings) {
         parting_end(sessions->partings);
+    }
+    while (sessions->notices) {
+        notice_forget(&sessions->notices);
     }
 }

@@ -230,6 +230,7 @@ bool publishers_work(struct manager *manager)
         if (!session->closing && is_outdated(manager, session)) {
             session->closing = true;
             session_end(session, PAGE_CLOSING);
+            session_wake(session);
         }
         if (session->broken) {
             sessions_drop(session, SESSION_BROKEN);

@@ -148,6 +148,10 @@ void session_end(struct session *session, enum page_state state)
      */
     atomic_store_explicit(&session->page->state, (uint32_t)state, memory_order_release);
     atomic_thread_fence(memory_order_seq_cst);
+}
+
+void session_wake(struct session *session)
+{
     (void)!write(session->client_doorbell, "", 1);
 }
 

@@ -123,8 +123,11 @@ void session_notify(struct session *session);
 /* The same after page_fence(). */
 void session_ring(struct session *session);
 
-/* Says in the page how it ends, and wakes the client. */
+/* Says in the page how it ends. What wakes the client is that its pipe hangs up: … */
 void session_end(struct session *session, enum page_state state);
+
+/* … where that comes later, it is woken now. */
+void session_wake(struct session *session);
 
 /* Is it a subscriber or a publisher, and there? */
 static inline bool session_is_welcome(const struct session *session)

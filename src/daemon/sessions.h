@@ -76,7 +76,8 @@ struct sessions {
     struct sessions_hooks hooks;
     struct sessions_limits limits;
     struct usages usages;
-    struct parting *partings; /* see parting.h */
+    struct parting *partings; /* see parting.h, … */
+    struct notice *notices;   /* … likewise */
 };
 
 /*

@@ -4,7 +4,7 @@
 # What the kernel can refuse: the cause by its name, exit status 71, and nothing left behind. The
 # limits belong to the IPC namespace, which is the case's own.
 set -euo pipefail
-. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../peer.sh"
 
 set_limit() {
     if ! echo "$2" 2>/dev/null >"/proc/sys/kernel/$1"; then
@@ -74,6 +74,23 @@ test_room_for_the_state() {
     assert_contains "$output" "$RUNTIME_DIRECTORY/key-0000162e"
     assert_eq "$(count_segments)" 0
     assert_eq "$(ls -A "$RUNTIME_DIRECTORY")" '' 'files left behind'
+}
+
+# Descriptors on their way to somebody who does not take them: whose limit that is, is said, and it
+# passes. Root has none.
+test_descriptors_in_flight() {
+    daemon_prefix=(prlimit --nofile=40)
+    if [[ $(id -u) == 0 ]]; then
+        chown 1004 "$RUNTIME_DIRECTORY"
+        daemon_prefix=("${dave[@]}" "${daemon_prefix[@]}")
+    fi
+    start_daemon 'mode = "0644";'
+    spawn_peer deaf unheard=20 await="$TEST_DIR/enough"
+    wait_said deaf 'unheard: 20'
+    wait_until "peer hello=late | grep -q '^refused ETOOMANYREFS: .* ulimit -n$'"
+    touch "$TEST_DIR/enough"
+    wait "$peer_pid"
+    wait_until "peer hello=later | grep -q ^welcome"
 }
 
 run_tests "$@"

@@ -541,6 +541,20 @@ static void do_stop(struct peer *peer, const char *argument)
     puts("continued");
 }
 
+/* Their WELCOMEs stay where they are; the second message ends the session. */
+static void do_unheard(struct peer *peer, const char *count)
+{
+    struct message_hello hello = make_hello(peer, "unheard");
+    struct peer other = *peer;
+
+    for (int i = atoi(count); i > 0; i--) {
+        other.socket = open_socket(peer->path);
+        send_bytes(&other, &hello, sizeof(hello));
+        send_bytes(&other, &hello, sizeof(hello));
+    }
+    printf("unheard: %s\n", count);
+}
+
 static void do_await(struct peer *peer, const char *file)
 {
     (void)peer;
@@ -554,23 +568,24 @@ static const struct {
     void (*act)(struct peer *peer, const char *argument);
     bool in_session;
 } actions[] = {
-    {"next", do_next, false},      /* subscribe to what comes, not to what is there */
-    {"hello", do_hello, false},    /* =NAME: subscribe */
-    {"status", do_status, false},  /* ask for the report */
-    {"send", do_send, false},      /* =KIND: a message that is none */
-    {"answer", do_answer, false},  /* receive one message */
-    {"silent", do_silent, false},  /* =N: more connections, which say nothing */
-    {"crowd", do_crowd, false},    /* =N: more subscribers, which do nothing */
-    {"ended", do_ended, false},    /* wait for the end of the connection */
-    {"stop", do_stop, false},      /* SIGSTOP */
-    {"await", do_await, false},    /* =FILE: wait until that is there */
-    {"slowly", do_slowly, false},  /* =USEC: a pause after each record */
-    {"take", do_take, true},       /* =N: records, each acknowledged */
-    {"follow", do_follow, true},   /* =FILE: records, until that is there */
-    {"claim", do_claim, true},     /* =N or =+N: acknowledge that */
-    {"flicker", do_flicker, true}, /* =N: flags that change all the time */
-    {"block", do_block, true},     /* no O_NONBLOCK, no room in the counter */
-    {"deaf", do_deaf, true},       /* =N: records, without ever listening to the bell */
+    {"next", do_next, false},       /* subscribe to what comes, not to what is there */
+    {"hello", do_hello, false},     /* =NAME: subscribe */
+    {"status", do_status, false},   /* ask for the report */
+    {"send", do_send, false},       /* =KIND: a message that is none */
+    {"answer", do_answer, false},   /* receive one message */
+    {"silent", do_silent, false},   /* =N: more connections, which say nothing */
+    {"crowd", do_crowd, false},     /* =N: more subscribers, which do nothing */
+    {"unheard", do_unheard, false}, /* =N: more subscribers, which do not read their WELCOME */
+    {"ended", do_ended, false},     /* wait for the end of the connection */
+    {"stop", do_stop, false},       /* SIGSTOP */
+    {"await", do_await, false},     /* =FILE: wait until that is there */
+    {"slowly", do_slowly, false},   /* =USEC: a pause after each record */
+    {"take", do_take, true},        /* =N: records, each acknowledged */
+    {"follow", do_follow, true},    /* =FILE: records, until that is there */
+    {"claim", do_claim, true},      /* =N or =+N: acknowledge that */
+    {"flicker", do_flicker, true},  /* =N: flags that change all the time */
+    {"block", do_block, true},      /* no O_NONBLOCK, no room in the counter */
+    {"deaf", do_deaf, true},        /* =N: records, without ever listening to the bell */
     {"close-bell", do_close_bell, true},
     {"resize", do_resize, true},
     {"punch", do_punch, true},

@@ -247,6 +247,7 @@ static void a_bell_that_is_gone_does_no_harm(void **state)
     f->page->client_sleeps = 1;
     session_notify(f->session);
     session_end(f->session, PAGE_CLOSING);
+    session_wake(f->session);
     assert_int_equal(f->page->state, PAGE_CLOSING);
 }
 
@@ -256,6 +257,7 @@ static void the_end_is_told_awake_or_asleep(void **state)
 
     session_end(f->session, PAGE_EVICTED);
     assert_int_equal(f->page->state, PAGE_EVICTED);
+    session_wake(f->session);
     assert_true(is_rung(f));
 }
 

@@ -349,6 +349,29 @@ static void the_page_of_who_has_left_is_emptied(void **state)
     peer_leave(&peer);
 }
 
+/* Whom we have ended finds out why, while no more of its user's were ended than it may have. */
+static void the_oldest_page_of_those_we_ended_is_emptied(void **state)
+{
+    struct fixture *f = *state;
+    struct peer peers[3];
+
+    f->limits.sessions = f->limits.sessions_per_user = 2;
+    sessions_configure(f->sessions, &f->limits);
+    for (unsigned i = 0; i < 3; i++) {
+        connect_peer(f, &peers[i]);
+        assert_int_equal(subscribe(f, &peers[i]), 0);
+        assert_true(peer_say(&peers[i], "nonsense", 8));
+        run_loop(f->event);
+        assert_int_equal(f->ended, i + 1);
+        assert_int_equal(peers[0].page->state, i < 2 ? PAGE_EVICTED : PAGE_ACTIVE);
+        assert_int_equal(peers[i].page->state, PAGE_EVICTED);
+    }
+    assert_int_equal(peers[1].page->state, PAGE_EVICTED);
+    for (size_t i = 0; i < 3; i++) {
+        peer_leave(&peers[i]);
+    }
+}
+
 /* Who has left before it could be welcome, costs nothing more. */
 static void who_is_gone_is_not_welcomed(void **state)
 {
@@ -863,6 +886,7 @@ TEST_GROUP("test-sessions")
         TEST(a_user_leaves_no_more_unread_than_it_may_have_sessions),
         TEST(unread_reports_are_bounded),
         TEST(the_page_of_who_has_left_is_emptied),
+        TEST(the_oldest_page_of_those_we_ended_is_emptied),
         TEST(who_is_gone_is_not_welcomed),
         TEST(a_subscriber_may_be_silent),
         TEST(who_said_it_in_time_is_not_dropped_when_we_are_late),
