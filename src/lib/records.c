@@ -255,6 +255,7 @@ int shmd_acknowledge(struct shmd_subscriber *subscriber, uint64_t number)
             subscriber->owes = false;
             (void)member_pause(&subscriber->member, 0);
         }
+        subscriber->late = true;
         return SHMD_LATER;
     }
     if (link_is_kept(link)) {
@@ -274,6 +275,7 @@ int shmd_acknowledge(struct shmd_subscriber *subscriber, uint64_t number)
     case PAGE_EVICTED:
         return -ETIME;
     default:
-        return SHMD_LATER; /* who looked last has seen it, or is told in the next session */
+        subscriber->late = true; /* who looked last has seen it, or is told in the next session */
+        return SHMD_LATER;
     }
 }

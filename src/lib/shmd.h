@@ -247,7 +247,11 @@ struct shmd_subscription {
  */
 int shmd_subscribe(const struct shmd_options *options, struct shmd_subscriber **ret);
 
-/* Ends the subscription, and frees the handle; NULL is fine. Returns NULL. Since 0.1. */
+/*
+ * Ends the subscription, and frees the handle; NULL is fine. Returns NULL. What was acknowledged with
+ * SHMD_LATER is told before, if a daemon is there: one that is just being started again may take up
+ * to 5 seconds to answer. Since 0.1.
+ */
 struct shmd_subscriber *shmd_unsubscribe(struct shmd_subscriber *subscriber);
 
 /*
@@ -310,7 +314,8 @@ enum {
  * twice is fine.
  *
  * Returns 0, or
- *   SHMD_LATER  the daemon is away; it is told when shmd_next() has connected again
+ *   SHMD_LATER  the daemon is away; it is told when shmd_next() has connected again, or by
+ *               shmd_unsubscribe()
  *   -EINVAL     that record was not returned yet, or it was in an epoch that has ended
  *   -ETIME      the lease ran out before: what was read since the last acknowledgement is not
  *               certain

@@ -87,6 +87,7 @@ static int connect_subscriber(struct shmd_subscriber *subscriber)
     hello.lost = subscriber->gaps.settled;
     r = member_connect(&subscriber->member, &hello, make_buffer);
     if (r == 0) {
+        subscriber->late = false;
         go_on(subscriber);
     }
     return r;
@@ -198,6 +199,10 @@ int shmd_subscribe(const struct shmd_options *options, struct shmd_subscriber **
 struct shmd_subscriber *shmd_unsubscribe(struct shmd_subscriber *subscriber)
 {
     if (subscriber) {
+        if (subscriber->late && !subscriber->member.failed) {
+            subscriber_disconnect(subscriber);
+            (void)connect_subscriber(subscriber); /* whose HELLO tells it */
+        }
         member_close(&subscriber->member);
         if (subscriber->retired) {
             (void)shmdt(subscriber->retired);

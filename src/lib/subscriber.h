@@ -18,6 +18,7 @@ struct shmd_subscriber {
     uint64_t uncertain;    /* up to this one, what was handed out may have been written over */
     struct gaps gaps;      /* what was lost in this session */
     uint64_t lost_new;     /* not told to the caller yet */
+    bool late;             /* it has acknowledged something that the daemon may not have seen */
     bool owes;             /* it has to acknowledge before it connects again, … */
     uint64_t part_by; /* … by then, and to have taken what stands there; 0: it parts from none */
     bool settled;     /* records were taken in this session, in a ring that is kept for us */

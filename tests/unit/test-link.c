@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * A client and the segment that it was told of: may it be gone, or was it never here? The daemon
- * replaces it while the client is about to look.
+ * replaces it while the client is about to look, or while it reads there.
  */
 #include "daemon.h"
 #include "lib/link.h"
@@ -14,11 +14,13 @@
 
 #define CONF_FORMAT "layout = \"ring\"; mode = \"0644\"; size = %zu; "
 #define SIZE        ((size_t)65536)
+#define TAKEN       3
 
 struct fixture {
     struct daemon daemon;
     struct shmd_subscriber *subscriber;
     int result;
+    int taken;
 };
 
 static _Thread_local bool is_client;
@@ -91,6 +93,22 @@ static void *subscribe(void *argument)
     return NULL;
 }
 
+/* What stands in the segment that was replaced is still to be had, and the daemon hears of it. */
+static void *take_and_leave(void *argument)
+{
+    struct fixture *f = argument;
+    struct shmd_record record;
+
+    while (f->result == 0 && f->taken < TAKEN) {
+        f->result = shmd_next(f->subscriber, &record);
+        if (f->result == 0 && shmd_acknowledge(f->subscriber, record.number) == SHMD_LATER) {
+            f->taken++;
+        }
+    }
+    f->subscriber = shmd_unsubscribe(f->subscriber);
+    return NULL;
+}
+
 static void serve(struct fixture *f)
 {
     pthread_t thread;
@@ -132,6 +150,27 @@ static void what_is_named_again_and_not_here_is_elsewhere(void **state)
     assert_int_equal(looks, 2);
 }
 
+static void what_it_acknowledges_late_is_told_before_it_leaves(void **state)
+{
+    struct fixture *f = *state;
+    unsigned long long logged = 0;
+
+    serve(f);
+    daemon_turn(&f->daemon); /* fills the ring */
+    replace(f, 1);
+    assert_true(daemon_serve(&f->daemon, take_and_leave, f));
+    assert_int_equal(f->result, 0);
+    assert_int_equal(f->taken, TAKEN);
+    daemon_turn(&f->daemon);
+    daemon_flush(&f->daemon);
+    for (size_t i = 0; i < mock_journal_count(); i++) {
+        if (strcmp(mock_journal_field(i, "SHMD_EVENT"), "acknowledged") == 0) {
+            logged += mock_journal_number(i, "SHMD_RECORDS");
+        }
+    }
+    assert_int_equal(logged, TAKEN);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 TEST_GROUP("test-link")
@@ -139,6 +178,7 @@ TEST_GROUP("test-link")
     const struct CMUnitTest tests[] = {
         TEST(the_segment_may_be_replaced_again_and_again),
         TEST(what_is_named_again_and_not_here_is_elsewhere),
+        TEST(what_it_acknowledges_late_is_told_before_it_leaves),
     };
 
     private_ipc_or_skip();
