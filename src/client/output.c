@@ -4,10 +4,13 @@
 
 #include "base/patient.h"
 #include "base/text.h"
+#include "conf/conf.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <langinfo.h>
+#include <limits.h>
 #include <locale.h>
 #include <poll.h>
 #include <signal.h>
@@ -39,10 +42,54 @@ void output_note(const char *text)
     (void)fprintf(stderr, "shm-client: %s\n", text);
 }
 
+/* What a service that could not start has left (shmd(8), FILES); false: nothing. */
+static bool read_cause(const struct options *options, char *cause, size_t size)
+{
+    static const char ending[] = ".sock";
+    size_t stem = options->socket ? strlen(options->socket) : 0;
+    char path[PATH_MAX];
+    FILE *file;
+    bool found;
+
+    if (stem > strlen(ending) && strcmp(options->socket + stem - strlen(ending), ending) == 0) {
+        stem -= strlen(ending);
+    }
+    if (options->socket) {
+        (void)snprintf(path, sizeof(path), "%.*s.failed", (int)stem, options->socket);
+    } else {
+        (void)snprintf(path, sizeof(path), RUNSTATEDIR "/shmd/%s.failed",
+                       options->instance ? options->instance : CONF_MAIN_INSTANCE);
+    }
+    file = fopen(path, "re");
+    if (!file) {
+        return false;
+    }
+    found = fgets(cause, (int)size, file) != NULL;
+    (void)fclose(file);
+    for (char *c = cause; found && *c; c++) {
+        *c = *c == '\n' ? '\0' : iscntrl((unsigned char)*c) ? '?' : *c;
+    }
+    return found;
+}
+
+const char *output_hint(const struct options *options, char hint[OUTPUT_HINT_SIZE])
+{
+    char cause[OUTPUT_HINT_SIZE / 2];
+
+    if (read_cause(options, cause, sizeof(cause))) {
+        (void)snprintf(hint, OUTPUT_HINT_SIZE, "shmd could not start: %s", cause);
+    } else {
+        (void)snprintf(hint, OUTPUT_HINT_SIZE, "is shmd running? (systemctl status shmd%s%s)",
+                       options->instance ? "@" : "", options->instance ? options->instance : "");
+    }
+    return hint;
+}
+
 enum exit_status output_nobody(const struct options *options, uint32_t key, const char *what)
 {
-    output_error("%s with key 0x%08x: is shmd running? (systemctl status shmd%s%s)", what, key,
-                 options->instance ? "@" : "", options->instance ? options->instance : "");
+    char hint[OUTPUT_HINT_SIZE];
+
+    output_error("%s with key 0x%08x: %s", what, key, output_hint(options, hint));
     return EXIT_NOBODY;
 }
 

@@ -34,6 +34,11 @@ bool output_is_screen(int fd);
 /* What is no error, and said on a terminal only. */
 void output_note(const char *text);
 
+#define OUTPUT_HINT_SIZE 2048
+
+/* Why nobody serves, if the service has left a cause; or where to look. Returns `hint`. */
+const char *output_hint(const struct options *options, char hint[OUTPUT_HINT_SIZE]);
+
 /* The error that `what` (the segment, or who serves it) is missing; names the service to look at.
  */
 enum exit_status output_nobody(const struct options *options, uint32_t key, const char *what);

@@ -57,6 +57,8 @@ bool session_passes(int error, unsigned *tries)
 
 enum exit_status session_explain(const struct options *options, int error)
 {
+    char hint[OUTPUT_HINT_SIZE];
+
     switch (error) {
     case -EPERM:
         output_error("the daemon does not let this user subscribe: see allow.subscribe in "
@@ -71,14 +73,13 @@ enum exit_status session_explain(const struct options *options, int error)
         return EXIT_FAILED;
     case -ENOENT:
     case -ECONNREFUSED:
-        output_error("no daemon listens on %s: is shmd running?",
-                     options->socket ? options->socket : "its socket");
+        output_error("no daemon listens on %s: %s",
+                     options->socket ? options->socket : "its socket", output_hint(options, hint));
         return EXIT_NOBODY;
     case -ECONNRESET:
     case -EPIPE:
     case -ETIMEDOUT:
-        output_error("the daemon does not answer: is shmd running? (systemctl status shmd%s%s)",
-                     options->instance ? "@" : "", options->instance ? options->instance : "");
+        output_error("the daemon does not answer: %s", output_hint(options, hint));
         return EXIT_NOBODY;
     case -EXDEV:
         output_error(

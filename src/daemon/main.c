@@ -21,12 +21,19 @@
 #define EXIT_USAGE       2
 #define SHORTAGE_SECONDS 2 /* between two starts for which the system is too short of something */
 
+/* Shall this process serve, or only look at the configuration? */
+static bool is_daemon(const struct options *options)
+{
+    return !options->check_config && !options->dump_config && !options->reload;
+}
+
 /*
  * What the file says, judged. Returns the exit status, for a refusal or a shortage that has been
  * logged: whoever is refused is not started again, but a shortage passes.
  */
 static int load(const struct options *options, struct conf **ret)
 {
+    const char *instance = options->instance ? options->instance : "shmd";
     CLEANUP(free_cleanup) char *path = NULL;
     CLEANUP(free_cleanup) char *message = NULL;
     CLEANUP(conf_free_cleanup) struct conf *conf = NULL;
@@ -49,9 +56,13 @@ static int load(const struct options *options, struct conf **ret)
         r = manager_check(conf, &message);
     }
     if (r < 0) {
-        report_early(options->instance ? options->instance : "shmd",
-                     is_shortage(r) ? EVENT_START_FAILED : EVENT_CONFIGURATION_REFUSED,
-                     message ? message : error_text(r));
+        const char *why = message ? message : error_text(r);
+
+        report_early(instance, is_shortage(r) ? EVENT_START_FAILED : EVENT_CONFIGURATION_REFUSED,
+                     why);
+        if (is_daemon(options)) {
+            starts_failed(instance, why);
+        }
         return is_shortage(r) ? EX_OSERR : EX_CONFIG;
     }
     *ret = take(conf);
@@ -125,7 +136,7 @@ int main(int argc, char **argv)
     }
     status = load(&options, &conf);
     if (status != EXIT_SUCCESS) {
-        return options.check_config || options.reload ? status : rest(status);
+        return is_daemon(&options) ? rest(status) : status;
     }
     if (options.dump_config) {
         conf_dump(conf, stdout);

@@ -4,6 +4,7 @@
 #include "base/shortage.h"
 #include "base/text.h"
 #include "daemon/handshake.h"
+#include "daemon/starts.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -22,10 +23,16 @@ void report_early(const char *instance, enum event event, const char *message)
     (void)entry_send(entry, sink_detect());
 }
 
-void report_start_failed(struct manager *manager, char *message)
+void report_unstarted(struct manager *manager, enum event event, char *message)
 {
-    log_event(manager->log,
-              entry_new(EVENT_START_FAILED, "%s", message ? message : strerror(ENOMEM)));
+    const char *why = message ? message : strerror(ENOMEM);
+
+    if (manager->log) {
+        log_event(manager->log, entry_new(event, "%s", why));
+    } else {
+        report_early(manager->instance, event, why);
+    }
+    starts_failed(manager->instance, why);
     free(message);
 }
 
@@ -233,6 +240,7 @@ int report_failed(struct manager *manager, const struct segment_spec *spec, int 
         entry_add(entry, "ERRNO=%d", -error);
     }
     log_event(manager->log, entry);
+    starts_failed(manager->instance, text ? text : error_text(error));
     if (foreign) {
         return EX_UNAVAILABLE;
     }

@@ -9,8 +9,8 @@
 /* An entry for which there is no manager and no log yet: sent at once. */
 void report_early(const char *instance, enum event event, const char *message);
 
-/* Takes `message` over; NULL: there was no memory for it. */
-void report_start_failed(struct manager *manager, char *message);
+/* It cannot start. Takes `message` over; NULL: there was no memory for it. */
+void report_unstarted(struct manager *manager, enum event event, char *message);
 
 /* `held`: the records of a ring that was found, and that nobody can go on with. */
 void report_epoch(struct manager *manager, enum history history,

@@ -161,7 +161,7 @@ static int past_open(struct manager *manager, int *ret_status)
         }
         *ret_status = EX_OSERR;
     }
-    report_early(manager->instance, EVENT_START_FAILED, text ? text : strerror(ENOMEM));
+    report_unstarted(manager, EVENT_START_FAILED, take(text));
     return -EIO;
 }
 
@@ -211,7 +211,8 @@ static int segment_open(struct manager *manager, const char **ret_lost, int *ret
 
     spec.touch = true; /* nobody waits yet */
     if (r < 0) {
-        report_start_failed(manager, describe_state_failure(manager->state->path, r));
+        report_unstarted(manager, EVENT_START_FAILED,
+                         describe_state_failure(manager->state->path, r));
         return r;
     }
     if (file->key == spec.key &&
@@ -252,20 +253,25 @@ static int segment_open(struct manager *manager, const char **ret_lost, int *ret
 /* Where clients connect: beside the state, $RUNTIME_DIRECTORY/NAME.sock. */
 static int socket_name(struct manager *manager, const char *path, int *ret_status)
 {
+    char *text;
+
     if (path ? (manager->socket_path = strdup(path)) == NULL
              : asprintf(&manager->socket_path, "%s/%s.sock", manager->state->directory,
                         manager->instance) < 0) {
         manager->socket_path = NULL;
-        report_start_failed(manager, NULL);
+        report_unstarted(manager, EVENT_START_FAILED, NULL);
         return -ENOMEM;
     }
     if (strlen(manager->socket_path) > LISTEN_PATH_MAX) {
         *ret_status = EX_CONFIG;
-        log_event(manager->log,
-                  entry_new(EVENT_CONFIGURATION_REFUSED,
-                            "the path of the socket is too long, expected at most %zu bytes: %s; "
-                            "choose a shorter one with --instance or --socket",
-                            LISTEN_PATH_MAX, manager->socket_path));
+        report_unstarted(
+            manager, EVENT_CONFIGURATION_REFUSED,
+            asprintf(&text,
+                     "the path of the socket is too long, expected at most %zu bytes: %s; choose a "
+                     "shorter one with --instance or --socket",
+                     LISTEN_PATH_MAX, manager->socket_path) < 0
+                ? NULL
+                : text);
         return -ENAMETOOLONG;
     }
     return 0;
@@ -274,11 +280,14 @@ static int socket_name(struct manager *manager, const char *path, int *ret_statu
 static int socket_open(struct manager *manager, int *ret_status)
 {
     int r = membership_open(manager);
+    char *text;
 
     if (r < 0) {
         *ret_status = EX_OSERR;
-        log_event(manager->log, entry_new(EVENT_START_FAILED, "no socket %s: %s",
-                                          manager->socket_path, error_text(r)));
+        report_unstarted(
+            manager, EVENT_START_FAILED,
+            asprintf(&text, "no socket %s: %s", manager->socket_path, error_text(r)) < 0 ? NULL
+                                                                                         : text);
     }
     return r;
 }
@@ -310,7 +319,7 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
         r = timers_new(manager);
     }
     if (r < 0) {
-        report_early(instance, EVENT_START_FAILED, error_text(r));
+        report_unstarted(manager, EVENT_START_FAILED, strdup(error_text(r)));
         return r;
     }
     r = past_open(manager, ret_status);
@@ -332,7 +341,7 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
             r = manager_poll(manager, conf);
         }
         if (r < 0) {
-            report_start_failed(manager, strdup(error_text(r)));
+            report_unstarted(manager, EVENT_START_FAILED, strdup(error_text(r)));
         }
     }
     if (r < 0) {

@@ -38,28 +38,37 @@ static bool is_service(void)
 }
 
 /* The caller's to free; NULL: there is no place for it. */
-static char *mark_path(const char *instance)
+static char *mark_path(const char *instance, const char *kind)
 {
     CLEANUP(free_cleanup) char *directory = NULL;
     char *path;
 
     if (!is_service() || runtime_directory(&directory) < 0 ||
-        asprintf(&path, "%s/%s.starts", directory, instance) < 0) {
+        asprintf(&path, "%s/%s.%s", directory, instance, kind) < 0) {
         return NULL;
     }
     return path;
 }
 
-static int mark_open(const char *instance, int flags)
+static int mark_open(const char *instance, const char *kind, int flags)
 {
-    CLEANUP(free_cleanup) char *path = mark_path(instance);
+    CLEANUP(free_cleanup) char *path = mark_path(instance, kind);
 
     return path ? open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | flags, 0600) : -1;
 }
 
+static void mark_remove(const char *instance, const char *kind)
+{
+    CLEANUP(free_cleanup) char *path = mark_path(instance, kind);
+
+    if (path) {
+        (void)unlink(path);
+    }
+}
+
 void starts_begin(const char *instance)
 {
-    CLEANUP(fd_close_cleanup) int fd = mark_open(instance, O_CREAT);
+    CLEANUP(fd_close_cleanup) int fd = mark_open(instance, "starts", O_CREAT);
     uint64_t now = clock_usec_since_1970(), then, pause;
     struct stat st;
     unsigned count;
@@ -84,21 +93,27 @@ void starts_begin(const char *instance)
     (void)futimens(fd, NULL);
 }
 
+void starts_failed(const char *instance, const char *why)
+{
+    CLEANUP(fd_close_cleanup) int fd = mark_open(instance, "failed", O_CREAT | O_TRUNC);
+
+    if (fd >= 0 && fchmod(fd, 0644) == 0) {
+        (void)dprintf(fd, "%s\n", why);
+    }
+}
+
 void starts_ready(const char *instance)
 {
-    CLEANUP(fd_close_cleanup) int fd = mark_open(instance, 0);
+    CLEANUP(fd_close_cleanup) int fd = mark_open(instance, "starts", 0);
     struct stat st;
 
     if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > STARTS_READY_MAX) {
         (void)!ftruncate(fd, STARTS_READY_MAX);
     }
+    mark_remove(instance, "failed");
 }
 
 void starts_end(const char *instance)
 {
-    CLEANUP(free_cleanup) char *path = mark_path(instance);
-
-    if (path) {
-        (void)unlink(path);
-    }
+    mark_remove(instance, "starts");
 }

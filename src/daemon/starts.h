@@ -8,6 +8,8 @@
  * orderly end; and a start that finds STARTS_FREE of them, or more, waits for its turn before it
  * does anything: twice as long each time. Whoever was ready, if only for a moment, is soon tried
  * again; one that never was, at last every STARTS_PAUSE_MAX.
+ *
+ * And a start that failed leaves the cause, NAME.failed, for those who find nobody there.
  */
 #pragma once
 
@@ -24,6 +26,9 @@ uint64_t starts_pause(unsigned count);
 
 /* As a service: waits for its turn, and leaves the mark. */
 void starts_begin(const char *instance);
+
+/* As a service: it could not start, and this is why. */
+void starts_failed(const char *instance, const char *why);
 
 /* It is ready. */
 void starts_ready(const char *instance);

@@ -358,7 +358,7 @@ test_fallback_without_a_socket() {
     wait_log "$(identity "$(id -un)" "$EUID" '[0-9]+') acknowledged record 1 "
     stop_daemon USR1
     # None; and one that nobody listens on.
-    assert_error 3 "no daemon listens on $RUNTIME_DIRECTORY/shmd.sock: is shmd running?" client
+    assert_error 3 "no daemon listens on $RUNTIME_DIRECTORY/shmd.sock: is shmd running? (systemctl status shmd)" client
     start_daemon_again
     mv "$RUNTIME_DIRECTORY/shmd.sock" "$RUNTIME_DIRECTORY/away.sock"
     assert_output "$letters\\n" client --key "$key"
@@ -368,6 +368,20 @@ test_fallback_without_a_socket() {
     assert_output "$letters\\n" client --config "$conf"
     wait_log 'unverified\) acknowledged record 3 '
     assert_error 3 'no daemon listens on *' client
+}
+
+# The service's start has failed, and whoever comes is told why.
+test_why_nobody_serves() {
+    # shellcheck disable=SC2016
+    daemon_prefix=(sh -c 'SYSTEMD_EXEC_PID=$$ exec "$@"' -)
+    configure 'size = "1M";'
+    assert_exit 78 "${daemon_prefix[@]}" "$shmd" --config "$conf"
+    assert_error 3 "no daemon listens on $RUNTIME_DIRECTORY/shmd.sock: shmd could not start: $conf:1: size *" \
+        client
+    configure
+    start_daemon_again
+    stop_daemon
+    assert_error 3 '*is shmd running?*' client
 }
 
 test_anonymous_on_request() {

@@ -161,6 +161,7 @@ test_library_that_is_not_there() {
 test_refused_configuration() {
     configure 'size = 1;'
     fails_once 78
+    assert_contains "$output" 'shmd could not start: /etc/shmd.conf:1: size '
     assert_eq "$(count_entries SHMD_EVENT=configuration-refused)" 1 'entries'
     brought_back_by shmd.socket
 }

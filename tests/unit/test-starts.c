@@ -70,6 +70,32 @@ static void left(const struct fixture *f, int count, time_t seconds_ago)
     assert_int_equal(utimensat(AT_FDCWD, f->path, times, 0), 0);
 }
 
+/* Why it failed can be read by everybody, until one is ready. */
+static void why_it_failed_stays_until_one_is_ready(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(free_cleanup) char *path = NULL;
+    char why[64] = "";
+    struct stat st;
+    FILE *file;
+
+    assert_true(asprintf(&path, "%s/unit.failed", f->directory) > 0);
+    starts_failed("unit", "a long story that is cut short later");
+    starts_failed("unit", "no memory");
+    file = fopen(path, "re");
+    assert_non_null(file);
+    assert_non_null(fgets(why, sizeof(why), file));
+    assert_int_equal(fclose(file), 0);
+    assert_string_equal(why, "no memory\n");
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0644);
+    starts_end("unit");
+    assert_int_equal(access(path, F_OK), 0);
+    starts_ready("unit");
+    assert_int_equal(access(path, F_OK), -1);
+    starts_end("unit");
+}
+
 static void pauses_grow_up_to_a_limit(void **state)
 {
     (void)state;
@@ -153,6 +179,7 @@ TEST_GROUP("test-starts")
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pauses_grow_up_to_a_limit),
+        TEST(why_it_failed_stays_until_one_is_ready),
         TEST(each_start_counts_until_an_orderly_end),
         TEST(who_was_ready_is_soon_tried_again),
         TEST(what_is_long_ago_does_not_count),
