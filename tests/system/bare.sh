@@ -212,6 +212,20 @@ test_no_permission() {
     brought_back_by shmd.service
 }
 
+# 71, which may pass: it is tried again, a while later each time, and whoever comes is told why.
+test_lack_that_passes() {
+    configure 'size = 1099511627776;' 'allow_large = true;'
+    systemctl start --no-block shmd
+    wait_until '(($(systemctl show --property=NRestarts --value shmd) >= 2))'
+    assert_eq "$(systemctl show --property=ExecMainStatus --value shmd)" 71
+    assert_exit 3 as nobody shm-client --key 5678
+    assert_contains "$output" 'shmd could not start: no state in /run/shmd/'
+    configure ''
+    wait_until '[[ $(systemctl is-active shmd) == active ]]'
+    read_as_nobody
+    assert_exit 1 test -e /run/shmd/shmd.failed
+}
+
 # The other instance goes on, and it is the right socket that is closed.
 test_instance_that_fails() {
     mkdir -p /etc/shmd

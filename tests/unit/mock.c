@@ -227,6 +227,25 @@ int mock_journal_find(const char *event)
     return -1;
 }
 
+int __wrap_pthread_clockjoin_np(pthread_t thread, void **ret, clockid_t clock,
+                                const struct timespec *deadline);
+
+/*
+ * Of a thread that is late because the machine is busy, nobody shall think that it hangs: one that
+ * does, hangs in a journal that blocks.
+ */
+__attribute__((weak)) int __wrap_pthread_clockjoin_np(pthread_t thread, void **ret, clockid_t clock,
+                                                      const struct timespec *deadline)
+{
+    struct timespec patient = clock_timespec(clock_usec() + PATIENCE_USEC);
+    bool blocking;
+
+    lock();
+    blocking = journal.blocking;
+    unlock();
+    return __real_pthread_clockjoin_np(thread, ret, clock, blocking ? deadline : &patient);
+}
+
 int (*mock_shmget)(key_t key, size_t size, int flags);
 int (*mock_shmctl)(int id, int command, struct shmid_ds *ds);
 

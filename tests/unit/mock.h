@@ -11,6 +11,7 @@
 #pragma once
 
 #include <grp.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/shm.h>
@@ -51,3 +52,5 @@ extern struct group *(*mock_getgrnam)(const char *name);
 int __real_shmget(key_t key, size_t size, int flags);
 int __real_shmctl(int id, int command, struct shmid_ds *ds);
 struct group *__real_getgrnam(const char *name);
+int __real_pthread_clockjoin_np(pthread_t thread, void **ret, clockid_t clock,
+                                const struct timespec *deadline);
