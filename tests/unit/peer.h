@@ -147,7 +147,7 @@ static inline bool peer_is_rung(const struct peer *peer)
 {
     struct pollfd bell = {.fd = peer->fds[1], .events = POLLIN};
 
-    return poll(&bell, 1, 0) == 1 && (bell.revents & POLLIN);
+    return poll(&bell, 1, 0) == 1; /* or it has hung up, which wakes, too */
 }
 
 /* Rings the daemon's. */
