@@ -25,7 +25,8 @@
 struct cursor {
     uint32_t session;   /* its number; 0: free. Stored last */
     uint16_t welcomed;  /* its client has its WELCOME, for certain */
-    uint16_t lossy;     /* records were written over in its session, so some may be lost */
+    uint8_t lossy;      /* records were written over in its session, so some may be lost */
+    uint8_t late;       /* it is away, and nobody waits for it any more */
     int32_t segment_id; /* … which named this segment */
     int32_t pid;
     uint32_t uid;

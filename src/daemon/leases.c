@@ -8,6 +8,7 @@
 #define FORGIVEN_LEASES 10 /* after which an eviction is forgiven */
 #define EVICTIONS_MAX   16 /* more make no difference */
 #define BEATS           8  /* in a lease */
+#define LATE_LEASES     10 /* for so long, who is late may still say what it has acknowledged */
 
 static struct lease_clock *clock_of(const struct manager *manager)
 {
@@ -45,6 +46,12 @@ uint64_t leases_length(const struct manager *manager, const struct session *sess
     return usec > LEASE_MIN_USEC ? usec : LEASE_MIN_USEC;
 }
 
+/* Until who is away has to be back; or, if it is late, until it is forgotten. */
+static uint64_t away_length(const struct manager *manager, const struct session *session)
+{
+    return full_lease(manager) * (session->cursor->late ? LATE_LEASES : 1);
+}
+
 /* --- the timer --- */
 
 static uint64_t end_of(const struct manager *manager, const struct session *session)
@@ -75,14 +82,23 @@ static inline void await(struct manager *manager, uint64_t end, uint64_t now)
     }
 }
 
+/*
+ * Its lease is over. Who is away is not waited for any more; but when it comes, it may have
+ * acknowledged what nobody has seen, and that is logged as ever.
+ */
 static void evict(struct manager *manager, struct session *session)
 {
     bool held = lease_is_held(&session->cursor->lease, clock_of(manager), session->acknowledged);
 
-    if (!session_is_away(session)) {
+    if (session->cursor->late) {
+        sessions_drop(session, SESSION_FORGOTTEN);
+    } else if (session_is_away(session) && session_is_owed(session)) {
+        subscribers_await_no_more(manager, session);
+        leases_await(manager, session);
+    } else {
         count_eviction(manager, session->usage);
+        sessions_drop(session, held ? SESSION_AWAITED : SESSION_EVICTED);
     }
-    sessions_drop(session, held ? SESSION_AWAITED : SESSION_EVICTED);
 }
 
 /* Evicts whoever owes for too long, and sleeps until the next one could. */
@@ -130,7 +146,8 @@ void leases_adopt(struct manager *manager, struct session *session)
 {
     uint64_t now = lease_time(clock_of(manager), clock_usec());
 
-    session->lease_usec = leases_length(manager, session);
+    session->lease_usec =
+        session->cursor->late ? away_length(manager, session) : leases_length(manager, session);
     lease_adopt(&session->cursor->lease, clock_of(manager), board_newest(&manager->board), now);
     await(manager, end_of(manager, session), now);
 }
@@ -145,7 +162,7 @@ void leases_begin(struct manager *manager, struct session *session, uint64_t now
 void leases_await(struct manager *manager, struct session *session)
 {
     session->cursor->lease = (struct lease){0};
-    session->lease_usec = full_lease(manager);
+    session->lease_usec = away_length(manager, session);
     leases_begin(manager, session, clock_usec());
 }
 
@@ -204,8 +221,8 @@ uint64_t leases_left(const struct manager *manager, const struct session *sessio
 void leases_reconsider(struct manager *manager)
 {
     for (struct session *session = manager->sessions->first; session; session = session->next) {
-        session->lease_usec =
-            session_is_away(session) ? full_lease(manager) : leases_length(manager, session);
+        session->lease_usec = session_is_away(session) ? away_length(manager, session)
+                                                       : leases_length(manager, session);
     }
     if (manager->lease_armed != UINT64_MAX) {
         arm(manager, lease_time(clock_of(manager), clock_usec()));

@@ -104,12 +104,29 @@ static void hear_claim(struct manager *manager, struct session *old,
     old->lost = lost;
 }
 
+/* Forgets the one that has been late for longest, but for `spared`. */
+static bool forget_one(struct manager *manager, const struct session *spared)
+{
+    struct session *found = NULL;
+
+    for (struct session *session = manager->sessions->first; session; session = session->next) {
+        found = session->cursor && session->cursor->late && session != spared ? session : found;
+    }
+    if (found) {
+        sessions_drop(found, SESSION_FORGOTTEN);
+    }
+    return found != NULL;
+}
+
 /* Gives it a cursor, which holds what it gets from now on. */
 static int make_cursor(struct manager *manager, struct session *session, uint32_t client,
                        const struct session *old)
 {
-    struct cursor *cursor = cursors_find_free(&manager->state->file->cursors);
+    struct cursor *cursor;
 
+    do {
+        cursor = cursors_find_free(&manager->state->file->cursors);
+    } while (!cursor && forget_one(manager, old));
     if (!cursor) {
         return -EUSERS;
     }
@@ -268,7 +285,7 @@ static void on_joined(void *userdata, struct session *session)
 /* Its last words, and all that it is still to be logged for. */
 static void settle(struct manager *manager, struct session *session, bool believed)
 {
-    if (!session_is_owed(session)) {
+    if (!session_is_logged(session)) {
         return;
     }
     if (session_subscribes(session) && believed) {
@@ -277,21 +294,6 @@ static void settle(struct manager *manager, struct session *session, bool believ
     subscribers_hand_over(manager, session);
     if (session->lost != session->lost_logged) {
         report_session_lost(manager, session);
-    }
-}
-
-/* The last subscriber has gone: what it has acknowledged, nobody gets again. */
-static void release_after(struct manager *manager, const struct session *session)
-{
-    struct progress progress = subscribers_progress(manager);
-
-    if (!progress.subscribers) {
-        progress.subscribers = true;
-        progress.slowest = session->acknowledged;
-        if (progress.fastest < progress.slowest) {
-            progress.fastest = progress.slowest;
-        }
-        manager_release(manager, &progress);
     }
 }
 
@@ -326,9 +328,8 @@ static void on_ended(void *userdata, struct session *session, enum session_reaso
     struct manager *manager = userdata;
 
     settle(manager, session, reason != SESSION_LIED);
-    if (session_is_owed(session) && session->cursor->welcomed) { /* else it got nothing */
-        unread_cover(manager, session);
-        release_after(manager, session);
+    if (session_is_owed(session)) {
+        subscribers_release(manager, session);
     }
     publishers_forget(manager, session);
     report_session_ended(manager, session, reason, error);

@@ -7,8 +7,8 @@
  * count for its user until the client has read all that there is, or has hung up.
  *
  * The page of a subscriber that we have ended says why. It is memory of ours for as long as the
- * client holds it; so for each user as many are left as there may be sessions, and the oldest one is
- * emptied.
+ * client holds it; so for each user as many are left as there may be sessions, and the oldest one
+ * is emptied.
  */
 #pragma once
 

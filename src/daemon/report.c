@@ -418,6 +418,7 @@ void report_session_ended(struct manager *manager, const struct session *session
                              "evicted: it acknowledged nothing for as long as its lease"},
         [SESSION_AWAITED] = {EVENT_SESSION_EVICTED,
                              "evicted: others have waited for it for as long as its lease"},
+        [SESSION_FORGOTTEN] = {EVENT_SESSION_ENDED, "ended: it did not come back at all"},
         [SESSION_MALFORMED] = {EVENT_SESSION_REFUSED, "ended: it sent a message that is none"},
         [SESSION_LIED] = {EVENT_SESSION_REFUSED,
                           "ended: it acknowledged backwards, or what was never published"},
@@ -463,6 +464,14 @@ void report_session_ended(struct manager *manager, const struct session *session
         entry_add(entry, "SHMD_LOST=%" PRIu64, session->lost);
     }
     log_session_event(manager, session, entry);
+}
+
+void report_session_late(struct manager *manager, const struct session *session)
+{
+    /* How far it has come is not known yet. */
+    log_session_event(manager, session,
+                      session_entry(EVENT_SESSION_EVICTED, session,
+                                    "evicted: it did not come back within its lease"));
 }
 
 void report_session_lost(struct manager *manager, struct session *session)

@@ -63,6 +63,8 @@ void report_socket_taken(struct manager *manager);
 void report_session_started(struct manager *manager, const struct session *session);
 void report_session_ended(struct manager *manager, const struct session *session,
                           enum session_reason reason, int error);
+/* It is away, and its lease is over. */
+void report_session_late(struct manager *manager, const struct session *session);
 /* It claims to have lost more than the log knows. */
 void report_session_lost(struct manager *manager, struct session *session);
 

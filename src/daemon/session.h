@@ -145,10 +145,16 @@ static inline bool session_publishes(const struct session *session)
     return session_is_welcome(session) && session->role == MESSAGE_PUBLISHER;
 }
 
+/* Is what it acknowledges logged, whether it is here, away, or late? */
+static inline bool session_is_logged(const struct session *session)
+{
+    return session->cursor && session->role == MESSAGE_SUBSCRIBER;
+}
+
 /* Does it hold up records until it has acknowledged them, here or away? */
 static inline bool session_is_owed(const struct session *session)
 {
-    return session->cursor && session->role == MESSAGE_SUBSCRIBER;
+    return session_is_logged(session) && !session->cursor->late;
 }
 
 /* Is it expected back, after a restart or with another segment? */

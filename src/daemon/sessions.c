@@ -407,7 +407,8 @@ size_t sessions_count(const struct sessions *sessions, enum message_role role)
     size_t found = 0;
 
     for (const struct session *session = sessions->first; session; session = session->next) {
-        found += (session->cursor || session_is_welcome(session)) && session->role == role;
+        found += (session->cursor ? !session->cursor->late : session_is_welcome(session)) &&
+                 session->role == role;
     }
     return found;
 }

@@ -31,6 +31,7 @@ enum session_reason {
     SESSION_RESUMED,   /* … and goes on in another one */
     SESSION_EVICTED,   /* its lease ran out in silence, */
     SESSION_AWAITED,   /* … or while others waited */
+    SESSION_FORGOTTEN, /* it was late, and did not come at all */
     SESSION_MALFORMED, /* a message that is none */
     SESSION_LIED,      /* a claim that cannot be true */
     SESSION_BROKEN,    /* what it handed in is no record */

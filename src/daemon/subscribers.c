@@ -6,6 +6,8 @@
 #include "daemon/handshake.h"
 #include "daemon/leases.h"
 #include "daemon/report.h"
+#include "daemon/status.h"
+#include "daemon/unread.h"
 
 #include <errno.h>
 #include <string.h>
@@ -21,7 +23,7 @@ static uint64_t pending(const struct session *session)
 {
     const struct cursor *cursor = session->cursor;
 
-    return session_is_owed(session)
+    return session_is_logged(session)
                ? session->acknowledged - cursor->logged - (session->lost - cursor->lost)
                : 0;
 }
@@ -150,6 +152,36 @@ enum claim subscribers_hear(struct manager *manager, struct session *session)
 
     charge(manager, session, clock_usec());
     return claim;
+}
+
+/* --- who goes --- */
+
+void subscribers_release(struct manager *manager, const struct session *session)
+{
+    struct progress progress;
+
+    if (!session->cursor->welcomed) { /* it got nothing */
+        return;
+    }
+    unread_cover(manager, session);
+    progress = subscribers_progress(manager);
+    if (!progress.subscribers) {
+        progress.subscribers = true;
+        progress.slowest = session->acknowledged;
+        if (progress.fastest < progress.slowest) {
+            progress.fastest = progress.slowest;
+        }
+        manager_release(manager, &progress);
+    }
+}
+
+void subscribers_await_no_more(struct manager *manager, struct session *session)
+{
+    report_session_late(manager, session);
+    session->cursor->late = true;
+    subscribers_release(manager, session);
+    unread_reconsider(manager);
+    status_refresh(manager, clock_usec());
 }
 
 /* --- work --- */

@@ -39,6 +39,13 @@ void subscribers_announce_awake(struct manager *manager);
 /* What all of them have acknowledged. */
 struct progress subscribers_progress(const struct manager *manager);
 
+/* It is owed nothing any more: if it was the last one, what it has acknowledged, nobody gets again.
+ */
+void subscribers_release(struct manager *manager, const struct session *session);
+
+/* It is away, and late: the others do not wait for it any more. */
+void subscribers_await_no_more(struct manager *manager, struct session *session);
+
 /* There are new records: whoever sleeps is woken, but for the quiet ones, … */
 void subscribers_notify(struct manager *manager);
 

@@ -4,6 +4,7 @@
  * happens, each record is acknowledged in the journal once, and nobody takes what is another's.
  */
 #include "base/clock.h"
+#include "daemon/leases.h"
 #include "fixture.h"
 #include "proto/reader.h"
 
@@ -836,6 +837,7 @@ static void what_it_lost_counts_under_another_configuration(void **state)
     (void)start(*state, RING);
 }
 
+/* … and not waited for; but what it says when it comes after all, is logged. */
 static void who_does_not_come_back_is_evicted(void **state)
 {
     static const char *const confs[] = {RING BRIEF, OVERWRITE BRIEF};
@@ -848,14 +850,17 @@ static void who_does_not_come_back_is_evicted(void **state)
         lose_all(f, confs[i]);
         assert_true(nobody_is_expected(f));
         assert_true(clock_usec() - before >= LEASE);
-        assert_int_equal(cursors(f), 0);
+        assert_int_equal(cursors(f), 1);
         assert_int_equal(mock_journal_number(logged("session-evicted"), "SHMD_SESSION"),
                          f->a.welcome.session);
+        assert_null(mock_journal_field(logged("session-evicted"), "SHMD_RECORD_LAST"));
         assert_non_null(
             strstr(mock_journal_field(logged("session-evicted"), "MESSAGE"), "did not come back"));
         assert_logged(f, &f->a, 1, 5);
         hello = hello_again(&f->a, 9); /* too late, but welcome */
         assert_int_equal(come_back(f, &hello), 10);
+        assert_int_equal(cursors(f), 1);
+        assert_logged(f, &f->a, 1, 9);
         (void)tear_down(state);
         (void)set_up_with_store(state);
     }
@@ -879,7 +884,41 @@ static void who_does_not_come_back_is_evicted_in_a_later_life(void **state)
     }
     assert_true(sd_event_source_set_time(f->daemon.manager->lease_source, 1) >= 0);
     turn(f);
+    assert_true(nobody_is_expected(f));
+    assert_int_equal(cursors(f), 1);
+    stop(f);
+    go_on_alone(f);
+    assert_true(nobody_is_expected(f));
+    /* It is forgotten one day, too. */
+    f->daemon.manager->conf->lease_ms = 1;
+    leases_reconsider(f->daemon.manager);
+    for (uint64_t end = clock_usec() + PATIENCE_USEC; cursors(f) > 0 && clock_usec() < end;) {
+        (void)sd_event_run(f->daemon.manager->event, USEC_PER_MSEC);
+    }
     assert_int_equal(cursors(f), 0);
+    assert_int_equal(mock_journal_number(logged("session-ended"), "SHMD_RECORD_LAST"), 5);
+}
+
+/* Others do not wait for who is late; and where there is no place, it is forgotten. */
+static void who_is_late_gives_way(void **state)
+{
+    struct fixture *f = *state;
+    struct cursors *all;
+
+    lose_all(f, RING BRIEF);
+    assert_true(nobody_is_expected(f));
+    all = &f->daemon.manager->state->file->cursors;
+    for (size_t i = 0; i < CURSORS_MAX; i++) {
+        all->all[i].session += all->all[i].session == 0 ? UINT32_MAX : 0;
+    }
+    subscribe(f, &f->b);
+    assert_null(find(f, f->a.welcome.session));
+    assert_int_equal(mock_journal_number(logged("session-ended"), "SHMD_SESSION"),
+                     f->a.welcome.session);
+    for (size_t i = 0; i < CURSORS_MAX; i++) {
+        all->all[i].session = all->all[i].session == UINT32_MAX ? 0 : all->all[i].session;
+    }
+    acknowledge(f, &f->b, newest(f));
 }
 
 /* Those who are away do not keep out those who come. */
@@ -1088,6 +1127,7 @@ TEST_GROUP("test-membership")
         TEST(what_it_lost_counts_under_another_configuration),
         TEST(who_does_not_come_back_is_evicted),
         TEST(who_does_not_come_back_is_evicted_in_a_later_life),
+        TEST(who_is_late_gives_way),
         TEST(who_is_away_takes_nobodys_place),
         TEST(a_stop_ends_who_is_away),
         TEST(a_cursor_that_cannot_be_is_given_up),
