@@ -248,9 +248,9 @@ struct shmd_subscription {
 int shmd_subscribe(const struct shmd_options *options, struct shmd_subscriber **ret);
 
 /*
- * Ends the subscription, and frees the handle; NULL is fine. Returns NULL. What was acknowledged with
- * SHMD_LATER is told before, if a daemon is there: one that is just being started again may take up
- * to 5 seconds to answer. Since 0.1.
+ * Ends the subscription, and frees the handle; NULL is fine. Returns NULL. What was acknowledged
+ * with SHMD_LATER is told before, if a daemon is there: one that is just being started again may
+ * take up to 5 seconds to answer. Since 0.1.
  */
 struct shmd_subscriber *shmd_unsubscribe(struct shmd_subscriber *subscriber);
 
