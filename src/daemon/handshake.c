@@ -335,6 +335,29 @@ static int on_message(sd_event_source *s, int fd, uint32_t events, void *userdat
     return 0;
 }
 
+/* Of each user, no more are expected back for this than it may have sessions: they have cursors. */
+static bool may_come_back(const struct session *session)
+{
+    const struct sessions *sessions = session->sessions;
+    size_t away = 0;
+
+    for (const struct session *other = sessions->first; other; other = other->next) {
+        away += session_is_away(other) && other->usage == session->usage;
+    }
+    return session->identity.uid == 0 || away < sessions->limits.sessions_per_user;
+}
+
+/* It did not read its WELCOME: it may be stopped, and keeps its place for as long as its lease. */
+static void end_deaf(struct session *session)
+{
+    if (may_come_back(session)) {
+        session->deaf = true;
+        sessions_send_away(session, PAGE_CLOSING);
+    } else {
+        sessions_drop(session, SESSION_DEAF);
+    }
+}
+
 /* It has lived for a moment, and later for long enough to have read what it was sent. */
 static int on_time(struct session *session)
 {
@@ -345,7 +368,7 @@ static int on_time(struct session *session)
     }
     session->deadline_source = sd_event_source_disable_unref(session->deadline_source);
     if (socket_unread(session->socket) > 0) {
-        sessions_drop(session, SESSION_DEAF);
+        end_deaf(session);
     }
     return 0;
 }

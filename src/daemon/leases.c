@@ -49,7 +49,9 @@ uint64_t leases_length(const struct manager *manager, const struct session *sess
 /* Until who is away has to be back; or, if it is late, until it is forgotten. */
 static uint64_t away_length(const struct manager *manager, const struct session *session)
 {
-    return full_lease(manager) * (session->cursor->late ? LATE_LEASES : 1);
+    return session->cursor->late ? full_lease(manager) * LATE_LEASES
+           : session->deaf       ? leases_length(manager, session)
+                                 : full_lease(manager);
 }
 
 /* --- the timer --- */
@@ -93,6 +95,9 @@ static void evict(struct manager *manager, struct session *session)
     if (session->cursor->late) {
         sessions_drop(session, SESSION_FORGOTTEN);
     } else if (session_is_away(session) && session_is_owed(session)) {
+        if (session->deaf) {
+            count_eviction(manager, session->usage);
+        }
         subscribers_await_no_more(manager, session);
         leases_await(manager, session);
     } else {
@@ -161,7 +166,9 @@ void leases_begin(struct manager *manager, struct session *session, uint64_t now
 
 void leases_await(struct manager *manager, struct session *session)
 {
-    session->cursor->lease = (struct lease){0};
+    if (session->cursor->late || !session->deaf) { /* who is deaf was here, and silent */
+        session->cursor->lease = (struct lease){0};
+    }
     session->lease_usec = away_length(manager, session);
     leases_begin(manager, session, clock_usec());
 }

@@ -30,7 +30,10 @@ void leases_adopt(struct manager *manager, struct session *session);
 /* This session owes something, or is away; `now` is the machine's time. */
 void leases_begin(struct manager *manager, struct session *session, uint64_t now);
 
-/* It has been sent away, and is waited for as long as the configuration says, whoever it is. */
+/*
+ * It has been sent away, and is waited for as long as the configuration says, whoever it is; but
+ * who has not read its WELCOME, as long as if it were here.
+ */
 void leases_await(struct manager *manager, struct session *session);
 
 /* It has acknowledged something. */

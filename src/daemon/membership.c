@@ -307,7 +307,7 @@ static void remember_owed(struct manager *manager, struct session *session)
     if (board_overwrites(board) && first < board_oldest(board)) {
         first = board_oldest(board);
     }
-    if (first <= last) {
+    if (session_is_logged(session) && first <= last) {
         session->left.last = last;
         session->left.bytes = board_bytes(board, first, last);
         session->left.published_usec = board_usec(board, last);

@@ -54,6 +54,7 @@ struct session {
     uint64_t lost;         /* of these, how many were written over unread */
     bool asked;            /* it wanted to know the status */
     bool unread;           /* … more often than it has read the answer */
+    bool deaf;             /* it is away because it did not read its WELCOME */
     bool put_off;          /* its message waits for its user's next turn */
     bool is_kept;          /* systemd has its descriptors */
     bool quiet;            /* it is not looked at until it rings; see sessions.h */

@@ -3,6 +3,7 @@
  * Leases in a whole daemon: who waits for whom, and who is evicted for it. Time passes when a test
  * says so.
  */
+#include "daemon/leases.h"
 #include "fixture.h"
 
 #include <setjmp.h>
@@ -140,6 +141,97 @@ static void coming_back_does_not_either(void **state)
     assert_int_equal(f->reader.welcome.first, 1);
     tenths_pass(f, 2);
     assert_evicted(f, &f->reader, "others have waited for it");
+}
+
+/* It is stopped after its HELLO. It has 2 seconds to read the answer, which pass. */
+static void say_and_stop(struct fixture *f, struct peer *peer, const struct message_hello *hello)
+{
+    struct session *session;
+    bool deaf;
+
+    run_loop(f->daemon.manager->event);
+    assert_true(peer_say(peer, hello, sizeof(*hello)));
+    turn(f);
+    session = f->daemon.manager->sessions->first;
+    assert_true(session_is_welcome(session));
+    do { /* at first it is kept, if it was not at once */
+        deaf = session->is_kept;
+        assert_true(sd_event_source_set_time(session->deadline_source, 1) >= 0);
+        turn(f);
+    } while (!deaf);
+}
+
+static void come_and_stop(struct fixture *f, struct peer *peer, const struct message_hello *hello)
+{
+    assert_true(peer_connect(peer, f->daemon.socket_path));
+    say_and_stop(f, peer, hello);
+    assert_true(session_is_away(f->daemon.manager->sessions->first));
+}
+
+/* P6: stopped at any instruction, nobody loses its place before its lease is over. */
+static void who_is_stopped_while_it_comes_back_keeps_its_place(void **state)
+{
+    struct message_hello hello = hello_of(MESSAGE_SUBSCRIBER, NUMBER);
+    struct fixture *f = *state;
+
+    (void)start(f, RING LONG);
+    say(f, &f->a, &hello);
+    acknowledge(f, &f->a, 5);
+    subscribe(f, &f->b);
+    hello.after = 5;
+    memcpy(hello.epoch, f->a.welcome.epoch, sizeof(hello.epoch));
+    come_and_stop(f, &f->reader, &hello);
+    acknowledge(f, &f->b, newest(f));
+    assert_int_equal(oldest(f), 6);
+    peer_leave(&f->reader);
+    peer_leave(&f->a);
+    say(f, &f->a, &hello);
+    assert_int_equal(f->a.welcome.first, 6);
+    assert_int_equal(sessions_count(f->daemon.manager->sessions, MESSAGE_SUBSCRIBER), 2);
+}
+
+/* A publisher does not either: what it had handed in is not published twice. */
+static void a_publisher_that_is_stopped_keeps_its_place(void **state)
+{
+    struct message_hello hello = hello_of(MESSAGE_PUBLISHER, NUMBER);
+    struct fixture *f = *state;
+
+    (void)start(f, RING LONG PUSH);
+    say(f, &f->a, &hello);
+    f->a.queue =
+        mmap(NULL, f->a.welcome.segment_size, PROT_READ | PROT_WRITE, MAP_SHARED, f->a.fds[3], 0);
+    f->a.writer = queue_writer(f->a.queue, f->a.welcome.segment_size, f->a.welcome.first);
+    assert_true(queue_put(&f->a.writer, "record", 6));
+    turn(f);
+    assert_int_equal(newest(f), 1); /* of which it does not know yet */
+    memcpy(hello.epoch, f->a.welcome.epoch, sizeof(hello.epoch));
+    come_and_stop(f, &f->reader, &hello);
+    peer_leave(&f->reader);
+    peer_leave(&f->a);
+    say(f, &f->a, &hello);
+    assert_int_equal(f->a.welcome.first, 2);
+}
+
+/* … but it is as if it had read the answer and been silent then: nobody waits longer for it. */
+static void being_stopped_while_it_comes_back_is_no_excuse(void **state)
+{
+    struct message_hello hello = hello_of(MESSAGE_SUBSCRIBER, NUMBER);
+    struct fixture *f = *state;
+    struct session *session;
+
+    (void)start(f, RING LONG);
+    subscribe(f, &f->b);
+    session = f->daemon.manager->sessions->first;
+    assert_int_equal(leases_length(f->daemon.manager, session), LEASE);
+    come_and_stop(f, &f->a, &hello);
+    acknowledge(f, &f->b, newest(f));
+    tenths_pass(f, 9);
+    acknowledge(f, &f->b, newest(f));
+    assert_int_equal(oldest(f), 1);
+    tenths_pass(f, 2);
+    acknowledge(f, &f->b, newest(f));
+    assert_true(oldest(f) > 1);
+    assert_int_equal(leases_length(f->daemon.manager, session), LEASE / 4);
 }
 
 static void a_publisher_waits_too(void **state)
@@ -281,6 +373,28 @@ static void nobody_has_a_shorter_lease_for_another_ones_sake(void **state)
     assert_int_equal(f->a.welcome.lease_usec, LEASE / 4);
 }
 
+/* There are cursors for all, however many do not listen. */
+static void no_more_of_a_user_are_expected_back_than_it_may_have_sessions(void **state)
+{
+    struct message_hello hello = hello_of(MESSAGE_SUBSCRIBER, 0);
+    struct fixture *f = *state;
+
+    if (geteuid() != 0) {
+        SKIP("needs root: is several users");
+    }
+    (void)start(f, RING LONG "limits = { sessions_per_user = 2; }; ");
+    (void)chmod(f->daemon.socket_path, 0666);
+    for (int i = 0; i < 3; i++) {
+        assert_true(peer_connect_as(&f->a, f->daemon.socket_path, ALICE, ALICE, NULL, 0));
+        say_and_stop(f, &f->a, &hello);
+        peer_leave(&f->a);
+        turn(f);
+    }
+    assert_int_equal(sessions_count(f->daemon.manager->sessions, MESSAGE_SUBSCRIBER), 2);
+    assert_non_null(strstr(mock_journal_field((size_t)daemon_logged("session-refused"), "MESSAGE"),
+                           "did not read its WELCOME"));
+}
+
 TEST_GROUP("test-leases")
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -289,6 +403,9 @@ TEST_GROUP("test-leases")
         TEST(two_words_at_a_time_do_not_either),
         TEST(two_who_take_turns_do_not_either),
         TEST(coming_back_does_not_either),
+        TEST(who_is_stopped_while_it_comes_back_keeps_its_place),
+        TEST(a_publisher_that_is_stopped_keeps_its_place),
+        TEST(being_stopped_while_it_comes_back_is_no_excuse),
         TEST(a_publisher_waits_too),
         TEST(who_has_let_the_others_go_on_has_a_new_lease),
         TEST(who_is_slow_and_alone_stays),
@@ -296,6 +413,7 @@ TEST_GROUP("test-leases")
         TEST(who_is_slow_and_alone_again_stays),
         TEST(a_plain_record_at_a_time_is_all_that_is_owed),
         TEST(nobody_has_a_shorter_lease_for_another_ones_sake),
+        TEST(no_more_of_a_user_are_expected_back_than_it_may_have_sessions),
     };
 
     private_ipc_or_skip();
