@@ -249,6 +249,7 @@ static void take_turns(struct manager *manager, struct feed *next)
 {
     struct intake *intake = &manager->intake;
 
+    source_start(next->source);
     intake->feed = feed_close(&intake->feed);
     intake->feed = *next;
     *next = (struct feed){0};
@@ -338,6 +339,7 @@ static int on_ask(sd_event_source *s, uint64_t usec, void *userdata)
             on_fail(manager, error_text(r));
             return 0;
         }
+        source_start(intake->feed.source);
         intake->opened_usec = clock_usec();
     }
     source_ask(intake->feed.source);

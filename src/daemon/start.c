@@ -336,9 +336,9 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
         unread_lose(manager, lost); /* now it is known what had been acknowledged */
     }
     if (r == 0) {
-        r = intake_start(manager);
+        r = manager_poll(manager, conf);
         if (r == 0) {
-            r = manager_poll(manager, conf);
+            r = intake_start(manager); /* last: others may notice it */
         }
         if (r < 0) {
             report_unstarted(manager, EVENT_START_FAILED, strdup(error_text(r)));

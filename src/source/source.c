@@ -46,6 +46,13 @@ int source_open(const struct source_driver *driver, const struct source_context 
     return 0;
 }
 
+void source_start(struct source *source)
+{
+    if (source->driver->start) {
+        source->driver->start(source);
+    }
+}
+
 static void make(struct source *source)
 {
     size_t length = source->driver->measure(source);

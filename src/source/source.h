@@ -100,8 +100,14 @@ struct source_driver {
     /* What is wrong with the settings: a static text, and whose it is; NULL: nothing. Optional. */
     const char *(*check)(const struct source_settings *settings, const char **ret_setting);
 
-    /* A negative errno: it cannot be had at all. What may come right later fails when asked. */
+    /*
+     * A negative errno: it cannot be had at all. What may come right later fails when asked.
+     * Nobody else notices yet: it may be closed without its turn ever having come.
+     */
     int (*open)(const struct source_context *context, struct source **ret);
+
+    /* Its turn has come, while the one before is still open. Optional. */
+    void (*start)(struct source *source);
     void (*ask)(struct source *source); /* or measure and make */
 
     /*
@@ -145,6 +151,7 @@ const char *source_check(const struct source_driver *driver, const struct source
                          const char **ret_setting);
 int source_open(const struct source_driver *driver, const struct source_context *context,
                 struct source **ret);
+void source_start(struct source *source);
 void source_ask(struct source *source);
 void source_poke(struct source *source);
 void source_repeat(struct source *source);

@@ -105,7 +105,6 @@ static int fifo_open(const char *path, const char **ret_cause)
 static int stream_open(const struct source_context *context, struct source **ret)
 {
     struct stream *stream = calloc(1, sizeof(*stream));
-    const char *cause;
     int r;
 
     if (!stream) {
@@ -117,8 +116,7 @@ static int stream_open(const struct source_context *context, struct source **ret
         free(stream);
         return r;
     }
-    /* Before the one that it follows is closed: a writer shall find a reader at any time. */
-    stream->fd = has_command(&context->settings) ? -1 : fifo_open(context->settings.path, &cause);
+    stream->fd = -1;
     stream->source.live = true;
     *ret = &stream->source;
     return 0;
@@ -127,6 +125,20 @@ static int stream_open(const struct source_context *context, struct source **ret
 static bool is_fifo(const struct stream *stream)
 {
     return !has_command(&stream->source.context.settings);
+}
+
+/*
+ * From now on a writer finds a reader at any time, before it is asked for something, too. No
+ * sooner: what it writes would be lost if its turn never came.
+ */
+static void stream_start(struct source *source)
+{
+    struct stream *stream = of(source);
+    const char *cause;
+
+    if (is_fifo(stream)) {
+        stream->fd = fifo_open(source->context.settings.path, &cause); /* or else when asked */
+    }
 }
 
 /* --- answers --- */
@@ -468,6 +480,7 @@ const struct source_driver source_stream = {
     .is_sequence = true,
     .check = stream_check,
     .open = stream_open,
+    .start = stream_start,
     .ask = stream_ask,
     .retire = stream_retire,
     .close = stream_close,

@@ -533,6 +533,49 @@ static void a_reload_without_room_changes_nothing(void **state)
     }
 }
 
+static char *fifo;
+
+static bool fifo_has_reader(void)
+{
+    CLEANUP(fd_close_cleanup) int fd = open(fifo, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+
+    return fd >= 0;
+}
+
+/* It would also end who waits for a reader, and drop what that one writes. */
+static int no_reader_and_no_segment(key_t key, size_t size, int flags)
+{
+    if (key == OTHER && (flags & IPC_CREAT)) {
+        assert_false(fifo_has_reader());
+        errno = ENOSPC;
+        return -1;
+    }
+    return __real_shmget(key, size, flags);
+}
+
+/* Nobody outside notices the source of a reload that is refused; once it is done, they do. */
+static void a_refused_reload_reads_no_fifo(void **state)
+{
+    CLEANUP(free_cleanup) char *text = NULL;
+    struct fixture *f = *state;
+    struct snapshot before;
+
+    assert_true(asprintf(&fifo, "%s/fifo", f->directory) > 0);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    assert_true(
+        asprintf(&text, "key = 0x162f; source = { type = \"stream\"; path = \"%s\"; };", fifo) > 0);
+    manager_refill(f->manager);
+    before = snapshot(f);
+    mock_shmget = no_reader_and_no_segment;
+    reload(f, text);
+    mock_shmget = NULL;
+    assert_non_null(strstr(mock_journal_field(logged("reload-refused"), "MESSAGE"), "ENOSPC"));
+    assert_as_before(f, &before);
+    reload(f, text);
+    assert_true(fifo_has_reader());
+    free(fifo);
+}
+
 /* A reload while a failed source has its pause: the new one is asked once, and its record stays. */
 static void a_pause_of_the_old_source_does_not_ask_the_new_one(void **state)
 {
@@ -628,6 +671,7 @@ TEST_GROUP("test-manager")
         TEST(taking_rights_from_who_is_attached_replaces),
         TEST(a_reload_can_change_the_level_of_the_log),
         TEST(a_reload_without_room_changes_nothing),
+        TEST(a_refused_reload_reads_no_fifo),
         TEST(a_pause_of_the_old_source_does_not_ask_the_new_one),
         TEST(a_reload_that_loses_the_key_goes_on_with_the_old_segment),
     };

@@ -467,6 +467,25 @@ static void what_is_no_fifo_fails_until_there_is_one(void **state)
     (void)close(fd);
 }
 
+static bool has_reader(const struct fifo *fifo)
+{
+    CLEANUP(fd_close_cleanup) int fd = open(fifo->path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+
+    return fd >= 0;
+}
+
+/* What a writer writes is lost if a source takes it whose turn never comes. */
+static void before_its_turn_no_writer_notices(void **state)
+{
+    CLEANUP(fifo_free_cleanup) struct fifo *fifo = fifo_new();
+
+    (void)state;
+    open_fifo(fifo, FRAMING_LINE, 0);
+    assert_false(has_reader(fifo));
+    source_start(fifo->host->source);
+    assert_true(has_reader(fifo));
+}
+
 /* What is in the FIFO is the next reader's; but none gets half a record. */
 static void retired_it_takes_no_more_than_a_record(void **state)
 {
@@ -589,6 +608,7 @@ TEST_GROUP("test-source-stream")
         cmocka_unit_test(what_a_writer_left_unfinished_is_a_record),
         cmocka_unit_test(a_frame_that_a_writer_left_unfinished_is_dropped),
         cmocka_unit_test(what_is_no_fifo_fails_until_there_is_one),
+        cmocka_unit_test(before_its_turn_no_writer_notices),
         cmocka_unit_test(retired_it_takes_no_more_than_a_record),
         cmocka_unit_test(retired_it_waits_for_the_second_half),
         cmocka_unit_test(retired_it_does_not_wait_for_ever),
