@@ -14,7 +14,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
-/* Must the segment be another one, or can this one be changed? */
+/* Must the segment be another one, or may this one be changed? */
 static bool needs_replacement(const struct manager *manager, const struct conf *conf,
                               const struct segment_spec *spec)
 {
@@ -24,9 +24,24 @@ static bool needs_replacement(const struct manager *manager, const struct conf *
         conf->layout != manager->conf->layout || conf->when_full != manager->conf->when_full) {
         return true;
     }
-    /* Whoever is attached, or subscribes, would keep the rights that are to be taken away. */
-    return segment_query(manager->segment.id, &stat) == 0 && segment_narrows(spec, &stat) &&
-           (stat.attached > 1 || sessions_count(manager->sessions, MESSAGE_SUBSCRIBER) > 0);
+    /* Whoever subscribes would keep the rights that are to be taken away. */
+    return sessions_count(manager->sessions, MESSAGE_SUBSCRIBER) > 0 &&
+           segment_query(manager->segment.id, &stat) == 0 && segment_narrows(spec, &stat);
+}
+
+/* -EBUSY: whoever is attached would keep the rights that are to be taken away. */
+static int change_in_place(struct manager *manager, const struct conf *conf,
+                           const struct segment_spec *spec)
+{
+    int r = segment_narrow(&manager->segment, spec);
+
+    if (r == 0) {
+        r = segment_permit(&manager->segment, spec);
+    }
+    if (r == 0 && conf->lock_memory != manager->conf->lock_memory) {
+        r = segment_lock(&manager->segment, conf->lock_memory);
+    }
+    return r;
 }
 
 /* What takes the place of a segment and its board. */
@@ -157,21 +172,18 @@ static int apply_conf(struct manager *manager, struct conf *conf, char **ret_mes
     if (r < 0) {
         return r;
     }
-    if (needs_replacement(manager, conf, &spec)) {
+    r = needs_replacement(manager, conf, &spec) ? -EBUSY : change_in_place(manager, conf, &spec);
+    if (r == -EBUSY) {
         intake_lift(manager); /* its place may be in the image, which changes, too */
         r = replace_segment(manager, conf, &spec, ret_message);
         intake_put_down(manager);
-    } else {
-        r = segment_permit(&manager->segment, &spec);
-        if (r == 0 && conf->lock_memory != manager->conf->lock_memory) {
-            r = segment_lock(&manager->segment, conf->lock_memory);
-        }
-        if (r < 0) {
-            struct segment_spec old = manager_spec(manager->conf);
+    } else if (r < 0) {
+        *ret_message = describe_failure(&spec, r, NULL);
+    }
+    if (r < 0) {
+        struct segment_spec old = manager_spec(manager->conf);
 
-            (void)segment_permit(&manager->segment, &old);
-            *ret_message = describe_failure(&spec, r, NULL);
-        }
+        (void)segment_permit(&manager->segment, &old);
     }
     if (r == 0 && keeps_source) {
         intake_hurry(manager);

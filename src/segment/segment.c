@@ -101,7 +101,7 @@ int segment_classify(const struct segment_spec *spec, enum segment_answer *ret,
     *ret_stat = stat;
     if (stat.creator_uid != geteuid()) {
         *ret = SEGMENT_FOREIGN;
-    } else if (stat.size != spec->size || (stat.attached > 0 && segment_narrows(spec, &stat))) {
+    } else if (stat.size != spec->size) {
         *ret = SEGMENT_OTHER;
     } else {
         *ret = SEGMENT_OURS;
@@ -140,6 +140,28 @@ bool segment_may_read(const struct segment_stat *stat, uid_t uid, const gid_t *g
         }
     }
     return stat->mode & S_IROTH;
+}
+
+/*
+ * Whoever attaches after a look would be overlooked; so first of all nobody can. A bit that means
+ * nothing for a segment, and that is not wanted, says that this was not the end: whoever finds it
+ * has rights to take away still, also where we are killed.
+ */
+int segment_narrow(const struct segment *segment, const struct segment_spec *spec)
+{
+    struct segment_spec nobody = {
+        .uid = SEGMENT_OWN, .gid = SEGMENT_OWN, .mode = 0600 | (0111 & ~spec->mode)};
+    struct segment_stat stat;
+    int r = segment_query(segment->id, &stat);
+
+    if (r < 0 || !segment_narrows(spec, &stat)) {
+        return r;
+    }
+    r = segment_permit(segment, &nobody);
+    if (r == 0) {
+        r = segment_query(segment->id, &stat);
+    }
+    return r == 0 && stat.attached > 1 ? -EBUSY : r;
 }
 
 int segment_permit(const struct segment *segment, const struct segment_spec *spec)
@@ -207,7 +229,10 @@ static int prepare(const struct segment_spec *spec, int id, struct segment *ret)
     if (r < 0) {
         return r;
     }
-    r = segment_permit(&segment, spec);
+    r = segment_narrow(&segment, spec);
+    if (r == 0) {
+        r = segment_permit(&segment, spec);
+    }
     if (r == 0 && spec->touch) {
         r = segment_touch(&segment, 0, segment.size);
     }
@@ -386,10 +411,12 @@ int segment_acquire(const struct segment_spec *spec, struct segment *ret,
             if (r == 0) {
                 *ret_origin = SEGMENT_ADOPTED;
             }
-            if (r != -EINVAL && r != -EIDRM) { /* removed under our eyes: once more */
+            if (r != -EBUSY && r != -EINVAL && r != -EIDRM) {
                 return r;
             }
-        } else if (answer == SEGMENT_OTHER) {
+            answer = r == -EBUSY ? SEGMENT_OTHER : SEGMENT_ABSENT; /* removed under our eyes */
+        }
+        if (answer == SEGMENT_OTHER) {
             r = supersede(&stat);
             if (r < 0 && r != -EINVAL && r != -EIDRM) {
                 return r;

@@ -100,6 +100,12 @@ int segment_touch(const struct segment *segment, size_t from, size_t length);
  */
 int segment_survives(uint32_t key);
 
+/*
+ * Where the permissions of `spec` take rights away, nobody can attach any more until
+ * segment_permit(). -EBUSY: somebody but us is attached, and would keep them.
+ */
+int segment_narrow(const struct segment *segment, const struct segment_spec *spec);
+
 /* Applies uid, gid and mode. Programs that are attached keep the access that they have. */
 int segment_permit(const struct segment *segment, const struct segment_spec *spec);
 

@@ -448,6 +448,34 @@ static void taking_rights_from_who_is_attached_replaces(void **state)
     assert_int_equal(shmdt(client), 0);
 }
 
+static void *latecomer;
+static int wanted; /* segment */
+
+static int attach_in_time(int id, int command, struct shmid_ds *ds)
+{
+    if (id == wanted && command == IPC_SET && !latecomer) {
+        latecomer = shmat(id, NULL, 0);
+    }
+    return __real_shmctl(id, command, ds);
+}
+
+/* … also who attaches just before they are taken away. */
+static void rights_are_taken_from_who_attaches_in_the_last_moment(void **state)
+{
+    struct fixture *f = *state;
+    int id = f->manager->segment.id;
+
+    latecomer = NULL;
+    wanted = id;
+    mock_shmctl = attach_in_time;
+    reload(f, "mode = \"0644\";");
+    mock_shmctl = NULL;
+    assert_true(latecomer && latecomer != (void *)-1);
+    assert_int_not_equal(f->manager->segment.id, id);
+    assert_segment(f, KEY, 27, 0644);
+    assert_int_equal(shmdt(latecomer), 0);
+}
+
 static void a_reload_can_change_the_level_of_the_log(void **state)
 {
     struct fixture *f = *state;
@@ -669,6 +697,7 @@ TEST_GROUP("test-manager")
         TEST(a_foreign_segment_refuses_the_start),
         TEST(a_reload_can_change_the_size),
         TEST(taking_rights_from_who_is_attached_replaces),
+        TEST(rights_are_taken_from_who_attaches_in_the_last_moment),
         TEST(a_reload_can_change_the_level_of_the_log),
         TEST(a_reload_without_room_changes_nothing),
         TEST(a_refused_reload_reads_no_fifo),

@@ -164,22 +164,6 @@ static void our_segment_of_another_size_is_other(void **state)
     assert_answer(SEGMENT_OTHER, &stat);
 }
 
-/* "unless that would take away rights from programs that are attached and would keep them" */
-static void our_segment_with_wider_rights_in_use_is_other(void **state)
-{
-    struct segment_stat stat;
-    void *map = shmat(made(SIZE, 0666), NULL, 0);
-
-    (void)state;
-    assert_true(map != (void *)-1);
-    assert_answer(SEGMENT_OURS, &stat);
-    assert_int_equal(stat.attached, 1);
-    spec.mode = 0644;
-    assert_answer(SEGMENT_OTHER, &stat);
-    assert_int_equal(shmdt(map), 0);
-    assert_answer(SEGMENT_OURS, &stat);
-}
-
 /* "foreign: another user made it: hands off", whatever its mode lets us do. */
 static void a_strangers_segment_is_foreign(void **state)
 {
@@ -404,6 +388,54 @@ static void narrowing_while_somebody_is_attached_replaces(void **state)
     segment_detach(&segment);
     (void)close(ready[0]);
     (void)close(ready[1]);
+}
+
+static void *latecomer;
+
+/* Attaches as late as its old rights let it: just before they are taken away. */
+static int attach_in_time(int id, int command, struct shmid_ds *ds)
+{
+    if (command == IPC_SET && !latecomer) {
+        latecomer = shmat(id, NULL, 0);
+    }
+    return __real_shmctl(id, command, ds);
+}
+
+/* "unless that would take away rights from programs that are attached and would keep them" */
+static void who_attaches_in_the_last_moment_keeps_no_rights(void **state)
+{
+    int id = made(SIZE, 0666);
+    struct segment segment;
+
+    (void)state;
+    latecomer = NULL;
+    mock_shmctl = attach_in_time;
+    spec.mode = 0644;
+    segment = acquired(SEGMENT_REPLACED);
+    assert_int_not_equal(segment.id, id);
+    assert_int_equal(shmdt(latecomer), 0);
+    segment_detach(&segment);
+}
+
+/* P5: the next daemon finds that rights are still to be taken away. */
+static void killed_while_it_takes_rights_away_it_goes_on(void **state)
+{
+    static const mode_t modes[] = {0644, 0600, 0700};
+    struct segment segment;
+    void *map;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        spec.mode = 0666;
+        segment = acquired(i == 0 ? SEGMENT_CREATED : SEGMENT_ADOPTED);
+        map = shmat(segment.id, NULL, 0);
+        spec.mode = modes[i];
+        assert_int_equal(segment_narrow(&segment, &spec), -EBUSY);
+        segment_detach(&segment); /* killed */
+        segment = acquired(SEGMENT_REPLACED);
+        assert_int_equal(shmdt(map), 0);
+        segment_detach(&segment);
+    }
 }
 
 static void owner_and_group_are_applied(void **state)
@@ -734,7 +766,6 @@ TEST_GROUP("test-segment")
         TEST(a_key_that_nobody_holds_is_absent),
         TEST(our_segment_of_our_size_is_ours),
         TEST(our_segment_of_another_size_is_other),
-        TEST(our_segment_with_wider_rights_in_use_is_other),
         TEST(a_strangers_segment_is_foreign),
         TEST(a_segment_that_was_given_to_us_is_foreign),
         TEST(a_segment_that_we_may_not_read_is_foreign),
@@ -745,6 +776,8 @@ TEST_GROUP("test-segment")
         TEST(an_adopted_segment_gets_its_permissions),
         TEST(our_segment_of_another_size_is_replaced),
         TEST(narrowing_while_somebody_is_attached_replaces),
+        TEST(who_attaches_in_the_last_moment_keeps_no_rights),
+        TEST(killed_while_it_takes_rights_away_it_goes_on),
         TEST(owner_and_group_are_applied),
         TEST(locked_memory_is_locked_and_unlocked),
         TEST(a_strangers_segment_is_not_touched),
