@@ -27,7 +27,9 @@ const char *handshake_objection(const struct session *session, int error)
     case -EACCES:
         return "the mode of the segment does not let this user read it";
     case -EAGAIN:
-        return "the segment was removed, and is made anew: try again";
+        return session->role == MESSAGE_PUBLISHER
+                   ? "what was handed in under this number is published first: try again"
+                   : "the segment was removed, and is made anew: try again";
     case -EUSERS:
         return "too many sessions";
     case -EOPNOTSUPP:

@@ -404,13 +404,7 @@ static bool cursor_is_valid(const struct manager *manager, const struct cursor *
  */
 static bool is_known_to_its_client(const struct session *session)
 {
-    struct ring_reader queue = session->queue;
-    const char *bytes;
-    size_t length, left_out;
-
-    return session->cursor->welcomed ||
-           (session_publishes(session) &&
-            queue_look(&queue, &bytes, &length, &left_out) != QUEUE_EMPTY);
+    return session->cursor->welcomed || publishers_left_something(session);
 }
 
 /*

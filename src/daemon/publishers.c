@@ -9,11 +9,41 @@
 #define TURN_RECORDS 16 /* of one publisher, while others have some, too */
 #define UNTOLD       (~UINT64_C(0))
 
+bool publishers_left_something(const struct session *session)
+{
+    struct ring_reader queue = session->queue;
+    const char *bytes;
+    size_t length, left_out;
+
+    return session_publishes(session) &&
+           queue_look(&queue, &bytes, &length, &left_out) != QUEUE_EMPTY;
+}
+
+/*
+ * Where the kernel does not number processes, it may be another one that has the pid now: then what
+ * the first has left is not its to hand in anew.
+ */
+static bool has_doubtful_heritage(const struct manager *manager, const struct session *session,
+                                  uint32_t client)
+{
+    for (const struct session *old = manager->sessions->first; old; old = old->next) {
+        if (old != session && publishers_left_something(old) && old->cursor->client == client &&
+            identity_may_be(&old->identity, &session->identity) &&
+            !identity_is(&old->identity, &session->identity)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int publishers_hello(struct manager *manager, struct session *session, struct session *old,
                      const struct message_hello *hello)
 {
     if (!feed_is_push(manager->conf)) {
         return -EOPNOTSUPP;
+    }
+    if (old && has_doubtful_heritage(manager, session, hello->client)) {
+        return -EAGAIN;
     }
     session->first = (old ? old->acknowledged : hello->after) + 1;
     session->resumes = old ? old->id : 0;

@@ -15,11 +15,15 @@
 
 /*
  * Makes the queue of a publisher that has said HELLO; it goes on from an earlier session of its, if
- * there is one. -EOPNOTSUPP: the source is another one.
+ * there is one. -EOPNOTSUPP: the source is another one. -EAGAIN: it may be that the session was not
+ * its own, and what that one has handed in is published first.
  */
 int publishers_hello(struct manager *manager, struct session *session, struct session *old,
                      const struct message_hello *hello);
 void publishers_welcome(struct session *session, struct message_welcome *welcome);
+
+/* Is there something in its queue that is not dealt with yet? */
+bool publishers_left_something(const struct session *session);
 
 /* A publisher of an earlier daemon, with its page and its queue. */
 void publishers_receive(struct session *session);

@@ -532,6 +532,21 @@ static void another_process_with_its_pid_takes_nothing_over(void **state)
     assert_all_come(f);
 }
 
+/* Where there are no such numbers, all of the first one is published before the second may come. */
+static void where_processes_have_no_number_what_is_left_comes_first(void **state)
+{
+    struct message_hello hello = hello_of(0);
+    struct fixture *f = *state;
+
+    die_too_early(f)->identity.process = 0;
+    memcpy(hello.epoch, &f->daemon.manager->state->file->epoch, sizeof(hello.epoch));
+    assert_int_equal(say_hello(f, &f->b, &hello), -EAGAIN);
+    assert_all_come(f);
+    peer_leave(&f->b);
+    assert_int_equal(say_hello(f, &f->b, &hello), 0);
+    assert_int_equal(f->b.welcome.first, 1);
+}
+
 static void who_comes_back_hands_in_the_rest_anew(void **state)
 {
     struct message_hello hello = hello_of(0);
@@ -715,6 +730,7 @@ TEST_GROUP("test-publishers")
         TEST(what_several_hand_in_at_once_is_each_ones_own),
         TEST(who_is_new_takes_nothing_over),
         TEST(another_process_with_its_pid_takes_nothing_over),
+        TEST(where_processes_have_no_number_what_is_left_comes_first),
         TEST(who_comes_back_hands_in_the_rest_anew),
         TEST(who_is_not_welcomed_takes_nothing_over),
         TEST(killed_in_the_midst_of_a_succession_nothing_is_published_twice),
