@@ -64,6 +64,9 @@ void publishers_receive(struct session *session)
 {
     session->cursor->lease = (struct lease){0};
     session->told = UNTOLD; /* it may not know how far we had come */
+    if (session->socket < 0) {
+        session_end_queue(session);
+    }
 }
 
 void publishers_forget(struct manager *manager, const struct session *session)
@@ -166,6 +169,11 @@ void publishers_count(struct manager *manager)
     manager->turn.collected = NULL;
 }
 
+static bool is_at_its_end(const struct session *session)
+{
+    return session->queue_end > 0 && ring_position(&session->queue) >= session->queue_end;
+}
+
 bool publishers_collect(struct manager *manager)
 {
     struct turn *turn = &manager->turn;
@@ -173,7 +181,7 @@ bool publishers_collect(struct manager *manager)
     for (size_t i = 0; i <= manager->sessions->count; i++) {
         struct session *session = turn->publisher;
 
-        if (session && session_publishes(session) && !session->broken &&
+        if (session && session_publishes(session) && !session->broken && !is_at_its_end(session) &&
             collect_group(manager, session)) {
             return true;
         }
@@ -217,19 +225,16 @@ static bool confirm(struct session *session)
     return true;
 }
 
-/*
- * Is nothing left of what it has handed in, or nobody to whom it could go? Then that is given up:
- * as much as a queue can hold, for who goes on to hand in does so without end.
+/* Is nothing left of what it has handed in, or nobody to whom it could go? Then that is given up.
  */
 static bool is_done(struct manager *manager, struct session *session)
 {
-    uint64_t most = session->queue.capacity / RING_LINE;
     const char *bytes;
     size_t length, left_out;
     bool collected = intake_collects(manager);
 
-    for (uint64_t i = 0;
-         i < most && queue_look(&session->queue, &bytes, &length, &left_out) == QUEUE_RECORD; i++) {
+    while (!is_at_its_end(session) &&
+           queue_look(&session->queue, &bytes, &length, &left_out) == QUEUE_RECORD) {
         if (collected) {
             return false;
         }
@@ -259,6 +264,7 @@ bool publishers_work(struct manager *manager)
         worked |= confirm(session);
         if (!session->closing && is_outdated(manager, session)) {
             session->closing = true;
+            session_end_queue(session);
             session_end(session, PAGE_CLOSING);
             session_wake(session);
         }

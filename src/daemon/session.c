@@ -159,6 +159,7 @@ void session_hang_up(struct session *session)
 {
     session->socket_source = sd_event_source_disable_unref(session->socket_source);
     session->socket = fd_close(session->socket);
+    session_end_queue(session);
 }
 
 void session_detach(struct session *session)

@@ -78,10 +78,11 @@ struct session {
     /* Of a publisher; its acknowledged records are those of its own that are dealt with. */
     struct ring_reader queue; /* what it hands in */
     size_t queue_size;
-    size_t longest;    /* record that it was told to fit, in bytes */
-    uint64_t given_up; /* records that it had handed in for a source that is no more */
-    bool broken;       /* what stands in its queue is no record */
-    bool closing;      /* it was told to hand in no more */
+    size_t longest;     /* record that it was told to fit, in bytes */
+    uint64_t given_up;  /* records that it had handed in for a source that is no more */
+    uint64_t queue_end; /* what it has handed in ends before this position; 0: it goes on */
+    bool broken;        /* what stands in its queue is no record */
+    bool closing;       /* it was told to hand in no more */
 };
 
 enum claim {
@@ -170,7 +171,18 @@ static inline uint64_t session_published(const struct session *session)
     return session->acknowledged + 1 - session->first - session->lost;
 }
 
-/* Closes the connection. A publisher's queue stays. */
+/*
+ * A publisher has handed in all that counts: no more than its queue holds, for who goes on to write
+ * there could do so without end.
+ */
+static inline void session_end_queue(struct session *session)
+{
+    if (session->queue_end == 0) {
+        session->queue_end = ring_position(&session->queue) + session->queue.capacity;
+    }
+}
+
+/* Closes the connection. A publisher's queue stays, with what it has handed in until now. */
 void session_hang_up(struct session *session);
 
 /* Makes it one that is away: its connection is closed, its cursor stays. */

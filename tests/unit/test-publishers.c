@@ -11,12 +11,13 @@
 
 #include <cmocka.h>
 
-#define RING   "layout = \"ring\"; mode = \"0644\"; size = 65536; spin_us = 0; "
-#define SMALL  "layout = \"ring\"; mode = \"0644\"; size = 32768; spin_us = 0; "
-#define PLAIN  "spin_us = 0; "
-#define PUSH   "source = { type = \"push\"; }; "
-#define NUMBER 77 /* which a publisher calls itself */
-#define DEATHS 30
+#define RING      "layout = \"ring\"; mode = \"0644\"; size = 65536; spin_us = 0; "
+#define SMALL     "layout = \"ring\"; mode = \"0644\"; size = 32768; spin_us = 0; "
+#define PLAIN     "spin_us = 0; "
+#define OVERWRITE "when_full = \"overwrite\"; "
+#define PUSH      "source = { type = \"push\"; }; "
+#define NUMBER    77 /* which a publisher calls itself */
+#define DEATHS    30
 
 /* The daemon ends, and the next one gets what was kept. */
 static void start_again(struct fixture *f)
@@ -634,6 +635,48 @@ static void another_source_comes_behind_what_was_handed_in(void **state)
     assert_int_equal(sessions(f), 0);
 }
 
+static void fill(struct peer *publisher)
+{
+    queue_release(&publisher->writer, publisher->page->position);
+    while (ring_has_room(&publisher->writer, 1)) {
+        hand_in(publisher, "a");
+    }
+}
+
+/* … and who goes on and on does not keep it away; nor does one whose connection has ended. */
+static void who_hands_in_without_end_does_not_keep_another_source_away(void **state)
+{
+    for (int gone = 0; gone < 2; gone++) {
+        struct fixture *f = *state;
+        struct manager *manager = start(f, RING OVERWRITE PUSH);
+        uint64_t now = 0;
+
+        publishes(f, &f->a);
+        publishes(f, &f->b);
+        fill(&f->a);
+        fill(&f->b);
+        if (gone) {
+            assert_int_equal(shutdown(f->a.socket, SHUT_RDWR), 0);
+            assert_int_equal(shutdown(f->b.socket, SHUT_RDWR), 0);
+            run_loop(manager->event);
+        } else {
+            reload(f, RING OVERWRITE);
+        }
+        for (int i = 0; i < 100; i++) {
+            bool more = true;
+
+            (void)manager_work(manager, &more, &now);
+            fill(&f->a);
+            fill(&f->b);
+        }
+        assert_int_equal(sessions(f), 0);
+        assert_true(gone || strcmp(intake_source_type(manager), "alphabet") == 0);
+        (void)tear_down(state);
+        (void)set_up_with_store(state);
+    }
+    (void)start(*state, RING);
+}
+
 /* What the journal says when a publisher's session has ended. */
 static unsigned long long ended_with(const char *field)
 {
@@ -735,6 +778,7 @@ TEST_GROUP("test-publishers")
         TEST(who_is_not_welcomed_takes_nothing_over),
         TEST(killed_in_the_midst_of_a_succession_nothing_is_published_twice),
         TEST(another_source_comes_behind_what_was_handed_in),
+        TEST(who_hands_in_without_end_does_not_keep_another_source_away),
         TEST(another_source_of_the_next_daemon_comes_behind_it),
         TEST(another_key_has_publishers_connect_again),
         TEST(another_size_has_publishers_connect_again),
