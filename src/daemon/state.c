@@ -41,6 +41,14 @@ static void dir_close_cleanup(DIR **dir)
     }
 }
 
+/* Which configuration file it is: a relative path is another one in another directory. */
+static void locate(const struct conf *conf, char ret_path[PATH_MAX])
+{
+    CLEANUP(free_cleanup) char *here = conf->path[0] == '/' ? NULL : getcwd(NULL, 0);
+
+    (void)snprintf(ret_path, PATH_MAX, "%s%s%s", here ? here : "", here ? "/" : "", conf->path);
+}
+
 /*
  * Looks for the state of a daemon that had the same configuration file and another key, and gives
  * it the name of this key. -ENOENT: none.
@@ -166,7 +174,7 @@ static int begin(struct state *state, const struct conf *conf)
     file->key = (uint32_t)conf->key;
     file->segment_id = -1;
     file->extent = image_size;
-    (void)snprintf(file->conf_path, sizeof(file->conf_path), "%s", conf->path);
+    locate(conf, file->conf_path);
     r = sd_id128_randomize(&file->epoch);
     if (r < 0) {
         return r;
@@ -191,6 +199,7 @@ int state_open(const struct conf *conf, struct state **ret, enum history *ret_hi
 {
     CLEANUP(state_free_cleanup) struct state *state = calloc(1, sizeof(*state));
     enum history history = HISTORY_CONTINUED;
+    char conf_path[PATH_MAX];
     bool made;
     int r;
 
@@ -207,7 +216,8 @@ int state_open(const struct conf *conf, struct state **ret, enum history *ret_hi
     }
     r = lockfile_open(state->path, false, &state->fd, &made, ret_pid);
     if (r == -ENOENT) {
-        r = inherit(state->directory, conf->path, state->path, &state->fd);
+        locate(conf, conf_path);
+        r = inherit(state->directory, conf_path, state->path, &state->fd);
     }
     if (r == -ENOENT) {
         history = HISTORY_NONE;
@@ -233,7 +243,7 @@ int state_open(const struct conf *conf, struct state **ret, enum history *ret_hi
         }
         return r;
     }
-    (void)snprintf(state->file->conf_path, sizeof(state->file->conf_path), "%s", conf->path);
+    locate(conf, state->file->conf_path);
     cursors_settle(&state->file->cursors, &state->file->acklog);
     *ret = take(state);
     *ret_history = history;

@@ -407,6 +407,26 @@ static void another_configuration_inherits_nothing(void **state)
     assert_true(exists(f->left));
 }
 
+/* A relative path means another file in another directory, and the same one in the same. */
+static void a_path_of_another_directory_inherits_nothing(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(state_free_cleanup) struct state *next = NULL;
+
+    free(f->conf->path);
+    f->conf->path = strdup("shmd.conf");
+    assert_int_equal(chdir("/"), 0);
+    (void)leave_state(f);
+    f->conf->key = OTHER;
+    assert_int_equal(chdir(f->directory), 0);
+    next = opened(f, HISTORY_NONE);
+    assert_true(exists(f->left));
+    state_remove(next);
+    next = state_free(next);
+    assert_int_equal(chdir("/"), 0);
+    next = opened(f, HISTORY_CONTINUED);
+}
+
 static void nothing_is_inherited_from_a_daemon_that_runs(void **state)
 {
     struct fixture *f = *state;
@@ -760,6 +780,7 @@ TEST_GROUP("test-state")
         TEST(what_is_no_plain_file_is_refused),
         TEST(a_daemon_with_another_key_inherits_from_its_configuration),
         TEST(another_configuration_inherits_nothing),
+        TEST(a_path_of_another_directory_inherits_nothing),
         TEST(nothing_is_inherited_from_a_daemon_that_runs),
         TEST(nothing_is_inherited_from_another_ipc_namespace),
         TEST(moving_to_another_key_keeps_everything),
