@@ -11,6 +11,11 @@ int board_new(struct board *ret, const struct conf *conf, size_t size)
     return ret->layout == LAYOUT_RING ? stream_new(&ret->stream, size, ret->when_full) : 0;
 }
 
+bool board_resume(struct board *board, const struct segment *segment, struct state *state)
+{
+    return board->layout == LAYOUT_PLAIN || stream_resume(&board->stream, segment, state);
+}
+
 void board_open(struct board *board, struct segment *segment, struct state *state)
 {
     board->segment = segment;

@@ -39,6 +39,12 @@ struct progress {
  */
 int board_new(struct board *ret, const struct conf *conf, size_t size);
 
+/*
+ * Does the segment hold what the state knows of it? Otherwise a ring begins anew when it is opened,
+ * and whoever reads there would wait at a place where nothing comes any more.
+ */
+bool board_resume(struct board *board, const struct segment *segment, struct state *state);
+
 /* Goes on with what the segment and the state hold. */
 void board_open(struct board *board, struct segment *segment, struct state *state);
 

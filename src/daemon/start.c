@@ -182,15 +182,37 @@ static void retire(struct manager *manager, uint32_t key, int id)
 
 /* Why there is nothing left of what an earlier daemon had published. */
 static const char *loss(const struct state_file *before, const struct manager *manager,
-                        enum segment_origin origin)
+                        enum segment_origin origin, bool damaged)
 {
+    if (damaged) {
+        return "what stood in the segment was damaged";
+    }
     if (before->key != manager->segment.key || before->layout != manager->board.layout ||
         before->when_full != manager->board.when_full || origin == SEGMENT_REPLACED) {
         return "another segment is configured now";
     }
-    return before->segment_id == manager->segment.id
-               ? "what stood in the segment was damaged"
-               : "their segment was removed while no daemon ran";
+    return "their segment was removed while no daemon ran";
+}
+
+/*
+ * The segment under our key, whatever it takes. A ring of ours that is damaged is not emptied: who
+ * reads there would not know, and another one takes its place.
+ */
+static int acquire(struct manager *manager, const struct segment_spec *spec,
+                   enum segment_origin *ret_origin, bool *ret_damaged,
+                   struct segment_stat *ret_holder)
+{
+    struct state_file *file = manager->state->file;
+    int r = segment_acquire(spec, &manager->segment, ret_origin, ret_holder);
+
+    *ret_damaged = r == 0 && file->segment_id == manager->segment.id &&
+                   !board_resume(&manager->board, &manager->segment, manager->state);
+    if (*ret_damaged) {
+        segment_detach(&manager->segment);
+        retire(manager, spec->key, (int)file->segment_id);
+        r = segment_acquire(spec, &manager->segment, ret_origin, ret_holder);
+    }
+    return r;
 }
 
 /*
@@ -207,6 +229,7 @@ static int segment_open(struct manager *manager, const char **ret_lost, int *ret
     enum segment_origin origin;
     struct segment_stat holder;
     const char *why;
+    bool damaged = false;
     int r = state_make_room(manager->state, image_size);
 
     spec.touch = true; /* nobody waits yet */
@@ -225,7 +248,7 @@ static int segment_open(struct manager *manager, const char **ret_lost, int *ret
     }
     r = board_new(&manager->board, manager->conf, spec.size);
     if (r == 0) {
-        r = segment_acquire(&spec, &manager->segment, &origin, &holder);
+        r = acquire(manager, &spec, &origin, &damaged, &holder);
     }
     if (r < 0) {
         *ret_status = report_failed(manager, &spec, r, &holder);
@@ -235,7 +258,7 @@ static int segment_open(struct manager *manager, const char **ret_lost, int *ret
     if (file->key != spec.key) {
         retire(manager, file->key, (int)file->segment_id);
     }
-    why = loss(file, manager, origin);
+    why = loss(file, manager, origin, damaged);
     if (file->image_size != image_size) {
         state_resize(manager->state, image_size);
     }

@@ -82,17 +82,31 @@ int stream_new(struct stream *ret, size_t size, enum ring_when_full when_full)
     return traces_new(ret, size);
 }
 
+bool stream_resume(struct stream *stream, const struct segment *segment, struct state *state)
+{
+    stream->state = state;
+    if (stream->writer.header) {
+        return true;
+    }
+    if (state->file->segment_id != segment->id) {
+        return false;
+    }
+    if (take_over(stream, segment)) {
+        return true;
+    }
+    /* What a walk that came to nothing has remembered is no record of the next ring. */
+    memset(stream->traces, 0, (stream->mask + 1) * sizeof(*stream->traces));
+    stream->bytes = 0;
+    return false;
+}
+
 void stream_open(struct stream *stream, const struct segment *segment, struct state *state)
 {
     uint64_t last = state_number(state->file);
 
-    stream->state = state;
-    if (state->file->segment_id == segment->id && take_over(stream, segment)) {
+    if (stream_resume(stream, segment, state)) {
         state_enter(state->file, stream_newest(stream), PHASE_EMPTY);
     } else {
-        /* What a walk that came to nothing has remembered is no record of the new ring. */
-        memset(stream->traces, 0, (stream->mask + 1) * sizeof(*stream->traces));
-        stream->bytes = 0;
         ring_format(&stream->writer, segment->map, segment->size, state->file->epoch.bytes,
                     stream->when_full, last + 1);
         state->file->released = last; /* or gone, with the ring that they were in */

@@ -51,6 +51,9 @@ struct stream {
  * changed. */
 int stream_new(struct stream *ret, size_t size, enum ring_when_full when_full);
 
+/* Takes a ring over as it is. False: it is not what the state knows; nothing has changed there. */
+bool stream_resume(struct stream *stream, const struct segment *segment, struct state *state);
+
 /*
  * Takes a ring over as it is, or makes an empty one, whose first record follows the last one that
  * the state knows.

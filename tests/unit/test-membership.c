@@ -369,6 +369,36 @@ static void a_segment_that_was_replaced_meanwhile_is_superseded(void **state)
     assert_int_equal(mock_journal_number(logged("session-ended"), "SHMD_RECORD_LAST"), 9);
 }
 
+/* Its place would be one at which nothing comes any more; what is left there is in nobody's way. */
+static void a_ring_that_is_damaged_is_superseded(void **state)
+{
+    struct fixture *f = *state;
+    struct message_hello hello;
+    struct ring_header *ring;
+    uint64_t before;
+    int id;
+
+    (void)start(f, RING);
+    subscribe(f, &f->a);
+    acknowledge(f, &f->a, 5);
+    before = newest(f);
+    id = f->daemon.manager->segment.id;
+    stop(f);
+    ring = shmat(id, NULL, 0);
+    ring->tail = 1;
+    go_on(f);
+    assert_int_not_equal(f->daemon.manager->segment.id, id);
+    assert_int_equal(ring->state, RING_SUPERSEDED);
+    assert_int_equal(ring->tail, 1);
+    assert_int_equal(shmdt(ring), 0);
+    assert_int_equal(f->a.page->state, PAGE_SUPERSEDED);
+    assert_true(is_away(f, f->a.welcome.session));
+    hello = hello_again(&f->a, 5);
+    assert_int_equal(come_back(f, &hello), before + 1);
+    acknowledge(f, &f->b, before + 3);
+    assert_logged_with(f, f->b.welcome.session, before + 1, before + 3, 0);
+}
+
 /* Nobody waits for anybody: a reader may be as slow after a restart as before. */
 static void where_records_are_written_over_nobody_is_evicted(void **state)
 {
@@ -1104,6 +1134,7 @@ TEST_GROUP("test-membership")
         TEST(who_died_meanwhile_has_its_last_word),
         TEST(who_may_not_know_of_its_session_is_sent_away),
         TEST(a_segment_that_was_replaced_meanwhile_is_superseded),
+        TEST(a_ring_that_is_damaged_is_superseded),
         TEST(where_records_are_written_over_nobody_is_evicted),
         TEST(where_records_are_written_over_a_slow_reader_stays),
         TEST(who_goes_on_and_stops_is_evicted),
