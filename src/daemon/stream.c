@@ -31,7 +31,6 @@ static bool take_over(struct stream *stream, const struct segment *segment)
     struct ring_reader reader;
     const struct ring_record *record;
     uint64_t last = state_number(stream->state->file);
-    uint64_t now = clock_usec();
     uint64_t tail;
 
     if (ring_attach(&reader, segment->map, segment->size) < 0 ||
@@ -47,10 +46,6 @@ static bool take_over(struct stream *stream, const struct segment *segment)
         reader.number = last + 1;
     }
     stream_trace(stream, reader.number - 1)->end = tail;
-    /* When it was published, counts from now on; of what was written over already, too. */
-    for (uint64_t i = 0; i <= stream->mask; i++) {
-        stream->traces[i].usec = now;
-    }
     while (has_place(&reader, tail) && ring_look(&reader, &record) == RING_RECORD) {
         stream_remember(stream, reader.number,
                         ring_position(&reader) + ring_footprint(record->length), record->length);
@@ -91,6 +86,7 @@ bool stream_resume(struct stream *stream, const struct segment *segment, struct 
     if (state->file->segment_id != segment->id) {
         return false;
     }
+    stream->resumed_usec = clock_usec();
     if (take_over(stream, segment)) {
         return true;
     }

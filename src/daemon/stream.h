@@ -23,15 +23,17 @@
 struct trace {
     uint64_t end;   /* the position behind it */
     uint64_t bytes; /* of all records up to this one */
-    uint64_t usec;  /* when it was published */
+    uint64_t usec;  /* when it was published; 0: before we took the ring over */
 };
 
 struct stream {
     struct ring_writer writer;
     enum ring_when_full when_full;
     struct state *state;
-    struct trace *traces; /* by number, as many as there may be records in the ring */
+    struct trace *traces; /* by number, as many as there may be records in the ring; only what was
+                             published of late takes up memory */
     uint64_t mask;
+    uint64_t resumed_usec;               /* when we took the ring over */
     uint64_t bytes;                      /* of all records so far */
     uint64_t group_records, group_bytes; /* become visible together, at most (see ring.h) */
     bool has_room; /* for a record of any size, without writing over anything */
@@ -134,8 +136,9 @@ static inline uint64_t stream_bytes(const struct stream *stream, uint64_t first,
 static inline uint64_t stream_usec(const struct stream *stream, uint64_t number)
 {
     uint64_t known = stream_forgotten(stream);
+    uint64_t usec = stream_trace(stream, number > known ? number : known)->usec;
 
-    return stream_trace(stream, number > known ? number : known)->usec;
+    return usec > 0 ? usec : stream->resumed_usec;
 }
 
 /* Room for one more record of any size? `fastest`: what the fastest subscriber has acknowledged. */

@@ -18,6 +18,7 @@
 
 #define SIZE     ((size_t)4096)
 #define LARGE    ((size_t)256 << 10)
+#define HUGE     ((size_t)64 << 20)
 #define CAPACITY ((uint64_t)3840)
 #define LONGEST  ((size_t)ring_length_max(CAPACITY))
 #define HALF     (CAPACITY / 2 / RING_LINE) /* shortest records in half of the ring */
@@ -62,6 +63,11 @@ static int set_up(void **state)
 static int set_up_large(void **state)
 {
     return set_up_size(state, LARGE);
+}
+
+static int set_up_huge(void **state)
+{
+    return set_up_size(state, HUGE);
 }
 
 static int tear_down(void **state)
@@ -527,6 +533,37 @@ static void the_time_of_what_was_lost_is_not_absurd(void **state)
     }
 }
 
+/* Pages of what is remembered that there is memory for; not counting the first and the last. */
+static size_t pages_of_traces(const struct fixture *f)
+{
+    size_t length = (f->stream.mask + 1) * sizeof(*f->stream.traces);
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t count = length / page - 1, found = 0;
+    CLEANUP(free_cleanup) unsigned char *resident = malloc(count);
+    uintptr_t from = ((uintptr_t)f->stream.traces + page - 1) / page * page;
+
+    assert_non_null(resident);
+    assert_int_equal(mincore((void *)from, count * page, resident), 0);
+    for (size_t i = 0; i < count; i++) {
+        found += resident[i] & 1;
+    }
+    return found;
+}
+
+/* A ring may be one of gigabytes, and others wait while it is opened. */
+static void what_is_remembered_takes_memory_as_records_come(void **state)
+{
+    struct fixture *f = *state;
+    size_t most = ((size_t)2 << 20) / (size_t)sysconf(_SC_PAGESIZE); /* of huge pages, one */
+
+    (void)start(f, RING_WAIT);
+    publish(f, 10);
+    assert_in_range(pages_of_traces(f), 0, most);
+    assert_true(start_again(f));
+    assert_in_range(pages_of_traces(f), 0, most);
+    assert_true(clock_usec() - stream_usec(&f->stream, 1) < PATIENCE_USEC);
+}
+
 /* --- taken over --- */
 
 static void the_next_daemon_goes_on(void **state)
@@ -858,6 +895,8 @@ TEST_GROUP("test-stream")
         TEST(what_is_lost_is_counted_exactly),
         TEST(who_comes_back_for_less_finds_it_or_was_overtaken),
         TEST(the_bytes_of_what_was_lost_are_not_absurd),
+        cmocka_unit_test_setup_teardown(what_is_remembered_takes_memory_as_records_come,
+                                        set_up_huge, tear_down),
         TEST(the_time_of_what_was_lost_is_not_absurd),
         TEST(the_next_daemon_goes_on),
         TEST(what_was_released_stays_so),
