@@ -101,7 +101,9 @@ static void evict(struct manager *manager, struct session *session)
         subscribers_await_no_more(manager, session);
         leases_await(manager, session);
     } else {
-        count_eviction(manager, session->usage);
+        if (!session_is_away(session)) {
+            count_eviction(manager, session->usage);
+        }
         sessions_drop(session, held ? SESSION_AWAITED : SESSION_EVICTED);
     }
 }

@@ -76,7 +76,7 @@ static int prepare(struct preparation *preparation)
     spec = manager_spec(preparation->conf);
     spec.touch = true;
     if (may_replace(preparation, &spec)) {
-        r = segment_rehearse(&spec);
+        r = segment_rehearse(&spec, keylock_key(spec.key));
         if (r < 0) {
             preparation->message = describe_failure(&spec, r, NULL);
         }

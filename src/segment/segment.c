@@ -266,16 +266,21 @@ static int create(const struct segment_spec *spec, struct segment *ret)
     return r;
 }
 
-int segment_rehearse(const struct segment_spec *spec)
+int segment_rehearse(const struct segment_spec *spec, uint32_t key)
 {
     struct segment_spec untouched = *spec;
     struct segment segment = {.map = NULL};
-    int id = shmget(IPC_PRIVATE, spec->size, 0600);
-    int r;
+    int id, r;
 
+    (void)segment_retire(key, SEGMENT_ANY); /* of one that was killed here */
+    id = shmget((key_t)key, spec->size, IPC_CREAT | IPC_EXCL | 0600);
+    if (id < 0 && errno == EEXIST) {
+        id = shmget(IPC_PRIVATE, spec->size, 0600); /* another user has that key */
+    }
     if (id < 0) {
         return -errno;
     }
+    STEP("segment.rehearsed");
     untouched.touch = false;
     r = prepare(&untouched, id, &segment);
     /* Before what takes long: from now on, it goes with us, also if we are killed. */

@@ -84,8 +84,11 @@ int segment_classify(const struct segment_spec *spec, enum segment_answer *ret,
 int segment_acquire(const struct segment_spec *spec, struct segment *ret,
                     enum segment_origin *ret_origin, struct segment_stat *ret_holder);
 
-/* Could such a segment be made now? Makes a private one and removes it. */
-int segment_rehearse(const struct segment_spec *spec);
+/*
+ * Could such a segment be made now? Makes one and removes it. `key` is one for our own use, so that
+ * what a kill leaves is found the next time.
+ */
+int segment_rehearse(const struct segment_spec *spec, uint32_t key);
 
 /*
  * Touches the pages of these bytes, so that the kernel gives them to us now, and not when a record

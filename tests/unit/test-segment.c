@@ -581,7 +581,7 @@ static void assert_nothing_fits(int error)
     int before = segments();
 
     assert_not_acquired(error, &holder);
-    assert_int_equal(segment_rehearse(&spec), error);
+    assert_int_equal(segment_rehearse(&spec, KEY + 1), error);
     assert_int_equal(segments(), before);
 }
 
@@ -632,7 +632,7 @@ static bool may_not_lock(void *userdata)
     spec.lock = true;
     return setrlimit(RLIMIT_MEMLOCK, &none) == 0 &&
            segment_acquire(&spec, &segment, &origin, &holder) == -EPERM &&
-           segment_rehearse(&spec) == -EPERM && segments() == before;
+           segment_rehearse(&spec, KEY + 1) == -EPERM && segments() == before;
 }
 
 /* What cannot be prepared as it is wanted is not left behind. */
@@ -662,7 +662,7 @@ static void every_failure_has_its_cause_by_name(void **state)
 
 /* --- rehearse, remove --- */
 
-/* "Makes a private one and removes it." */
+/* "Makes one and removes it", also what one left that was killed. */
 static void a_rehearsal_leaves_nothing(void **state)
 {
     int id = made(SIZE, 0666);
@@ -670,7 +670,10 @@ static void a_rehearsal_leaves_nothing(void **state)
 
     (void)state;
     spec.size = 8192;
-    assert_int_equal(segment_rehearse(&spec), 0);
+    assert_int_equal(segment_rehearse(&spec, KEY + 1), 0);
+    assert_int_equal(segments(), 1);
+    assert_true(shmget((key_t)(KEY + 1), 1, IPC_CREAT | IPC_EXCL | 0600) >= 0);
+    assert_int_equal(segment_rehearse(&spec, KEY + 1), 0);
     assert_int_equal(segments(), 1);
     assert_int_equal(segment_query(id, &stat), 0);
     assert_int_equal(stat.attached, 0);
