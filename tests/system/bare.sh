@@ -9,6 +9,7 @@ set -euo pipefail
 
 # journald's catalog: what systemd says when it begins to start a unit.
 UNIT_STARTING=7d4958e842da4a758f6c1cdc7b36dcc5
+UNIT_FAILED=d9b373ed55a64feb8242e02dbe79a49c
 CLIENT_SECONDS=20 # a client that is still waiting then is not told at all
 KILLS=22          # more than the 20 in 2 s that a socket unit would take
 FREE_KILLS=10     # before pauses are longer
@@ -224,6 +225,41 @@ test_lack_that_passes() {
     wait_until '[[ $(systemctl is-active shmd) == active ]]'
     read_as_nobody
     assert_exit 1 test -e /run/shmd/shmd.failed
+}
+
+# What fails before the daemon runs, systemd would try again without a pause: there is an end of it.
+test_failure_that_systemd_tries_again() {
+    drop_in 'EnvironmentFile=/etc/default/no-such-file'
+    systemctl start --no-block shmd
+    wait_until '[[ $(systemctl is-active shmd) == failed ]]'
+    assert_eq "$(systemctl list-jobs --no-legend 'shmd.*')" '' 'jobs'
+    assert_contains "$(journalctl --since="@$since" --unit=shmd)" 'Start request repeated too quickly.'
+    systemctl reset-failed shmd
+    brought_back_by shmd.service
+}
+
+# The service goes with its socket.
+test_restart_of_the_socket() {
+    systemctl start shmd.socket
+    read_as_nobody
+    systemctl restart shmd.socket
+    assert_eq "$(systemctl is-active shmd.socket)" active
+    read_as_nobody
+    assert_eq "$(systemctl is-active shmd.service)" active
+}
+
+# While it waits for its turn, it does not know the signal of a restart yet.
+test_restart_before_it_is_ready() {
+    install -d -o shmd -g shmd /run/shmd
+    install -o shmd -g shmd -m 0600 /dev/null /run/shmd/shmd.starts
+    truncate --size=13 /run/shmd/shmd.starts
+    systemctl start shmd.socket
+    systemctl start --no-block shmd
+    wait_until '[[ $(systemctl show --property=StatusText --value shmd) == rests* ]]'
+    systemctl restart shmd
+    assert_eq "$(systemctl is-active shmd.socket shmd.service | paste -sd ' ')" 'active active'
+    assert_eq "$(count_entries "MESSAGE_ID=$UNIT_FAILED" UNIT=shmd.service)" 0 'failures'
+    read_as_nobody
 }
 
 # The other instance goes on, and it is the right socket that is closed.
