@@ -44,6 +44,14 @@ static enum exit_status explain(const struct options *options, int error)
     return EXIT_FAILED;
 }
 
+/* The time, or --until if that is over. */
+static uint64_t now_until(const struct journal_options *journal)
+{
+    uint64_t now = clock_usec_since_1970();
+
+    return now < journal->until_usec ? now : journal->until_usec;
+}
+
 static int hand_over(void *judge, const struct claim *claim)
 {
     return judge_take(judge, claim);
@@ -58,20 +66,24 @@ enum exit_status audit_show(const struct options *options)
         .since_usec = options->since_usec,
         .until_usec = options->until_usec,
     };
-    uint64_t now = clock_usec_since_1970();
     enum exit_status written;
-    int r =
-        judge_new(daemon_uid(options), now < journal.until_usec ? now : journal.until_usec, &judge);
+    int r = judge_new(daemon_uid(options), now_until(&journal), &judge);
 
     if (r == 0) {
-        r = journal_check(&journal, &judge->damaged, &judge->damaged_file);
+        r = journal_check(&journal, &judge->damaged, &judge->left_open);
     }
     if (r == 0) {
+        judge->instance = options->instance;
         r = journal_read(&journal, hand_over, judge);
+    }
+    if (r == 0 && judge->entries == 0) {
+        r = journal_knows(&journal, judge->daemon);
+        judge->unheard = r == 0;
     }
     if (r < 0) {
         return explain(options, r);
     }
+    judge->read_usec = now_until(&journal);
     judge_finish(judge);
     if (options->format == FORMAT_JSON) {
         verdict_write_json(judge, stdout);

@@ -1,23 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/journal.h"
+#include "client/journalfile.h"
 
 #include "base/cleanup.h"
 
 #include <dirent.h>
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <systemd/sd-journal.h>
-
-#define NAMES_MAX 256 /* of different events that are looked for one by one */
-
-/* Of a journal file's header: its length, and where in it stand that and the length of the rest. */
-#define HEADER_SIZE 208
-#define HEADER_AT   88
-#define ARENA_AT    96
 
 static const char *const machine_directories[] = {"/var/log/journal", "/run/log/journal"};
 
@@ -38,26 +30,16 @@ static void directory_close_cleanup(DIR **directory)
 /* What journal_check() looks for. */
 struct check {
     uint64_t files;
-    uint64_t damaged;
-    char *file; /* one of these */
+    struct files *damaged;
+    struct files *left_open;
 };
 
-/* Is a file as long as it says of itself, and a journal at all? Other files have other names. */
-static bool file_is_sound(int fd)
+static void files_add(struct files *files, const char *path)
 {
-    unsigned char header[HEADER_SIZE];
-    uint64_t size, arena;
-    struct stat st;
-
-    if (fstat(fd, &st) < 0 || pread(fd, header, sizeof(header), 0) != (ssize_t)sizeof(header) ||
-        memcmp(header, "LPKSHHRH", 8) != 0) {
-        return false;
+    files->count++;
+    if (!files->example) {
+        files->example = strdup(path);
     }
-    memcpy(&size, header + HEADER_AT, sizeof(size));
-    memcpy(&arena, header + ARENA_AT, sizeof(arena));
-    size = le64toh(size);
-    arena = le64toh(arena);
-    return size <= (uint64_t)st.st_size && arena <= (uint64_t)st.st_size - size;
 }
 
 static int file_check(struct check *check, const char *path)
@@ -68,12 +50,10 @@ static int file_check(struct check *check, const char *path)
         return errno == ENOENT ? 0 : -errno; /* vacuumed just now */
     }
     check->files++;
-    if (file_is_sound(fd)) {
-        return 0;
-    }
-    check->damaged++;
-    if (!check->file) {
-        check->file = strdup(path);
+    if (!journalfile_is_sound(fd)) {
+        files_add(check->damaged, path);
+    } else if (journalfile_was_left_open(path)) {
+        files_add(check->left_open, path);
     }
     return 0;
 }
@@ -135,49 +115,20 @@ static int machine_check(struct check *check)
     return 0;
 }
 
-int journal_check(const struct journal_options *options, uint64_t *ret_damaged, char **ret_file)
+int journal_check(const struct journal_options *options, struct files *damaged,
+                  struct files *left_open)
 {
-    struct check check = {0};
+    struct check check = {.damaged = damaged, .left_open = left_open};
     int r = options->directory ? directory_check(&check, options->directory, true)
                                : machine_check(&check);
 
-    if (r == 0 && check.files == 0) {
-        r = -ENODATA;
-    }
-    if (r < 0) {
-        free(check.file);
-        return r;
-    }
-    *ret_damaged = check.damaged;
-    *ret_file = check.file;
-    return 0;
+    return r == 0 && check.files == 0 ? -ENODATA : r;
 }
 
 static int journal_open(const struct journal_options *options, sd_journal **ret)
 {
     return options->directory ? sd_journal_open_directory(ret, options->directory, 0)
                               : sd_journal_open(ret, SD_JOURNAL_LOCAL_ONLY);
-}
-
-/* Looks for all that has an SHMD_EVENT, whichever, and for all that calls itself shmd. */
-static int match_events(sd_journal *journal)
-{
-    const void *data;
-    size_t length;
-    size_t names = 0;
-    int r = sd_journal_query_unique(journal, "SHMD_EVENT");
-
-    while (r >= 0 && (r = sd_journal_enumerate_available_unique(journal, &data, &length)) > 0) {
-        if (++names > NAMES_MAX) {
-            sd_journal_flush_matches(journal); /* somebody plays games: look at everything */
-            return 0;
-        }
-        r = sd_journal_add_match(journal, data, length);
-    }
-    if (r >= 0) {
-        r = sd_journal_add_disjunction(journal);
-    }
-    return r < 0 ? r : sd_journal_add_match(journal, "SYSLOG_IDENTIFIER=shmd", 0);
 }
 
 static int claim_read(sd_journal *journal, struct claim *claim)
@@ -264,8 +215,7 @@ int journal_read(const struct journal_options *options, journal_hand hand, void 
         return r;
     }
     (void)sd_journal_set_data_threshold(journal, 2 * CLAIM_VALUE_SIZE);
-    r = match_events(journal);
-    if (r >= 0 && bounded) {
+    if (bounded) {
         extent.count = 0;
         r = extent_find(journal, options, &extent);
     }
@@ -274,4 +224,26 @@ int journal_read(const struct journal_options *options, journal_hand hand, void 
                          : sd_journal_seek_head(journal);
     }
     return r < 0 ? r : hand_over(journal, options, extent.count, hand, userdata);
+}
+
+int journal_knows(const struct journal_options *options, uid_t daemon)
+{
+    CLEANUP(journal_close_cleanup) sd_journal *journal = NULL;
+    char match[64 + CLAIM_VALUE_SIZE];
+    int r = journal_open(options, &journal);
+
+    (void)snprintf(match, sizeof(match), "_UID=%u", daemon);
+    if (r >= 0) {
+        r = sd_journal_add_match(journal, match, 0);
+    }
+    (void)snprintf(match, sizeof(match), "%s=%s",
+                   options->instance ? "SHMD_INSTANCE" : "SYSLOG_IDENTIFIER",
+                   options->instance ? options->instance : "shmd");
+    if (r >= 0) {
+        r = sd_journal_add_match(journal, match, 0);
+    }
+    if (r >= 0) {
+        r = sd_journal_seek_head(journal);
+    }
+    return r < 0 ? r : sd_journal_next(journal);
 }

@@ -210,7 +210,7 @@ bool judge_is_whole(const struct judge *judge)
             return false;
         }
     }
-    return judge->damaged == 0;
+    return judge->damaged.count == 0 && !judge->unheard;
 }
 
 int judge_new(uid_t daemon, uint64_t as_of_usec, struct judge **ret)
@@ -222,6 +222,7 @@ int judge_new(uid_t daemon, uint64_t as_of_usec, struct judge **ret)
     }
     judge->daemon = daemon;
     judge->as_of_usec = as_of_usec;
+    judge->read_usec = as_of_usec;
     *ret = judge;
     return 0;
 }
@@ -245,7 +246,8 @@ struct judge *judge_free(struct judge *judge)
         judge->users = user->next;
         free(user);
     }
-    free(judge->damaged_file);
+    free(judge->damaged.example);
+    free(judge->left_open.example);
     free(judge);
     return NULL;
 }

@@ -85,15 +85,24 @@ struct epoch {
     struct ranges *ranges;
 };
 
+/* Some files of the journal, and one of them by name. */
+struct files {
+    uint64_t count;
+    char *example;
+};
+
 struct judge {
     uid_t daemon;
     uint64_t as_of_usec; /* the end of the stream: what was sent just before may not be there yet */
+    uint64_t read_usec;  /* when it was read; what is later was noted by a clock that was ahead */
     uint64_t entries;    /* of any kind that were believed */
     struct epoch *epochs;
     struct user *users;
     struct faults faults[FAULT_KINDS];
-    uint64_t damaged;   /* journal files that cannot be read: what they held, nobody knows */
-    char *damaged_file; /* one of them */
+    struct files damaged;   /* what they held, nobody knows */
+    struct files left_open; /* what was written to them last may be lost */
+    const char *instance;   /* whose entries are judged; NULL: of all */
+    bool unheard;           /* the journal has none of them, of any time */
 };
 
 /* A judge of what the user `daemon` has sent. -ENOMEM. */

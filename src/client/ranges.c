@@ -268,10 +268,19 @@ static void holes_find(const struct ranges *ranges, const struct session *sessio
     }
 }
 
+/* Have all acknowledgements come that lead to the session's end? */
+static bool session_has_settled(const struct ranges *ranges, const struct session *session)
+{
+    const struct judge *judge = ranges->judge;
+
+    return session->ended && (judge->as_of_usec >= SETTLE_USEC + session->ended_usec ||
+                              session->ended_usec > judge->read_usec);
+}
+
 static void session_judge(const struct ranges *ranges, const struct session *session)
 {
     const struct intervals *seen = &session->seen;
-    bool settled = session->ended && session->ended_usec + SETTLE_USEC <= ranges->judge->as_of_usec;
+    bool settled = session_has_settled(ranges, session);
     struct interval known = {session->first, session->last};
 
     if (seen->count == 0) {

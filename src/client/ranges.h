@@ -14,7 +14,8 @@
  * for several users: what it covers is no hole of theirs.
  *
  * An end may stand in the journal before the acknowledgements that lead to it, which wait in a
- * queue. It is held against them when it is SETTLE_USEC old.
+ * queue. It is held against them when it is SETTLE_USEC old, or has a time that is not yet: then
+ * the clock was ahead, and how old it is nobody knows.
  */
 #pragma once
 

@@ -193,24 +193,30 @@ static bool faults_sum_up(FILE *file, const struct judge *judge)
     return any;
 }
 
-static void last_line_write(FILE *file, const struct judge *judge)
+static void files_write(FILE *file, const struct files *files, const char *one, const char *several)
+{
+    number_write(file, files->count, one, several);
+    (void)fputs(", such as ", file);
+    visible_write(file, files->example ? files->example : "one");
+}
+
+/* Why it cannot be told whether the journal is whole. */
+static void unknown_write(FILE *file, const struct judge *judge)
+{
+    if (judge->damaged.count > 0) {
+        files_write(file, &judge->damaged, "journal file is truncated or damaged",
+                    "journal files are truncated or damaged");
+    } else {
+        (void)fputs("the journal holds no entry of ", file);
+        visible_write(file, judge->instance ? judge->instance : "shmd");
+        (void)fprintf(file, " from uid %u", judge->daemon);
+    }
+}
+
+static void whole_write(FILE *file, const struct judge *judge)
 {
     uint64_t vacuumed = 0;
-    bool faulty = faults_sum_up(file, judge);
 
-    if (judge->damaged > 0) {
-        (void)fputs(faulty ? "; and it cannot be told what is missing: "
-                           : "it CANNOT be told whether it is whole: ",
-                    file);
-        number_write(file, judge->damaged, "journal file is", "journal files are");
-        (void)fputs(" truncated or damaged, such as ", file);
-        visible_write(file, judge->damaged_file ? judge->damaged_file : "one");
-    }
-    if (faulty || judge->damaged > 0) {
-        foreign_write(file, judge, "; and there are ");
-        (void)fputc('\n', file);
-        return;
-    }
     for (const struct epoch *epoch = judge->epochs; epoch; epoch = epoch->next) {
         vacuumed += epoch->vacuumed;
     }
@@ -219,7 +225,29 @@ static void last_line_write(FILE *file, const struct judge *judge)
         (void)fprintf(file, " since the first entry; %" PRIu64 " before that %s not there",
                       vacuumed, vacuumed == 1 ? "is" : "are");
     }
-    foreign_write(file, judge, ", and ");
+    if (judge->left_open.count > 0) {
+        (void)fputs("; what came last may be lost of ", file);
+        files_write(file, &judge->left_open, "journal file that was not closed",
+                    "journal files that were not closed");
+    }
+}
+
+static void last_line_write(FILE *file, const struct judge *judge)
+{
+    bool faulty = faults_sum_up(file, judge);
+
+    if (judge_is_whole(judge)) {
+        whole_write(file, judge);
+        foreign_write(file, judge, ", and ");
+    } else {
+        if (judge->damaged.count > 0 || judge->unheard) {
+            (void)fputs(faulty ? "; and it cannot be told what is missing: "
+                               : "it CANNOT be told whether it is whole: ",
+                        file);
+            unknown_write(file, judge);
+        }
+        foreign_write(file, judge, "; and there are ");
+    }
     (void)fputc('\n', file);
 }
 
@@ -354,6 +382,7 @@ void verdict_write_json(const struct judge *judge, FILE *file)
         faults_write_json(file, judge, (enum fault_kind)i);
     }
     (void)fputc('}', file);
-    member_write(file, "damaged_files", judge->damaged);
+    member_write(file, "damaged_files", judge->damaged.count);
+    member_write(file, "left_open_files", judge->left_open.count);
     (void)fputs("}\n", file);
 }

@@ -91,7 +91,21 @@ test_nothing() {
     assert_exit 1 "$top_builddir/shm-client" audit --directory "$TEST_DIR/empty"
     assert_contains "$output" "there is no journal file in $TEST_DIR/empty: nothing can be proven"
     entry 0 SYSLOG_IDENTIFIER=other
-    audit 0
+    audit 1
+    assert_eq "$output" "it CANNOT be told whether it is whole: the journal holds no entry of shmd from uid $daemon_uid"
+    audit_again 1 --json
+    assert_contains "$output" '{"whole":false,'
+}
+
+# A name that is misspelt is no instance without a fault, and neither is a user.
+test_nothing_of_those_that_were_asked_for() {
+    tell_story
+    audit 1 --instance ordres
+    assert_eq "$output" "it CANNOT be told whether it is whole: the journal holds no entry of ordres from uid $daemon_uid"
+    audit_again 1 --user 1234
+    assert_contains "$output" $'\nit CANNOT be told whether it is whole: the journal holds no entry of shmd from uid 1234; and there are 7 foreign entries that claim to be ours (by uid '"$daemon_uid)"
+    # Where there are some at another time, it is known that there is none.
+    audit_again 0 --instance shmd --since today
     assert_eq "$output" 'whole: the journal holds no entry of shmd'
 }
 
@@ -140,7 +154,49 @@ test_damaged_files() {
     : >"$TEST_DIR/journal/test.journal"
     cp "$TEST_DIR/whole" "$TEST_DIR/journal/other.journal"
     audit_again 1 --json
-    assert_contains "$output" '{"whole":false,' '"damaged_files":1}'
+    assert_contains "$output" '{"whole":false,' '"damaged_files":1,'
+}
+
+# After a power failure, a file may have its length, and pages of zeros.
+test_damaged_pages() {
+    local page pages
+    tell_story
+    audit 0
+    cp "$TEST_DIR/journal/test.journal" "$TEST_DIR/whole"
+    mapfile -t pages < <(grep -aob SHMD_ "$TEST_DIR/whole" |
+        awk -F: '{ page = int($1 / 4096) } page != last { print page } { last = page }')
+    ((${#pages[@]} > 0)) || fail 'there is no entry'
+    for page in "${pages[@]}"; do
+        cp "$TEST_DIR/whole" "$TEST_DIR/journal/test.journal"
+        dd if=/dev/zero of="$TEST_DIR/journal/test.journal" bs=4096 count=1 seek="$page" conv=notrunc status=none
+        audit_again 1
+        assert_contains "$output" ': 1 journal file is truncated or damaged, such as '
+    done
+}
+
+# An index is not what is audited: where it is damaged, nothing hides.
+test_a_damaged_index() {
+    local story offset size
+    tell_story
+    audit 0
+    story=$output
+    # The header says where the hash table is by which sd-journal looks up matches, and how large.
+    read -r offset size <<<"$(od -An -t u8 -j 104 -N 16 "$TEST_DIR/journal/test.journal")"
+    dd if=/dev/zero of="$TEST_DIR/journal/test.journal" bs=64k count="$size" seek="$offset" \
+        iflag=count_bytes oflag=seek_bytes conv=notrunc status=none
+    audit_again 0
+    assert_eq "$output" "$story"
+}
+
+# journald gives that name to a file that had not been closed when it came back.
+test_a_file_that_was_left_open() {
+    tell_story
+    audit 0
+    mv "$TEST_DIR/journal/test.journal" "$TEST_DIR/journal/test@0001-0002.journal~"
+    audit_again 0
+    assert_contains "$output" $'\nwhole; what came last may be lost of 1 journal file that was not closed, such as '
+    audit_again 0 --json
+    assert_contains "$output" '"left_open_files":1}'
 }
 
 # The clock was set back, and then right again: the bounds leave no gap, and end at no entry in between.
@@ -153,6 +209,22 @@ test_a_clock_that_was_set() {
     assert_contains "$output" 'numbers 1-6'
     audit_again 0 --since "@$((real + 4000))"
     assert_contains "$output" 'entries:       1, number 5'
+}
+
+# It was an hour ahead when a session ended, or was set back before --until: what is missing at the
+# end of a session shows all the same.
+test_an_end_in_the_future() {
+    local real=$start
+    daemon_entry SHMD_EVENT=started
+    start=$(($(date +%s) + 3600))
+    tell_story
+    forget 6
+    audit 1
+    assert_contains "$output" $'\nholes: records 9-10 of session 1 of shmd, '
+    start=$real anonymous 4 11
+    rm "$TEST_DIR/journal/test.journal"
+    audit 1 --until "@$((real + 100))"
+    assert_contains "$output" $'\nholes: records 9-10 of session 1 of shmd, '
 }
 
 # More names of events than anybody has an index for: none hides behind the others.

@@ -83,6 +83,33 @@ static void test_end_has_just_come(void **state)
     assert_whole();
 }
 
+/* It came while the journal was read. */
+static void test_end_comes_only_now(void **state)
+{
+    struct claim claim =
+        claim_of(DAEMON, "SHMD_EVENT=session-ended\nSHMD_SESSION=1\nSHMD_RECORD_LAST=8\n" OF_ALICE);
+
+    (void)state;
+    ack(1, 1, 3, 5);
+    claim.usec = NOW_USEC + 2 * SETTLE_USEC;
+    judge->read_usec = claim.usec;
+    assert_int_equal(judge_take(judge, &claim), 0);
+    assert_whole();
+}
+
+/* The clock was ahead: an end that has not yet come says nothing about how old it is. */
+static void test_end_is_yet_to_come(void **state)
+{
+    struct claim claim =
+        claim_of(DAEMON, "SHMD_EVENT=session-ended\nSHMD_SESSION=1\nSHMD_RECORD_LAST=8\n" OF_ALICE);
+
+    (void)state;
+    ack(1, 1, 3, 5);
+    claim.usec = NOW_USEC + 1;
+    assert_int_equal(judge_take(judge, &claim), 0);
+    assert_only_fault(FAULT_HOLE, 6, 8);
+}
+
 /* A session can be evicted, and be sent away. */
 static void test_other_ends(void **state)
 {
@@ -271,6 +298,8 @@ TEST_GROUP("test-ranges")
         TEST(test_hole_at_the_end),
         TEST(test_hole_is_all),
         TEST(test_end_has_just_come),
+        TEST(test_end_comes_only_now),
+        TEST(test_end_is_yet_to_come),
         TEST(test_other_ends),
         TEST(test_overlap),
         TEST(test_overlap_before_the_beginning),

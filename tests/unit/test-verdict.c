@@ -89,7 +89,7 @@ static void test_json(void **state)
                         "\"malformed\":{\"count\":0,\"places\":0,\"listed\":[]},"
                         "\"holes\":{\"count\":0,\"places\":0,\"listed\":[]},"
                         "\"overlaps\":{\"count\":0,\"places\":0,\"listed\":[]}},"
-                        "\"damaged_files\":0}\n");
+                        "\"damaged_files\":0,\"left_open_files\":0}\n");
     ack(1, 1, 1, 1);
     ack(3, 1, 3, 3);
     (void)printed(verdict_write_json);
