@@ -123,13 +123,16 @@ void sessions_leave(struct session *session)
     }
 }
 
+static bool may_come_again(enum session_reason reason)
+{
+    return reason == SESSION_LEFT || reason == SESSION_CLOSED || reason == SESSION_DISMISSED ||
+           reason == SESSION_DEAF;
+}
+
 void sessions_drop(struct session *session, enum session_reason reason)
 {
     if (session_is_welcome(session)) {
-        session_end(session, reason == SESSION_CLOSED || reason == SESSION_DISMISSED ||
-                                     reason == SESSION_DEAF
-                                 ? PAGE_CLOSING
-                                 : PAGE_EVICTED);
+        session_end(session, may_come_again(reason) ? PAGE_CLOSING : PAGE_EVICTED);
     }
     sessions_end(session, reason, 0);
 }

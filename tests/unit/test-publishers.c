@@ -298,6 +298,19 @@ static void who_breaks_its_queue_is_thrown_out(void **state)
     assert_int_equal(newest(f), sizeof(nonsense) / sizeof(nonsense[0]));
 }
 
+/* As with one that does not read the reports that it asks for: it has done nothing wrong. */
+static void who_is_taken_to_have_left_may_come_again(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)start(f, RING PUSH);
+    publishes(f, &f->a);
+    assert_int_equal(shutdown(f->a.socket, SHUT_RDWR), 0);
+    turn(f);
+    assert_int_equal(f->a.page->state, PAGE_CLOSING);
+    assert_int_equal(sessions(f), 0);
+}
+
 /* Markers that lead from one to the next, for ever. */
 static void who_only_wraps_is_thrown_out(void **state)
 {
@@ -764,6 +777,7 @@ TEST_GROUP("test-publishers")
         TEST(what_cannot_lie_there_is_rejected_and_the_rest_goes_on),
         TEST(what_does_not_fit_any_more_is_rejected),
         TEST(who_breaks_its_queue_is_thrown_out),
+        TEST(who_is_taken_to_have_left_may_come_again),
         TEST(who_only_wraps_is_thrown_out),
         TEST(a_publisher_that_was_kept_goes_on),
         TEST(a_publisher_that_comes_back_goes_on),
