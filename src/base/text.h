@@ -11,10 +11,16 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* The word behind a number of records. */
+/* The word behind a number of records, … */
 static inline const char *text_records(uint64_t count)
 {
     return count == 1 ? "record" : "records";
+}
+
+/* … or bytes. */
+static inline const char *text_bytes(uint64_t count)
+{
+    return count == 1 ? "byte" : "bytes";
 }
 
 /*

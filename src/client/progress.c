@@ -50,7 +50,7 @@ static void blank(struct progress *progress, int width)
 
 void progress_update(struct progress *progress, uint64_t records, uint64_t bytes)
 {
-    uint64_t now, passed;
+    uint64_t now, passed, rate;
     int width;
 
     if (!progress->wanted) {
@@ -62,8 +62,10 @@ void progress_update(struct progress *progress, uint64_t records, uint64_t bytes
         return;
     }
     width = counts_write(records, bytes);
-    width += fprintf(stderr, ", %.0f records/s",
-                     (double)(records - progress->records) * (double)USEC_PER_SEC / (double)passed);
+    rate =
+        (uint64_t)((double)(records - progress->records) * (double)USEC_PER_SEC / (double)passed +
+                   0.5);
+    width += fprintf(stderr, ", %" PRIu64 " %s/s", rate, text_records(rate));
     blank(progress, width);
     (void)fflush(stderr);
     progress->drawn = true;

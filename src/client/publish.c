@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "lib/shmd.h"
 
 #include <errno.h>
@@ -158,9 +159,9 @@ static enum exit_status hand_in_all(struct publish *publish)
             break;
         case FRAME_TOO_LONG:
             progress_clear(&publish->progress);
-            output_error("record %" PRIu64 " is longer than the %zu bytes that the segment can "
+            output_error("record %" PRIu64 " is longer than the %zu %s that the segment can "
                          "hold: see size in shmd.conf(5)",
-                         publish->records + 1, longest);
+                         publish->records + 1, longest, text_bytes(longest));
             return EXIT_FAILED;
         case FRAME_CUT:
             progress_clear(&publish->progress);

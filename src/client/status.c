@@ -6,6 +6,7 @@
 #include "client/target.h"
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "lib/shmd.h"
 
 #include <stdio.h>
@@ -41,7 +42,8 @@ static void text_write(const struct shmd_anonymous_info *info)
         (void)printf("when full:      %s\n", info->overwrite ? "overwrite" : "wait");
     }
     if (info->record_waits) {
-        (void)printf("record:         %zu bytes%s\n", info->record_length,
+        (void)printf("record:         %zu %s%s\n", info->record_length,
+                     text_bytes(info->record_length),
                      info->ring ? ", the oldest one" : ", not acknowledged");
     } else {
         (void)printf("record:         none\n");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/ackentry.h"
 #include "base/clock.h"
+#include "base/text.h"
 
 #include <inttypes.h>
 #include <pwd.h>
@@ -68,16 +69,17 @@ static void describe_records(const struct ack *ack, char *text, size_t size)
     if (lost > 0) {
         (void)snprintf(text, size,
                        "records %" PRIu64 "-%" PRIu64 " but for %" PRIu64 " lost (%" PRIu64
-                       " bytes), the last one after %.1f ms",
-                       ack->record_first, ack->record_last, lost, ack->bytes, msec);
+                       " %s), the last one after %.1f ms",
+                       ack->record_first, ack->record_last, lost, ack->bytes,
+                       text_bytes(ack->bytes), msec);
     } else if (ack->record_first == ack->record_last) {
-        (void)snprintf(text, size, "record %" PRIu64 " (%" PRIu64 " bytes) after %.1f ms",
-                       ack->record_first, ack->bytes, msec);
+        (void)snprintf(text, size, "record %" PRIu64 " (%" PRIu64 " %s) after %.1f ms",
+                       ack->record_first, ack->bytes, text_bytes(ack->bytes), msec);
     } else {
-        (void)snprintf(text, size,
-                       "records %" PRIu64 "-%" PRIu64 " (%" PRIu64
-                       " bytes), the last one after %.1f ms",
-                       ack->record_first, ack->record_last, ack->bytes, msec);
+        (void)snprintf(
+            text, size,
+            "records %" PRIu64 "-%" PRIu64 " (%" PRIu64 " %s), the last one after %.1f ms",
+            ack->record_first, ack->record_last, ack->bytes, text_bytes(ack->bytes), msec);
     }
 }
 

@@ -106,9 +106,10 @@ static struct entry *event_take(struct log *log)
     }
     for (size_t i = 0; i < EVENTS_COUNT; i++) {
         if (log->left_out[i] > 0) {
-            entry = entry_new(EVENT_ENTRIES_LEFT_OUT,
-                              "%" PRIu64 " more entries '%s' came than were to be logged",
-                              log->left_out[i], event_name((enum event)i));
+            entry =
+                entry_new(EVENT_ENTRIES_LEFT_OUT,
+                          "%" PRIu64 " more %s '%s' came than were to be logged", log->left_out[i],
+                          log->left_out[i] == 1 ? "entry" : "entries", event_name((enum event)i));
             entry_add(entry, "SHMD_LEFT_OUT=%" PRIu64, log->left_out[i]);
             entry_add(entry, "SHMD_LEFT_OUT_EVENT=%s", event_name((enum event)i));
             entry_describe(entry, log->instance, log->epoch);

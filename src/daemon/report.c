@@ -298,8 +298,9 @@ void report_scribbled(struct manager *manager)
     }
     entry = entry_new(EVENT_SCRIBBLED,
                       "somebody wrote into segment %d where only the daemon writes; restored "
-                      "(%" PRIu64 " times since the last entry)",
-                      manager->segment.id, manager->scribbles);
+                      "(%" PRIu64 " %s since the last entry)",
+                      manager->segment.id, manager->scribbles,
+                      manager->scribbles == 1 ? "time" : "times");
     entry_add(entry, "SHMD_SCRIBBLES=%" PRIu64, manager->scribbles);
     log_event(manager->log, entry);
     manager->scribble_usec = now;
@@ -340,7 +341,8 @@ void report_rejected(struct manager *manager, const struct session *publisher,
         log_left_out(manager->log, EVENT_RECORD_REJECTED);
         return;
     }
-    entry = entry_new(EVENT_RECORD_REJECTED, "record of %zu bytes rejected: %s", length, objection);
+    entry = entry_new(EVENT_RECORD_REJECTED, "record of %zu %s rejected: %s", length,
+                      text_bytes(length), objection);
     entry_add(entry, "SHMD_BYTES=%zu", length);
     entry_add_data(entry, "SHMD_RECORD", record,
                    shown < REJECTED_BYTES_MAX ? shown : REJECTED_BYTES_MAX);

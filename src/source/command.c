@@ -8,6 +8,7 @@
  */
 #include "base/clock.h"
 #include "base/shortage.h"
+#include "base/text.h"
 #include "source/drivers.h"
 #include "source/frames.h"
 #include "source/program.h"
@@ -93,8 +94,8 @@ static bool is_within_limit(struct command *command)
         return true;
     }
     (void)snprintf(text, sizeof(text),
-                   "%s wrote more than source.output_max allows, %" PRIu64 " bytes",
-                   command->source.context.settings.command[0], limit);
+                   "%s wrote more than source.output_max allows, %" PRIu64 " %s",
+                   command->source.context.settings.command[0], limit, text_bytes(limit));
     fail(command, text);
     return false;
 }

@@ -24,6 +24,7 @@
  */
 #include "base/clock.h"
 #include "base/shortage.h"
+#include "base/text.h"
 #include "source/drivers.h"
 #include "source/frames.h"
 #include "source/program.h"
@@ -161,9 +162,9 @@ static void tell_dropped(struct stream *stream, uint64_t dropped)
     int length;
 
     if (dropped > 0) {
-        length =
-            snprintf(text, sizeof(text),
-                     "%" PRIu64 " bytes of a record that is not complete are dropped", dropped);
+        length = snprintf(text, sizeof(text),
+                          "%" PRIu64 " %s of a record that is not complete %s dropped", dropped,
+                          text_bytes(dropped), dropped == 1 ? "is" : "are");
         source_say(&stream->source, text, (size_t)length);
     }
 }

@@ -638,10 +638,10 @@ test_progress_on_a_terminal() {
     start_holder
     text=$(TERM=xterm script -qec "$shm_client follow --no-ack --key $key --from oldest --timeout 2 >/dev/null" \
         /dev/null </dev/null) || true
-    assert_contains "$text" $'\r1 record, 26 B, ' ' records/s'
+    assert_contains "$text" $'\r1 record, 26 B, '
     # It is gone before anything else is said, without a sequence that not each terminal understands;
     # and the last count stays.
-    [[ $text =~ records/s$'\r'\ +$'\rshm-client: no new record within 2 s: '.*$'\r\n\r1 record, 26 B' ]] ||
+    [[ $text =~ (' 1 record'|'records')/s$'\r'\ +$'\rshm-client: no new record within 2 s: '.*$'\r\n\r1 record, 26 B' ]] ||
         fail "$(cat -v <<<"$text")"
     [[ $text != *$'\e'* ]] || fail "$(cat -v <<<"$text")"
     # A terminal on which nothing can be written over gets no such line.

@@ -66,7 +66,7 @@ test_failures() {
     head -c 5000 /dev/zero | tr '\0' x >"$file"
     wait_log 'record of 5000 bytes rejected'
     printf '*' >"$file"
-    wait_log 'record of 1 bytes rejected'
+    wait_log 'record of 1 byte rejected'
     daemon_runs || fail 'the daemon has ended'
     printf back >"$file"
     reload_daemon # which ends the pause

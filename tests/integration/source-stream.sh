@@ -147,7 +147,7 @@ test_too_long() {
     start "$small" 'echo before; head -c 200000 /dev/zero | tr "\0" x; echo; echo "*"; echo; printf "a\0b\n"; echo after'
     assert_eq "$(follow 2 | tr '\n' ' ')" 'before after '
     wait_log 'record of 200000 bytes rejected'
-    wait_log "record of 1 bytes rejected: it begins with"
+    wait_log "record of 1 byte rejected: it begins with"
     wait_log "record of 0 bytes rejected"
     wait_log "record of 3 bytes rejected: it contains a NUL"
 }

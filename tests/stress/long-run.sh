@@ -87,7 +87,7 @@ receive_visitors() {
 
 # left_out EVENT: so many entries were left out, the log says; one user has a budget of them
 left_out() {
-    sed -nE "s/^shmd: ([0-9]+) more entries '$1' came .*/\1/p" "$log" | awk '{ n += $1 } END { print n + 0 }'
+    sed -nE "s/^shmd: ([0-9]+) more entr(y|ies) '$1' came .*/\1/p" "$log" | awk '{ n += $1 } END { print n + 0 }'
 }
 
 # long_run STAYERS LINE…

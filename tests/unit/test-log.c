@@ -216,6 +216,18 @@ static void a_range_says_that_there_were_several(void **state)
     assert_field(0, "SHMD_RECORDS", "13");
 }
 
+static void one_byte_is_said_as_such(void **state)
+{
+    struct ack ack = {.record_first = 7, .record_last = 7, .records = 1, .bytes = 1, .pid = 4242};
+    CLEANUP(entry_free_cleanup) struct entry *entry = ackentry_new(&ack, 3, NULL);
+
+    (void)state;
+    assert_int_equal(entry_send(entry, SINK_JOURNAL), 0);
+    assert_field(0, "MESSAGE",
+                 "anonymous client (pid 4242, unverified) acknowledged record 7 (1 byte) after 0.0 "
+                 "ms");
+}
+
 /* A subscriber that was overtaken in between has acknowledged fewer than from first to last. */
 static void a_range_says_what_was_lost_of_it(void **state)
 {
@@ -536,6 +548,7 @@ TEST_GROUP("test-log")
         TEST(without_a_segment_an_entry_names_none),
         TEST(an_acknowledgement_has_its_fields),
         TEST(a_range_says_that_there_were_several),
+        TEST(one_byte_is_said_as_such),
         TEST(a_range_says_what_was_lost_of_it),
         TEST(an_unknown_pid_is_no_field),
         TEST(entries_of_a_kind_come_in_order),
