@@ -59,7 +59,7 @@ test_pages_say_where_files_are() {
     ((count >= 10)) || fail "only $count files are named"
 }
 
-# The same files make the same tarball.
+# The same commit makes the same tarball.
 test_dist_is_reproducible() {
     local sums
     command -v xz >/dev/null || skip 'make dist needs xz'
@@ -71,6 +71,10 @@ test_dist_is_reproducible() {
         sleep 1 # for its times to be others
     done
     assert_eq "$(sort -u <<<"${sums%?}" | wc -l)" 1 'tarballs'
+    # The time is not that of a checkout.
+    SOURCE_DATE_EPOCH=86400 run_make dist XZ_OPT=-0
+    assert_eq "$(tar --utc -tvf "$top_builddir"/shmd-*.tar.xz | awk '{ print $4 }' | sort -u)" 1970-01-02
+    rm "$top_builddir"/shmd-*.tar.xz
 }
 
 test_edited_configuration_is_kept() {
