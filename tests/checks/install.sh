@@ -51,6 +51,8 @@ test_pages_say_where_files_are() {
     configuration=$("$top_builddir/shmd" --help | grep -oE '[^ ]+/shmd\.conf' | head -n 1)
     grep -qF ".I $configuration" "$(installed man8/shmd.8)" || fail "shmd(8) does not name $configuration"
     grep -qF ".I $configuration" "$(installed man5/shmd.conf.5)" || fail "nor shmd.conf(5)"
+    grep -qF "in ${configuration%.conf}/*.conf" "$(installed completions/shm-client)" ||
+        fail 'nor the completion'
     while read -r path; do
         [[ -e $TEST_DIR/root$path ]] || fail "$path is not there"
         count=$((count + 1))

@@ -252,6 +252,19 @@ test_quickstart_on_a_machine_in_use() {
     assert_eq "$output" 'quickstart: installing and starting a service needs root: sudo scripts/quickstart'
 }
 
+# Another shmd, whose unit would come before ours: nothing is built, and nothing restarted.
+test_quickstart_where_shmd_is_elsewhere() {
+    local unit=/usr/local/lib/systemd/system/shmd.service
+    mkdir -p "${unit%/*}"
+    sed 's|/usr/sbin/shmd|/usr/local/sbin/shmd|' /usr/lib/systemd/system/shmd.service >"$unit"
+    systemctl daemon-reload
+    assert_exit 1 /shmd/scripts/quickstart
+    rm "$unit"
+    systemctl daemon-reload
+    assert_contains "$output" 'quickstart: shmd is installed as /usr/local/sbin/shmd, and quickstart installs /usr/sbin/shmd: uninstall that one first'
+    [[ $output != *Building* ]] || fail "$output"
+}
+
 test_keep() {
     local id
     configure 'keep = true;'
