@@ -403,7 +403,7 @@ static void anonymous_clients_together_have_what_one_session_has(void **state)
     records = acknowledge_many(f, BUDGET_SESSION_BURST, 0);
     acknowledge_in(f, records + 1, 7);
     assert_int_equal(acklog_newest(&f->state->file->acklog)->session, 7);
-    assert_in_range(acklog_waiting(&f->state->file->acklog), 1, 4);
+    assert_in_range(acklog_waiting(&f->state->file->acklog), 0, 4);
     assert_true(close_log(f));
     assert_covered(1, records + 1, 1);
     assert_in_range(mock_journal_count(), BUDGET_SESSION_BURST, BUDGET_SESSION_BURST + 1000);
