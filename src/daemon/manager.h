@@ -51,6 +51,7 @@ struct manager {
     struct state *state;
     struct keylock keylock; /* of the segment's key */
     struct segment segment;
+    bool found; /* the segment was there before this start, and stays if that fails */
     struct board board;
     struct sessions *sessions;
     char *socket_path;

@@ -484,7 +484,6 @@ void membership_configure(struct manager *manager)
     manager->processors = processors > 1 ? (size_t)processors : 1;
     manager->spin_usec = processors > 1 ? manager->conf->spin_us : 0;
     subscribers_tell_crowd(manager);
-    unread_reconsider(manager);
     leases_reconsider(manager);
 }
 
@@ -522,7 +521,7 @@ static void remove_socket(const struct manager *manager)
     }
 }
 
-int membership_open(struct manager *manager)
+int membership_open(struct manager *manager, struct inherited **ret)
 {
     static const struct sessions_hooks hooks = {
         .hello = on_hello,
@@ -552,15 +551,22 @@ int membership_open(struct manager *manager)
     }
     if (r == 0) {
         membership_configure(manager);
-        r = restore(manager, inherited);
+        *ret = take(inherited);
+    } else if (!manager->sessions) {
+        remove_socket(manager);
     }
+    return r;
+}
+
+int membership_restore(struct manager *manager, struct inherited *inherited)
+{
+    int r = restore(manager, inherited);
+
     if (r == 0) {
         inherited_forget(inherited);
+        unread_reconsider(manager);
         subscribers_tell_crowd(manager);
         subscribers_notify(manager);
-    }
-    if (r < 0 && !manager->sessions) {
-        remove_socket(manager);
     }
     return r;
 }

@@ -11,8 +11,16 @@
 
 #include "daemon/manager.h"
 
-/* Opens the socket and the sessions, those of an earlier daemon first. A failure is logged. */
-int membership_open(struct manager *manager);
+struct inherited;
+
+/*
+ * Opens the socket, with all that may fail before anything is known of the segment. What systemd
+ * has kept is the caller's to free.
+ */
+int membership_open(struct manager *manager, struct inherited **ret);
+
+/* The segment is there: the sessions of an earlier daemon go on. */
+int membership_restore(struct manager *manager, struct inherited *inherited);
 
 /* After a start and a reload. */
 void membership_configure(struct manager *manager);

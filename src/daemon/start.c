@@ -4,11 +4,13 @@
  *
  * The segment and the state live together: a stop removes both, unless the segment is kept, or the
  * journal has not taken every acknowledgement yet: then the state stays, and the next daemon goes
- * on with it. So it does where this one cannot go on. A start that fails leaves nothing that was
- * not there before, and takes nothing away that was.
+ * on with it. So it does where this one cannot go on. A start that fails leaves nothing that was not
+ * there before, and takes nothing away that was: the segment is not touched before the socket is
+ * had.
  */
 #include "base/clock.h"
 #include "base/shortage.h"
+#include "daemon/fdstore.h"
 #include "daemon/listen.h"
 #include "daemon/manager.h"
 #include "daemon/membership.h"
@@ -180,6 +182,20 @@ static void retire(struct manager *manager, uint32_t key, int id)
     keylock_release(&lock);
 }
 
+/*
+ * A segment that is no more: a new one may get its id, in an IPC namespace that has got the number
+ * of the one before.
+ */
+static void forget_removed(struct state_file *file)
+{
+    struct segment_stat stat;
+    int r = segment_query((int)file->segment_id, &stat);
+
+    if (r == -EINVAL || r == -EIDRM) {
+        file->segment_id = -1;
+    }
+}
+
 /* Why there is nothing left of what an earlier daemon had published. */
 static const char *loss(const struct state_file *before, const struct manager *manager,
                         enum segment_origin origin, bool damaged)
@@ -223,7 +239,7 @@ static int acquire(struct manager *manager, const struct segment_spec *spec,
 static int segment_open(struct manager *manager, const char **ret_lost, int *ret_status)
 {
     struct segment_spec spec = manager_spec(manager->conf);
-    const struct state_file *file = manager->state->file;
+    struct state_file *file = manager->state->file;
     bool had_ring = file->layout == LAYOUT_RING;
     size_t image_size = state_image_size(manager->conf);
     enum segment_origin origin;
@@ -238,6 +254,7 @@ static int segment_open(struct manager *manager, const char **ret_lost, int *ret
                          describe_state_failure(manager->state->path, r));
         return r;
     }
+    forget_removed(file);
     if (file->key == spec.key &&
         (file->layout != manager->conf->layout || file->when_full != manager->conf->when_full)) {
         retire(manager, file->key, (int)file->segment_id);
@@ -254,6 +271,7 @@ static int segment_open(struct manager *manager, const char **ret_lost, int *ret
         *ret_status = report_failed(manager, &spec, r, &holder);
         return r;
     }
+    manager->found = origin == SEGMENT_ADOPTED;
     report_segment(manager, origin, -1);
     if (file->key != spec.key) {
         retire(manager, file->key, (int)file->segment_id);
@@ -300,9 +318,9 @@ static int socket_name(struct manager *manager, const char *path, int *ret_statu
     return 0;
 }
 
-static int socket_open(struct manager *manager, int *ret_status)
+static int socket_open(struct manager *manager, struct inherited **ret, int *ret_status)
 {
-    int r = membership_open(manager);
+    int r = membership_open(manager, ret);
     char *text;
 
     if (r < 0) {
@@ -319,6 +337,7 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
                 struct manager **ret, int *ret_status)
 {
     CLEANUP(manager_free_cleanup) struct manager *manager = calloc(1, sizeof(*manager));
+    CLEANUP(inherited_free_cleanup) struct inherited *inherited = NULL;
     const char *lost = NULL;
     int r;
 
@@ -350,16 +369,19 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
         r = socket_name(manager, socket_path, ret_status);
     }
     if (r == 0) {
+        r = socket_open(manager, &inherited, ret_status);
+    }
+    if (r == 0) {
         r = segment_open(manager, &lost, ret_status);
     }
     if (r == 0) {
-        r = socket_open(manager, ret_status);
-    }
-    if (r == 0 && lost) {
-        unread_lose(manager, lost); /* now it is known what had been acknowledged */
-    }
-    if (r == 0) {
-        r = manager_poll(manager, conf);
+        r = membership_restore(manager, inherited);
+        if (r == 0 && lost) {
+            unread_lose(manager, lost); /* now it is known what had been acknowledged */
+        }
+        if (r == 0) {
+            r = manager_poll(manager, conf);
+        }
         if (r == 0) {
             r = intake_start(manager); /* last: others may notice it */
         }
@@ -405,7 +427,7 @@ struct manager *manager_free(struct manager *manager)
         unread_leave(manager);
     }
     if (manager->segment.map) {
-        segment_close(manager, forget);
+        segment_close(manager, forget && (manager->started || !manager->found));
     }
     board_close(&manager->board);
     keylock_release(&manager->keylock);

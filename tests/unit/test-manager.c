@@ -400,6 +400,87 @@ static void a_foreign_segment_refuses_the_start(void **state)
     assert_true(shmget(KEY, 0, 0) >= 0);
 }
 
+/* The segment of another program of ours, with its record. */
+static int strange_segment(const char *record)
+{
+    int id = shmget(KEY, 27, IPC_CREAT | IPC_EXCL | 0666);
+    char *map = shmat(id, NULL, 0);
+
+    assert_true(map != (char *)-1);
+    (void)strcpy(map, record);
+    (void)shmdt(map);
+    return id;
+}
+
+static void assert_holds(int id, const char *record)
+{
+    char *map = shmat(id, NULL, SHM_RDONLY);
+
+    assert_true(map != (char *)-1);
+    assert_string_equal(map, record);
+    (void)shmdt(map);
+}
+
+/* "A start that fails … takes nothing away that was": neither the segment nor what stands in it. */
+static void a_start_that_fails_leaves_the_segment_that_was_there(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(free_cleanup) char *socket_path = NULL;
+    int id;
+
+    stop(f);
+    assert_true(asprintf(&socket_path, "%s/unit.sock", f->directory) > 0);
+    assert_int_equal(mkdir(socket_path, 0755), 0);
+    id = strange_segment("not ours");
+    assert_int_equal(start(f), EX_OSERR);
+    (void)logged("start-failed");
+    assert_holds(id, "not ours");
+    assert_int_equal(shmctl(id, IPC_RMID, NULL), 0);
+    assert_int_equal(start(f), EX_OSERR);
+    assert_int_equal(shmget(KEY, 0, 0), -1); /* and makes none */
+    assert_int_equal(rmdir(socket_path), 0);
+}
+
+/* The state file of the namespace that this process was in, under the number of the one it is in. */
+static void rename_state(const struct fixture *f, ino_t before)
+{
+    CLEANUP(free_cleanup) char *from = NULL;
+    CLEANUP(free_cleanup) char *to = NULL;
+    struct stat now;
+
+    assert_int_equal(stat("/proc/self/ns/ipc", &now), 0);
+    assert_true(asprintf(&from, "%s/key-%08x.ipc-%lu.state", f->directory, KEY, before) > 0);
+    assert_true(asprintf(&to, "%s/key-%08x.ipc-%lu.state", f->directory, KEY, now.st_ino) > 0);
+    assert_int_equal(rename(from, to), 0);
+}
+
+/* The kernel gives the number of a namespace again, and in each one the first segment has id 0. */
+static void in_another_namespace_the_same_id_is_another_segment(void **state)
+{
+    struct fixture *f = *state;
+    struct stat before;
+
+    manager_refill(f->manager);
+    f->manager->leave = true;
+    stop(f);
+    if (unshare(CLONE_NEWIPC) < 0) {
+        SKIP("no further IPC namespace");
+    }
+    /* Once more, so that this is the first segment of its namespace, as the next one will be. */
+    assert_int_equal(start(f), EXIT_SUCCESS);
+    manager_refill(f->manager);
+    assert_int_equal(f->manager->segment.id, 0);
+    f->manager->leave = true;
+    stop(f);
+    assert_int_equal(stat("/proc/self/ns/ipc", &before), 0);
+    assert_int_equal(unshare(CLONE_NEWIPC), 0);
+    rename_state(f, before.st_ino);
+    assert_int_equal(start(f), EXIT_SUCCESS);
+    assert_int_equal(f->manager->segment.id, 0);
+    assert_int_equal(number(f), 1);
+    assert_string_equal(f->manager->segment.map, LETTERS);
+}
+
 /* --- reload --- */
 
 static void reload(struct fixture *f, const char *text)
@@ -695,6 +776,8 @@ TEST_GROUP("test-manager")
         TEST(a_source_that_fails_is_asked_again),
         TEST(a_source_may_answer_later),
         TEST(a_foreign_segment_refuses_the_start),
+        TEST(a_start_that_fails_leaves_the_segment_that_was_there),
+        TEST(in_another_namespace_the_same_id_is_another_segment),
         TEST(a_reload_can_change_the_size),
         TEST(taking_rights_from_who_is_attached_replaces),
         TEST(rights_are_taken_from_who_attaches_in_the_last_moment),
