@@ -119,3 +119,25 @@ struct entry *ackentry_new(const struct ack *ack, uint64_t sequence, const char 
     entry_add(entry, "SHMD_LATENCY_USEC=%" PRIu64, ack->latency_usec);
     return entry;
 }
+
+struct entry *ackentry_unread(const struct untold_records *let_go)
+{
+    static const char *const whys[] = {
+        [UNREAD_LEFT_BEHIND] = "",
+        [UNREAD_RECONFIGURED] = ": another segment is configured now",
+        [UNREAD_REMOVED] = ": their segment was removed while no daemon ran",
+        [UNREAD_DAMAGED] = ": what stood in the segment was damaged",
+    };
+    bool known = let_go->why < sizeof(whys) / sizeof(whys[0]);
+    struct entry *entry =
+        entry_new(EVENT_RECORDS_UNREAD,
+                  "%" PRIu64 " %s of %" PRIu64 " to %" PRIu64
+                  " %s let go, and nobody had acknowledged them%s",
+                  let_go->records, text_records(let_go->records), let_go->first, let_go->last,
+                  let_go->records == 1 ? "was" : "were", known ? whys[let_go->why] : "");
+
+    entry_add(entry, "SHMD_RECORD_FIRST=%" PRIu64, let_go->first);
+    entry_add(entry, "SHMD_RECORD_LAST=%" PRIu64, let_go->last);
+    entry_add(entry, "SHMD_RECORDS=%" PRIu64, let_go->records);
+    return entry;
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The entry of an acknowledgement, and the names of users in it.
+ * The entry of an acknowledgement, with the names of users in it; and that of records which nobody
+ * has acknowledged.
  *
  * Names are looked up by the log's thread: a user database may be slow. What was found is kept, for
  * as long as there are not too many.
@@ -9,6 +10,7 @@
 
 #include "daemon/acklog.h"
 #include "daemon/entry.h"
+#include "daemon/untold.h"
 
 #include <sys/types.h>
 
@@ -27,3 +29,5 @@ struct users {
 const char *users_name(struct users *users, uid_t uid);
 
 struct entry *ackentry_new(const struct ack *ack, uint64_t sequence, const char *user);
+
+struct entry *ackentry_unread(const struct untold_records *let_go);

@@ -21,6 +21,9 @@ void board_open(struct board *board, struct segment *segment, struct state *stat
     board->segment = segment;
     board->record = (struct record){.segment = segment, .state = state};
     if (board->layout == LAYOUT_PLAIN) {
+        if (state->file->layout == LAYOUT_RING) {
+            state->file->gone = state_number(state->file);
+        }
         record_resume(&board->record);
     } else {
         stream_open(&board->stream, segment, state);

@@ -111,6 +111,18 @@ void intake_note(struct manager *manager, bool due)
     }
 }
 
+/* What came about by itself, nobody makes anew: the state knows so before anybody has it. */
+void intake_show_added(struct manager *manager)
+{
+    const struct source *source = manager->intake.feed.source;
+    uint64_t added = board_added(&manager->board);
+
+    if (source && source->live && added > board_newest(&manager->board)) {
+        manager->state->file->live = added;
+    }
+    board_show(&manager->board);
+}
+
 void intake_show(struct manager *manager)
 {
     bool collected = manager->turn.collected != NULL;
@@ -118,7 +130,7 @@ void intake_show(struct manager *manager)
     if (collected) {
         publishers_note(manager);
     }
-    board_show(&manager->board);
+    intake_show_added(manager);
     if (collected) {
         publishers_count(manager);
     }

@@ -81,6 +81,9 @@ void intake_note(struct manager *manager, bool due);
 /* Publishes what was added to the board. */
 void intake_show(struct manager *manager);
 
+/* … and no more: it may be in the midst of a note about a publisher's records. */
+void intake_show_added(struct manager *manager);
+
 /* Before a record is copied: what was added does not wait for a long one. */
 static inline void intake_make_way(struct manager *manager, size_t length)
 {

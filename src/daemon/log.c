@@ -11,6 +11,7 @@
 
 #define RETRY_USEC    (USEC_PER_SEC / 10)
 #define LEFT_OUT_USEC USEC_PER_SEC /* between two rounds of entries about what was left out */
+#define UNTOLD_USEC   USEC_PER_SEC /* between two entries about what nobody has acknowledged */
 
 struct log {
     enum sink sink;
@@ -41,9 +42,10 @@ struct log {
     uint64_t left_out[EVENTS_COUNT];
     bool leaves_out;        /* there are some */
     uint64_t left_out_usec; /* when that was logged last */
+    uint64_t untold_due;    /* when the next one of these entries may be sent */
 };
 
-/* Sends an event, or (its sequence is not 0) an acknowledgement. */
+/* Sends an event, or (its sequence is not 0) one for the outbox. */
 static int send_once(const struct log *log, const struct entry *entry, uint64_t sequence)
 {
     if (sequence == 0) {
@@ -150,14 +152,25 @@ static uint64_t ack_due(const struct log *log)
     return ack.verified || anonymous_due(log) < all ? all : anonymous_due(log);
 }
 
+/* When what nobody has acknowledged may be told; UINT64_MAX: there is nothing. */
+static uint64_t untold_due(const struct log *log)
+{
+    if (untold_is_empty(&log->state->file->untold)) {
+        return UINT64_MAX;
+    }
+    return log->closing ? 0 : log->untold_due;
+}
+
 /* Until something changes, or it is time for what waits. */
 static void wait_for_change(struct log *log)
 {
-    uint64_t left_out = log->leaves_out ? log->left_out_usec + LEFT_OUT_USEC : UINT64_MAX;
-    uint64_t due = ack_due(log);
-    struct timespec deadline = clock_timespec(left_out < due ? left_out : due);
+    uint64_t due = log->leaves_out ? log->left_out_usec + LEFT_OUT_USEC : UINT64_MAX;
+    struct timespec deadline;
 
-    if (log->leaves_out || due < UINT64_MAX) {
+    due = ack_due(log) < due ? ack_due(log) : due;
+    due = untold_due(log) < due ? untold_due(log) : due;
+    deadline = clock_timespec(due);
+    if (due < UINT64_MAX) {
         (void)pthread_cond_clockwait(&log->changed, &log->mutex, CLOCK_MONOTONIC, &deadline);
     } else {
         (void)pthread_cond_wait(&log->changed, &log->mutex);
@@ -212,6 +225,34 @@ static bool ack_send(struct log *log)
     return sent;
 }
 
+/* The same of what nobody has acknowledged. */
+static bool untold_send(struct log *log)
+{
+    CLEANUP(entry_free_cleanup) struct entry *entry = NULL;
+    struct untold *untold = &log->state->file->untold;
+    struct untold_records about;
+    bool sent = false;
+
+    if (untold_due(log) > clock_usec() || !untold_go(untold, &about)) {
+        return false;
+    }
+    entry = ackentry_unread(&about);
+    entry_describe(entry, log->instance, log->epoch);
+    describe_segment(log, entry);
+    (void)pthread_mutex_unlock(&log->mutex);
+    if (entry && !entry->lacks) {
+        sent = send_surely(log, entry, OUTBOX_UNTOLD | about.last);
+    } else {
+        (void)rest(log);
+    }
+    (void)pthread_mutex_lock(&log->mutex);
+    if (sent) {
+        untold_arrived(untold);
+        log->untold_due = clock_usec() + UNTOLD_USEC;
+    }
+    return sent;
+}
+
 static bool event_send(struct log *log)
 {
     CLEANUP(entry_free_cleanup) struct entry *entry = event_take(log);
@@ -238,7 +279,7 @@ static void *run(void *argument)
 
     (void)pthread_mutex_lock(&log->mutex);
     for (;;) {
-        if (event_send(log) || ack_send(log)) {
+        if (event_send(log) || untold_send(log) || ack_send(log)) {
             log->sent++;
             continue;
         }
@@ -263,6 +304,7 @@ int log_new(const struct log_options *options, struct log **ret)
     log->instance = options->instance;
     log->epoch = options->state->file->epoch;
     log->state = options->state;
+    log->key = options->state->file->key;
     log->segment_id = -1;
     log->level = LOG_DEBUG;
     log->ack_limit = ACKLOG_ENTRIES;
@@ -349,6 +391,17 @@ void log_acknowledgement(struct log *log, const struct ack *ack)
     log->pushed = true;
 }
 
+void log_let_go(struct log *log, uint64_t first, uint64_t last, enum unread_why why)
+{
+    if (event_priority(EVENT_RECORDS_UNREAD) > log->level) {
+        return;
+    }
+    (void)pthread_mutex_lock(&log->mutex);
+    untold_add(&log->state->file->untold, first, last, why);
+    (void)pthread_cond_signal(&log->changed);
+    (void)pthread_mutex_unlock(&log->mutex);
+}
+
 void log_wake(struct log *log)
 {
     if (log->pushed) {
@@ -400,7 +453,8 @@ int log_close(struct log *log, uint64_t timeout_usec, uint64_t patience_usec)
     if (r < 0) {
         return r; /* it hangs in the journal, and goes down with the process */
     }
-    done = acklog_waiting(&log->state->file->acklog) == 0 && !log->first;
+    done = acklog_waiting(&log->state->file->acklog) == 0 &&
+           untold_is_empty(&log->state->file->untold) && !log->first;
     while ((entry = log->first)) {
         log->first = entry->next;
         (void)entry_free(entry);

@@ -3,9 +3,10 @@
  * The log: entries go to the journal from a thread of their own.
  *
  * Sending to the journal blocks while journald is stopped or slow; the daemon must not. So there is
- * one thread that sends, and two queues in front of it:
+ * one thread that sends, and in front of it:
  *
  *   - acknowledgements, in the state file (acklog.h): bounded, and nothing is ever dropped;
+ *   - what nobody has acknowledged (untold.h), there, too: an entry a second, which tells of all;
  *   - all other events, in memory, EVENTS_WAITING_MAX at most: when the journal does not read for
  * so long that they do not fit, they are counted by kind, and the count is logged.
  *
@@ -56,6 +57,9 @@ void log_left_out(struct log *log, enum event event);
  */
 void log_acknowledgement(struct log *log, const struct ack *ack);
 void log_wake(struct log *log);
+
+/* Queues that these records were let go. No death of the daemon can lose it, either. */
+void log_let_go(struct log *log, uint64_t first, uint64_t last, enum unread_why why);
 
 /*
  * Sends what waits, for at most `timeout_usec`, and not longer than the journal goes on to take an

@@ -226,13 +226,19 @@ void manager_change_segment(struct manager *manager, const struct segment *segme
     /* First of all: who is sent away takes what there is, if that is all that there will be. */
     board_announce(&manager->board, RING_SUPERSEDED);
     membership_send_away(manager);
-    board_close(&manager->board);
+    if (board_overwrites(&manager->board)) {
+        unread_forget(manager, board_oldest(&manager->board) - 1);
+    }
+    past_keep(&manager->pasts, &manager->board, manager->segment.id);
     segment_detach(&manager->segment);
     manager->segment = *segment;
     manager->fastest = state_number(manager->state->file);
     manager->board = *board;
     board_open(&manager->board, &manager->segment, manager->state);
     manager->keyless = false;
+    manager->state->file->gone_why = UNREAD_RECONFIGURED; /* if any is */
+    unread_reconsider(manager);
+    past_forget(&manager->pasts, manager->sessions);
     intake_put_down(manager);
     touch_begin(manager);
 }
@@ -360,7 +366,6 @@ int manager_on_tick(sd_event_source *s, uint64_t usec, void *userdata)
 
     (void)usec;
     (void)sd_notify(false, "WATCHDOG=1");
-    unread_tell(manager);
     health(manager);
     r = sd_event_source_set_time_relative(s, manager->tick_usec);
     return r < 0 ? give_up(manager, r) : r;

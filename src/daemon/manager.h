@@ -19,6 +19,7 @@
 #include "daemon/intake.h"
 #include "daemon/log.h"
 #include "daemon/sessions.h"
+#include "daemon/past.h"
 #include "daemon/unread.h"
 #include "segment/keylock.h"
 
@@ -60,7 +61,8 @@ struct manager {
     bool kept;  /* … its socket, by systemd: the next daemon goes on with it */
     struct intake intake;
     struct turn turn;
-    struct unread unread;
+    uint64_t owed_from; /* the first record that any subscriber gets; UINT64_MAX: there is none */
+    struct past *pasts;
     struct preparation *preparation; /* of a reload; NULL: there is none going on, … */
     bool outdated;                   /* … or that one has to be done again */
     sd_event_source *touch_source;   /* the next pages of the segment are touched */

@@ -81,7 +81,6 @@ static struct session *find_earlier(const struct manager *manager, const struct 
 static void hear_claim(struct manager *manager, struct session *old,
                        const struct message_hello *hello)
 {
-    const struct board *board = &manager->board;
     uint64_t lost = hello->lost;
     uint64_t now = clock_usec(), published;
 
@@ -92,13 +91,9 @@ static void hear_claim(struct manager *manager, struct session *old,
         lost - old->lost > hello->after - old->acknowledged) {
         lost = old->lost;
     }
-    if (old->cursor->segment_id == manager->segment.id) {
-        old->bytes += board_bytes(board, old->acknowledged + 1 + lost - old->lost, hello->after);
-        published = board_usec(board, hello->after);
-    } else {
-        old->bytes += hello->after == old->left.last ? old->left.bytes : 0;
-        published = old->left.published_usec;
-    }
+    old->bytes +=
+        subscribers_bytes(manager, old, old->acknowledged + 1 + lost - old->lost, hello->after);
+    published = subscribers_usec(manager, old, hello->after);
     old->latency_usec = now > published && published > 0 ? now - published : 0;
     old->acknowledged = hello->after;
     old->lost = lost;
@@ -297,29 +292,11 @@ static void settle(struct manager *manager, struct session *session, bool believ
     }
 }
 
-/* What its segment still tells of the records that it owes, for the log. */
-static void remember_owed(struct manager *manager, struct session *session)
-{
-    struct board *board = &manager->board;
-    uint64_t first = session->acknowledged + 1;
-    uint64_t last = board_newest(board);
-
-    if (board_overwrites(board) && first < board_oldest(board)) {
-        first = board_oldest(board);
-    }
-    if (session_is_logged(session) && first <= last) {
-        session->left.last = last;
-        session->left.bytes = board_bytes(board, first, last);
-        session->left.published_usec = board_usec(board, last);
-    }
-}
-
 static void on_leaving(void *userdata, struct session *session)
 {
     struct manager *manager = userdata;
 
     settle(manager, session, true);
-    remember_owed(manager, session);
     leases_await(manager, session);
 }
 
@@ -339,6 +316,7 @@ static void on_ended(void *userdata, struct session *session, enum session_reaso
         cursor_release(session->cursor);
         subscribers_tell_crowd(manager);
         unread_reconsider(manager);
+        past_forget(&manager->pasts, manager->sessions);
     }
 }
 
@@ -565,6 +543,7 @@ int membership_restore(struct manager *manager, struct inherited *inherited)
     if (r == 0) {
         inherited_forget(inherited);
         unread_reconsider(manager);
+        past_forget(&manager->pasts, manager->sessions);
         subscribers_tell_crowd(manager);
         subscribers_notify(manager);
     }
@@ -577,6 +556,7 @@ void membership_close(struct manager *manager, bool forget)
     subscribers_work(manager);
     subscribers_flush(manager);
     if (forget) {
+        publishers_leave(manager);
         sessions_drop_all(manager->sessions, PAGE_CLOSING);
     }
     for (struct session *session = manager->sessions->first; session; session = session->next) {

@@ -82,15 +82,20 @@ static int line_is_there(const struct outbox *outbox)
                       : memmem(text, (size_t)length, outbox->line, outbox->length) != NULL;
 }
 
-int outbox_settle(const struct outbox *outbox, struct acklog *acklog)
+int outbox_has_sent(const struct outbox *outbox, uint64_t sequence)
 {
     bool written = outbox->inode != 0 && outbox->length > 0 && outbox->length <= ENTRY_LINE_MAX;
-    int sent;
 
-    if (outbox->sequence != acklog->tail + 1 || acklog_waiting(acklog) == 0) {
+    if (outbox->sequence != sequence) {
         return 0;
     }
-    sent = outbox->note.msg_len > 0 ? 1 : written ? line_is_there(outbox) : 0;
+    return outbox->note.msg_len > 0 ? 1 : written ? line_is_there(outbox) : 0;
+}
+
+int outbox_settle(const struct outbox *outbox, struct acklog *acklog)
+{
+    int sent = acklog_waiting(acklog) > 0 ? outbox_has_sent(outbox, acklog->tail + 1) : 0;
+
     if (sent > 0) {
         acklog_pop(acklog);
     }

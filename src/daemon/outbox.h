@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The outbox: the acknowledgement entry that is on its way out, in the state file.
+ * The outbox: the entry that is on its way out, of an acknowledgement or of what nobody has
+ * acknowledged (untold.h), in the state file.
  *
  * An entry leaves the queue when it was sent; killed in between, the next daemon must know whether
  * it was, or it would be logged twice. Of the journal the kernel says so: it notes in the outbox
@@ -15,6 +16,9 @@
 
 #include <sys/socket.h>
 
+/* With the last of the records that are let go, in the place of a sequence number. */
+#define OUTBOX_UNTOLD (UINT64_C(1) << 63)
+
 struct outbox {
     uint64_t sequence;   /* of the entry that is being sent; stored last */
     struct mmsghdr note; /* the journal's */
@@ -28,6 +32,12 @@ struct outbox {
 /* As entry_send(). */
 int outbox_send(struct outbox *outbox, const struct entry *entry, uint64_t sequence,
                 enum sink sink);
+
+/*
+ * After a start: was the entry with this sequence number sent? 1: it was; 0: no, or it was another
+ * one that was on its way. A negative error: a shortage, for which nobody can tell.
+ */
+int outbox_has_sent(const struct outbox *outbox, uint64_t sequence);
 
 /*
  * After a start: the entry at the tail leaves the queue if it was sent. A negative error: a

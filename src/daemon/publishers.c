@@ -87,7 +87,7 @@ static void reject(struct manager *manager, struct session *session, const char 
 {
     session->lost++;
     publishers_note(manager);
-    board_show(&manager->board);
+    intake_show_added(manager);
     manager->state->file->rejected++;
     report_rejected(manager, session, objection, length, bytes, shown);
     publishers_count(manager);
@@ -225,23 +225,40 @@ static bool confirm(struct session *session)
     return true;
 }
 
-/* Is nothing left of what it has handed in, or nobody to whom it could go? Then that is given up.
- */
+/* What it has handed in goes to nobody any more. */
+static void give_up(struct session *session)
+{
+    const char *bytes;
+    size_t length, left_out;
+
+    while (!is_at_its_end(session) &&
+           queue_look(&session->queue, &bytes, &length, &left_out) == QUEUE_RECORD) {
+        ring_advance(&session->queue, length);
+        session->given_up++;
+    }
+}
+
+/* Is nothing left of what it has handed in, or nobody to whom it could go? */
 static bool is_done(struct manager *manager, struct session *session)
 {
     const char *bytes;
     size_t length, left_out;
-    bool collected = intake_collects(manager);
 
-    while (!is_at_its_end(session) &&
-           queue_look(&session->queue, &bytes, &length, &left_out) == QUEUE_RECORD) {
-        if (collected) {
-            return false;
-        }
-        ring_advance(&session->queue, length);
-        session->given_up++;
+    if (intake_collects(manager)) {
+        return is_at_its_end(session) ||
+               queue_look(&session->queue, &bytes, &length, &left_out) != QUEUE_RECORD;
     }
+    give_up(session);
     return true;
+}
+
+void publishers_leave(struct manager *manager)
+{
+    for (struct session *session = manager->sessions->first; session; session = session->next) {
+        if (session_publishes(session) && session->socket < 0) {
+            give_up(session);
+        }
+    }
 }
 
 /* Has it to connect again, to learn what is different? */

@@ -44,5 +44,8 @@ bool publishers_collect(struct manager *manager);
 void publishers_note(struct manager *manager);
 void publishers_count(struct manager *manager);
 
+/* A stop: what those have handed in who have gone, is given up. */
+void publishers_leave(struct manager *manager);
+
 /* Confirms what was published, and lets go who is done; true if there was anything to do. */
 bool publishers_work(struct manager *manager);

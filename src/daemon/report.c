@@ -491,21 +491,6 @@ void report_session_lost(struct manager *manager, struct session *session)
     session->lost_logged = session->lost;
 }
 
-void report_unread(struct manager *manager, uint64_t first, uint64_t last, uint64_t records,
-                   const char *why)
-{
-    struct entry *entry = entry_new(EVENT_RECORDS_UNREAD,
-                                    "%" PRIu64 " %s of %" PRIu64 " to %" PRIu64
-                                    " %s let go, and nobody had acknowledged them%s%s",
-                                    records, text_records(records), first, last,
-                                    records == 1 ? "was" : "were", why ? ": " : "", why ? why : "");
-
-    entry_add(entry, "SHMD_RECORD_FIRST=%" PRIu64, first);
-    entry_add(entry, "SHMD_RECORD_LAST=%" PRIu64, last);
-    entry_add(entry, "SHMD_RECORDS=%" PRIu64, records);
-    log_event(manager->log, entry);
-}
-
 void report_reload(struct manager *manager, enum event event, const char *message)
 {
     log_event(

@@ -68,8 +68,4 @@ void report_session_late(struct manager *manager, const struct session *session)
 /* It claims to have lost more than the log knows. */
 void report_session_lost(struct manager *manager, struct session *session);
 
-/* So many of these records were let go, and nobody had acknowledged them; `why` may be NULL. */
-void report_unread(struct manager *manager, uint64_t first, uint64_t last, uint64_t records,
-                   const char *why);
-
 void report_reload(struct manager *manager, enum event event, const char *message);

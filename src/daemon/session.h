@@ -68,13 +68,6 @@ struct session {
     uint64_t heard;        /* records acknowledged, and not yet charged to its user; of them, … */
     uint64_t published_usec; /* … the last one was published then */
 
-    /* Away: what it may have acknowledged before it comes back, and its segment is no more. */
-    struct {
-        uint64_t last;           /* up to this one */
-        uint64_t bytes;          /* all of them together */
-        uint64_t published_usec; /* the last one */
-    } left;
-
     /* Of a publisher; its acknowledged records are those of its own that are dealt with. */
     struct ring_reader queue; /* what it hands in */
     size_t queue_size;

@@ -4,9 +4,9 @@
  *
  * The segment and the state live together: a stop removes both, unless the segment is kept, or the
  * journal has not taken every acknowledgement yet: then the state stays, and the next daemon goes
- * on with it. So it does where this one cannot go on. A start that fails leaves nothing that was not
- * there before, and takes nothing away that was: the segment is not touched before the socket is
- * had.
+ * on with it. So it does where this one cannot go on. A start that fails leaves nothing that was
+ * not there before, and takes nothing away that was: the segment is not touched before the socket
+ * is had.
  */
 #include "base/clock.h"
 #include "base/shortage.h"
@@ -197,17 +197,17 @@ static void forget_removed(struct state_file *file)
 }
 
 /* Why there is nothing left of what an earlier daemon had published. */
-static const char *loss(const struct state_file *before, const struct manager *manager,
-                        enum segment_origin origin, bool damaged)
+static enum unread_why loss(const struct state_file *before, const struct manager *manager,
+                            enum segment_origin origin, bool damaged)
 {
     if (damaged) {
-        return "what stood in the segment was damaged";
+        return UNREAD_DAMAGED;
     }
     if (before->key != manager->segment.key || before->layout != manager->board.layout ||
         before->when_full != manager->board.when_full || origin == SEGMENT_REPLACED) {
-        return "another segment is configured now";
+        return UNREAD_RECONFIGURED;
     }
-    return "their segment was removed while no daemon ran";
+    return UNREAD_REMOVED;
 }
 
 /*
@@ -231,20 +231,32 @@ static int acquire(struct manager *manager, const struct segment_spec *spec,
     return r;
 }
 
+/* Does this start go on with the segment that the daemon before us has left? */
+static bool stays(const struct state_file *file, const struct conf *conf,
+                  const struct segment_spec *spec)
+{
+    enum segment_answer answer;
+    struct segment_stat stat;
+
+    return file->layout == conf->layout && file->when_full == conf->when_full &&
+           segment_classify(spec, &answer, &stat) == 0 && answer == SEGMENT_OURS &&
+           stat.id == file->segment_id;
+}
+
 /*
- * Gets the segment, with the record that the state knows. *ret_lost says why records of a ring that
- * the state knows are not there any more; NULL: they are. What goes for it goes last, if that is
+ * Gets the segment, with the record that the state knows. What goes for it goes last, if that is
  * possible; only a segment of another kind under the same key cannot stay until then.
  */
-static int segment_open(struct manager *manager, const char **ret_lost, int *ret_status)
+static int segment_open(struct manager *manager, int *ret_status)
 {
     struct segment_spec spec = manager_spec(manager->conf);
     struct state_file *file = manager->state->file;
-    bool had_ring = file->layout == LAYOUT_RING;
+    bool overwrote = file->layout == LAYOUT_RING && file->when_full == RING_OVERWRITE;
+    uint64_t gone = file->gone;
     size_t image_size = state_image_size(manager->conf);
     enum segment_origin origin;
     struct segment_stat holder;
-    const char *why;
+    enum unread_why why;
     bool damaged = false;
     int r = state_make_room(manager->state, image_size);
 
@@ -253,6 +265,9 @@ static int segment_open(struct manager *manager, const char **ret_lost, int *ret
         report_unstarted(manager, EVENT_START_FAILED,
                          describe_state_failure(manager->state->path, r));
         return r;
+    }
+    if (!stays(file, manager->conf, &spec)) {
+        past_read(&manager->pasts, manager->state);
     }
     forget_removed(file);
     if (file->key == spec.key &&
@@ -281,11 +296,17 @@ static int segment_open(struct manager *manager, const char **ret_lost, int *ret
         state_resize(manager->state, image_size);
     }
     board_open(&manager->board, &manager->segment, manager->state);
-    *ret_lost = had_ring && !board_goes_on(&manager->board) ? why : NULL;
+    if (file->gone != gone) {
+        file->gone_why = (uint64_t)why;
+    }
+    if (file->gone != gone && overwrote && file->gone > manager->segment.size / RING_LINE) {
+        /* No more is meant than it could hold. */
+        unread_forget(manager, file->gone - manager->segment.size / RING_LINE);
+    }
     if (segment_survives(keylock_key(spec.key)) == 0) {
         report_survives_nobody(manager);
     }
-    manager->unread.owed_from = UINT64_MAX;
+    manager->owed_from = UINT64_MAX;
     manager->anonymous_logged = record_logged(&manager->board.record);
     manager->fastest = board_oldest(&manager->board) - 1; /* nobody drives it on over a restart */
     return 0;
@@ -338,7 +359,6 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
 {
     CLEANUP(manager_free_cleanup) struct manager *manager = calloc(1, sizeof(*manager));
     CLEANUP(inherited_free_cleanup) struct inherited *inherited = NULL;
-    const char *lost = NULL;
     int r;
 
     *ret_status = EX_OSERR;
@@ -372,13 +392,10 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
         r = socket_open(manager, &inherited, ret_status);
     }
     if (r == 0) {
-        r = segment_open(manager, &lost, ret_status);
+        r = segment_open(manager, ret_status);
     }
     if (r == 0) {
         r = membership_restore(manager, inherited);
-        if (r == 0 && lost) {
-            unread_lose(manager, lost); /* now it is known what had been acknowledged */
-        }
         if (r == 0) {
             r = manager_poll(manager, conf);
         }
@@ -448,6 +465,7 @@ struct manager *manager_free(struct manager *manager)
         state_remove(manager->state);
     }
     manager->state = state_free(manager->state);
+    manager->pasts = past_free(manager->pasts);
     manager->poll_source = sd_event_source_unref(manager->poll_source);
     manager->tick_source = sd_event_source_unref(manager->tick_source);
     manager->touch_source = sd_event_source_unref(manager->touch_source);

@@ -194,6 +194,24 @@ static int proceed(struct state *state)
     return map(state, image_size);
 }
 
+/* What the daemon before us was killed in the midst of. */
+static int settle(struct state_file *file)
+{
+    const struct untold_version *untold = untold_now(&file->untold);
+    uint64_t let_go = untold->last;
+    int r = outbox_settle(&file->outbox, &file->acklog);
+
+    if (r == 0) {
+        r = outbox_has_sent(&file->outbox, OUTBOX_UNTOLD | untold->going.last);
+    }
+    if (r > 0) {
+        untold_arrived(&file->untold);
+    }
+    file->covered = let_go > file->covered ? let_go : file->covered;
+    cursors_settle(&file->cursors, &file->acklog);
+    return r < 0 ? r : 0;
+}
+
 int state_open(const struct conf *conf, struct state **ret, enum history *ret_history,
                pid_t *ret_pid)
 {
@@ -235,7 +253,7 @@ int state_open(const struct conf *conf, struct state **ret, enum history *ret_hi
     }
     r = history == HISTORY_CONTINUED ? proceed(state) : begin(state, conf);
     if (r == 0) {
-        r = outbox_settle(&state->file->outbox, &state->file->acklog);
+        r = settle(state->file);
     }
     if (r < 0) {
         if (history == HISTORY_NONE) {
@@ -244,7 +262,6 @@ int state_open(const struct conf *conf, struct state **ret, enum history *ret_hi
         return r;
     }
     locate(conf, state->file->conf_path);
-    cursors_settle(&state->file->cursors, &state->file->acklog);
     *ret = take(state);
     *ret_history = history;
     return 0;
@@ -305,6 +322,9 @@ int state_make_room(struct state *state, size_t image_size)
 
 void state_resize(struct state *state, size_t image_size)
 {
+    if (state_phase(state->file) != PHASE_EMPTY) {
+        state->file->gone = state_number(state->file);
+    }
     state_enter(state->file, state_number(state->file), PHASE_EMPTY);
     state->file->record_length = 0;
     memset(state->image, 0, image_size);

@@ -24,6 +24,7 @@
 #include "daemon/cursor.h"
 #include "daemon/outbox.h"
 #include "daemon/transfer.h"
+#include "daemon/untold.h"
 
 #include <limits.h>
 #include <sys/types.h>
@@ -60,6 +61,10 @@ struct state_file {
     uint64_t released;  /* ring: every subscriber has acknowledged up to this one */
     uint64_t covered;   /* some subscriber has, or the journal says that none has; see unread.h */
     int64_t segment_id; /* -1: none yet */
+    uint64_t live;      /* the last record that came about by itself: nobody makes it anew */
+    uint64_t gone;      /* up to this one, they went with the segment that they were in, … */
+    uint64_t gone_why;  /* … enum unread_why */
+    struct untold untold;
     char conf_path[PATH_MAX];
     struct acklog acklog;
     struct outbox outbox;

@@ -105,7 +105,7 @@ void stream_open(struct stream *stream, const struct segment *segment, struct st
     } else {
         ring_format(&stream->writer, segment->map, segment->size, state->file->epoch.bytes,
                     stream->when_full, last + 1);
-        state->file->released = last; /* or gone, with the ring that they were in */
+        state->file->released = state->file->gone = last; /* with the ring that they were in */
     }
     stream_find_room(stream);
     /*

@@ -39,7 +39,7 @@ static void charge(struct manager *manager, struct session *session, uint64_t no
     budget_charge(&manager->budget, BUDGET_ACKNOWLEDGED, &session->spent, &session->usage->spending,
                   now, budget_weight(session->heard));
     session->heard = 0;
-    session->latency_usec = now > published ? now - published : 0;
+    session->latency_usec = published > 0 && now > published ? now - published : 0;
     leases_renew(manager, session, now);
     if (session->lost != session->lost_logged && now - session->lost_usec >= LOST_USEC) {
         session->lost_usec = now;
@@ -123,22 +123,39 @@ static int on_flush(sd_event_source *s, uint64_t usec, void *userdata)
     return 0;
 }
 
+uint64_t subscribers_bytes(const struct manager *manager, const struct session *session,
+                           uint64_t first, uint64_t last)
+{
+    int segment_id = session->cursor->segment_id;
+
+    return segment_id == manager->segment.id ? board_bytes(&manager->board, first, last)
+                                             : past_bytes(manager->pasts, segment_id, first, last);
+}
+
+uint64_t subscribers_usec(const struct manager *manager, const struct session *session,
+                          uint64_t number)
+{
+    int segment_id = session->cursor->segment_id;
+
+    return segment_id == manager->segment.id ? board_usec(&manager->board, number)
+                                             : past_usec(manager->pasts, segment_id, number);
+}
+
 /* Takes note of what it says; who is charged for it, and when, comes later. */
 static enum claim hear(const struct manager *manager, struct session *session)
 {
-    const struct board *board = &manager->board;
     uint64_t before = session->acknowledged;
     uint64_t lost_before = session->lost;
-    enum claim claim = session_look(session, board_newest(board), session->cursor->lossy);
+    enum claim claim = session_look(session, board_newest(&manager->board), session->cursor->lossy);
 
     if (claim == CLAIM_PROGRESS) {
         /* Of those that it acknowledges, it lost the oldest ones. */
         uint64_t first = before + 1 + (session->lost - lost_before);
 
         if (first <= session->acknowledged) {
-            session->bytes += board_bytes(board, first, session->acknowledged);
+            session->bytes += subscribers_bytes(manager, session, first, session->acknowledged);
         }
-        session->published_usec = board_usec(board, session->acknowledged);
+        session->published_usec = subscribers_usec(manager, session, session->acknowledged);
         session->heard += session->acknowledged - before;
         session->silent = 0;
     }

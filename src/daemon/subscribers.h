@@ -58,6 +58,12 @@ void subscribers_quieten(struct manager *manager);
 /* Who waits is told whether others wait for a processor. */
 void subscribers_tell_crowd(struct manager *manager);
 
+/* Of the records of its segment, which may be gone: their bytes, and when one was published. */
+uint64_t subscribers_bytes(const struct manager *manager, const struct session *session,
+                           uint64_t first, uint64_t last);
+uint64_t subscribers_usec(const struct manager *manager, const struct session *session,
+                          uint64_t number);
+
 /* Takes note of what a subscriber claims to have acknowledged. */
 enum claim subscribers_hear(struct manager *manager, struct session *session);
 

@@ -9,20 +9,15 @@
  *                       covered ┘                    └ owed_from
  *
  * `covered` is part of the state. Of subscribers that have left, it knows what they acknowledged
- * without a gap.
+ * without a gap. So is `gone`: up to there, records went with the segment that they were in, and
+ * only who has that one still may acknowledge them.
  */
 #pragma once
 
 #include "daemon/session.h"
+#include "daemon/untold.h"
 
 struct manager;
-
-struct unread {
-    uint64_t owed_from;   /* the first record that any subscriber gets; UINT64_MAX: there is none */
-    uint64_t first, last; /* what no entry has told yet, … */
-    uint64_t records;     /* … and how many they are */
-    uint64_t usec;        /* when there was an entry last */
-};
 
 /* A subscriber has come or gone. */
 void unread_reconsider(struct manager *manager);
@@ -36,17 +31,11 @@ void unread_release(struct manager *manager, uint64_t number);
 /* Plain: this record needs nobody, as it was acknowledged without a session, or is out of date. */
 void unread_except(struct manager *manager, uint64_t number);
 
-/*
- * What a ring held is gone, whoever is there, and why. Where records are written over, no more is
- * meant than it could hold.
- */
-void unread_lose(struct manager *manager, const char *why);
+/* The records up to this one were written over, as they may be: nobody is told. */
+void unread_forget(struct manager *manager, uint64_t number);
 
 /*
  * A stop removes what is held, and all subscribers have left. What was made on demand, the next
  * daemon makes anew.
  */
 void unread_leave(struct manager *manager);
-
-/* Tells what was not told, lest there were too many entries. */
-void unread_tell(struct manager *manager);

@@ -220,6 +220,17 @@ static int attach(const struct segment_spec *spec, int id, struct segment *ret)
     return 0;
 }
 
+int segment_find(int id, struct segment *ret)
+{
+    struct segment_stat stat;
+    int r = segment_query(id, &stat);
+
+    if (r == 0 && stat.creator_uid != geteuid()) {
+        r = -EPERM;
+    }
+    return r < 0 ? r : attach(&(struct segment_spec){.size = stat.size}, id, ret);
+}
+
 /* Attaches, with everything that `spec` wants; on failure nothing stays attached. */
 static int prepare(const struct segment_spec *spec, int id, struct segment *ret)
 {

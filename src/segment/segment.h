@@ -145,6 +145,9 @@ struct segment_records segment_take_stock(uint32_t key);
 /* Removes it: nobody else can attach, and it ends with its last attachment. */
 int segment_remove(int id);
 
+/* Attaches a segment of ours that is there. */
+int segment_find(int id, struct segment *ret);
+
 /* Detaches; the segment stays. */
 void segment_detach(struct segment *segment);
 

@@ -224,6 +224,65 @@ test_nobody_reads_yet() {
     wait_log '5 records of 21 to 25 were let go, and nobody had acknowledged them'
 }
 
+# let_go FIRST: who wants the next record comes and goes, and what was held from FIRST on is let go
+let_go() {
+    seq "$1" $(($1 + 9)) | publish
+    "$shm_client" follow --from next --timeout 0 --socket "$RUNTIME_DIRECTORY/shmd.sock" || true
+}
+
+# An entry a second tells of them; and no death makes them go without a word, or told twice.
+test_killed_before_it_is_told() {
+    start_daemon "$ring" "$push"
+    let_go 1
+    let_go 11
+    stop_daemon KILL
+    start_daemon_again
+    wait_log ' of [0-9]* to 20 were let go'
+    stop_daemon
+    assert_eq "$(grep -o '[0-9]* records of [0-9]* to [0-9]* were let go' "$log" |
+        awk '{ sum += $1 } END { print sum }')" 20 'records'
+}
+
+# What publishers brought is told, whatever the source is by now.
+test_a_stop_with_another_source() {
+    start_daemon "$ring" "$push"
+    seq 10 | publish
+    configure "$ring"
+    reload_daemon
+    stop_daemon
+    wait_log '10 records of 1 to 10 were let go, and nobody had acknowledged them'
+}
+
+# Whatever takes the place of a ring or of a record, what nobody owes is told.
+test_a_reload_to_another_segment() {
+    start_daemon "$ring" "$push"
+    seq 10 | publish
+    configure "$ring" 'when_full = "overwrite";' "$push"
+    reload_daemon
+    wait_log '10 records of 1 to 10 were let go, .*: another segment is configured now$'
+    seq 11 12 | publish
+    configure "$push"
+    reload_daemon
+    wait_log '2 records of 11 to 12 were let go, .*: another segment is configured now$'
+    echo 13 | publish
+    configure 'size = 100;' "$push"
+    reload_daemon
+    wait_log '1 record of 13 to 13 was let go, .*: another segment is configured now$'
+}
+
+# A publisher that has gone does not come back with what it has handed in.
+test_a_stop_with_records_that_were_handed_in() {
+    start_daemon "$ring" "$push"
+    spawn_producer p1
+    wait_until '(($(status_field records) > 0))'
+    wait_until '(($(status_field records) == $(sleep 0.05 && status_field records)))'
+    kill -KILL "$producer_pid"
+    wait "$producer_pid" 2>/dev/null || true
+    status_field records >"$TEST_DIR/published" # and the daemon has noticed
+    stop_daemon
+    wait_log "p1\\) closed: the daemon stops, $(cat "$TEST_DIR/published") records published, 0 rejected, [1-9][0-9]* given up$"
+}
+
 # Where the newest wins, no publisher waits for anybody: nor for nobody.
 test_the_newest_wins() {
     local pid

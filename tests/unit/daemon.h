@@ -146,6 +146,18 @@ static inline void daemon_flush(struct daemon *daemon)
     }
 }
 
+/* Waits until the journal knows of all records that were let go; false if that does not come. */
+static inline bool daemon_has_told(struct daemon *daemon)
+{
+    const struct untold *untold = &daemon->manager->state->file->untold;
+
+    for (uint64_t end = clock_usec() + PATIENCE_USEC;
+         !untold_is_empty(untold) && clock_usec() < end;) {
+        (void)usleep(1000);
+    }
+    return untold_is_empty(untold);
+}
+
 /* Waits for the first entry of this event: its index, or -1. */
 static inline int daemon_logged(const char *event)
 {

@@ -524,6 +524,28 @@ static void an_event_that_could_not_be_sent_is_not_everything(void **state)
     assert_int_equal(mock_journal_count(), 0);
 }
 
+/* What nobody has acknowledged: what the journal did not take, the next daemon tells, and once. */
+static void what_was_let_go_is_told_by_the_next_daemon(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t records = 0;
+
+    log_let_go(f->log, 1, 10, UNREAD_LEFT_BEHIND);
+    assert_true(mock_journal_wait(1));
+    mock_journal_fail(-ECONNREFUSED, UINT_MAX);
+    log_let_go(f->log, 11, 20, UNREAD_LEFT_BEHIND);
+    assert_false(close_log(f));
+    f->log = log_start(f);
+    log_let_go(f->log, 21, 25, UNREAD_REMOVED);
+    mock_journal_fail(0, 0);
+    assert_true(close_log(f));
+    for (size_t i = 0; i < mock_journal_count(); i++) {
+        assert_string_equal(mock_journal_field(i, "SHMD_EVENT"), "records-unread");
+        records += mock_journal_number(i, "SHMD_RECORDS");
+    }
+    assert_int_equal(records, 25);
+}
+
 static void numbers_go_on_with_the_next_daemon(void **state)
 {
     struct fixture *f = *state;
@@ -562,6 +584,7 @@ TEST_GROUP("test-log")
         TEST(a_count_of_left_out_events_has_what_every_entry_has),
         TEST(a_journal_that_never_reads_does_not_stop_the_end),
         TEST(an_event_that_could_not_be_sent_is_not_everything),
+        TEST(what_was_let_go_is_told_by_the_next_daemon),
         TEST(numbers_go_on_with_the_next_daemon),
     };
 

@@ -441,7 +441,8 @@ static void a_start_that_fails_leaves_the_segment_that_was_there(void **state)
     assert_int_equal(rmdir(socket_path), 0);
 }
 
-/* The state file of the namespace that this process was in, under the number of the one it is in. */
+/* The state file of the namespace that this process was in, under the number of the one it is in.
+ */
 static void rename_state(const struct fixture *f, ino_t before)
 {
     CLEANUP(free_cleanup) char *from = NULL;

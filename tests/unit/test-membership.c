@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #define RING        "layout = \"ring\"; mode = \"0644\"; size = 4096; spin_us = 0; "
+#define LARGER      "layout = \"ring\"; mode = \"0644\"; size = 8192; spin_us = 0; "
 #define OVERWRITE   RING "when_full = \"overwrite\"; "
 #define PLAIN       "spin_us = 0; "
 #define BRIEF       "lease_ms = 200; "
@@ -397,6 +398,77 @@ static void a_ring_that_is_damaged_is_superseded(void **state)
     assert_int_equal(come_back(f, &hello), before + 1);
     acknowledge(f, &f->b, before + 3);
     assert_logged_with(f, f->b.welcome.session, before + 1, before + 3, 0);
+}
+
+/* Nothing is told of what others owe, and what they read of the old ring is logged as it was. */
+static void assert_drained(struct fixture *f, uint64_t held, uint64_t begun)
+{
+    struct message_hello hello = hello_again(&f->a, held);
+    size_t i;
+
+    assert_true(is_away(f, f->a.welcome.session));
+    assert_int_equal(come_back(f, &hello), held + 1);
+    assert_logged(f, &f->a, 1, held);
+    for (i = 0; i < mock_journal_count(); i++) {
+        assert_true(mock_journal_number(i, "SHMD_LATENCY_USEC") <= clock_usec() - begun);
+    }
+    assert_true(daemon_has_told(&f->daemon));
+    assert_int_equal(mock_journal_find("records-unread"), -1);
+    assert_null(f->daemon.manager->pasts);
+}
+
+/* The next daemon finds another size in the configuration; with what systemd has kept, … */
+static void a_ring_of_another_size_after_a_restart(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t begun = clock_usec(), held;
+
+    (void)start(f, RING);
+    subscribe(f, &f->a);
+    acknowledge(f, &f->a, 5);
+    held = newest(f);
+    stop(f);
+    peer_acknowledge(&f->a, 8);
+    assert_true(file_write(f->daemon.conf_path, LARGER, strlen(LARGER)));
+    go_on(f);
+    assert_int_equal(f->a.page->state, PAGE_SUPERSEDED);
+    assert_drained(f, held, begun);
+}
+
+/* … and without. */
+static void a_ring_of_another_size_after_a_restart_by_hand(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t begun = clock_usec(), held;
+
+    (void)start(f, RING);
+    subscribe(f, &f->a);
+    acknowledge(f, &f->a, 5);
+    held = newest(f);
+    stop(f);
+    assert_true(file_write(f->daemon.conf_path, LARGER, strlen(LARGER)));
+    go_on_alone(f);
+    assert_drained(f, held, begun);
+}
+
+static void two_rings_of_another_size_by_reload(void **state)
+{
+    struct fixture *f = *state;
+    struct message_hello hello;
+
+    (void)start(f, RING);
+    subscribe(f, &f->a);
+    acknowledge(f, &f->a, 5);
+    assert_true(file_write(f->daemon.conf_path, LARGER, strlen(LARGER)));
+    daemon_reload(f->daemon.manager);
+    assert_true(file_write(f->daemon.conf_path, RING, strlen(RING)));
+    daemon_reload(f->daemon.manager);
+    turn(f);
+    hello = hello_again(&f->a, 9); /* it has read a part only */
+    (void)come_back(f, &hello);
+    assert_logged(f, &f->a, 1, 9);
+    assert_true(daemon_has_told(&f->daemon));
+    assert_int_equal(mock_journal_number(logged("records-unread"), "SHMD_RECORD_FIRST"), 10);
 }
 
 /* Nobody waits for anybody: a reader may be as slow after a restart as before. */
@@ -1135,6 +1207,9 @@ TEST_GROUP("test-membership")
         TEST(who_may_not_know_of_its_session_is_sent_away),
         TEST(a_segment_that_was_replaced_meanwhile_is_superseded),
         TEST(a_ring_that_is_damaged_is_superseded),
+        TEST(a_ring_of_another_size_after_a_restart),
+        TEST(a_ring_of_another_size_after_a_restart_by_hand),
+        TEST(two_rings_of_another_size_by_reload),
         TEST(where_records_are_written_over_nobody_is_evicted),
         TEST(where_records_are_written_over_a_slow_reader_stays),
         TEST(who_goes_on_and_stops_is_evicted),

@@ -103,6 +103,18 @@ static void assert_settled(struct fixture *f, uint64_t count)
     assert_int_equal(f->estate->acklog.tail, count);
 }
 
+/* What is asked about another entry, which took the place of that one, is not answered for it. */
+static void what_was_noted_of_another_entry_is_no_answer(void **state)
+{
+    struct fixture *f = *state;
+
+    f->estate->outbox.sequence = OUTBOX_UNTOLD | 10;
+    f->estate->outbox.note.msg_len = 1;
+    assert_int_equal(outbox_has_sent(&f->estate->outbox, OUTBOX_UNTOLD | 10), 1);
+    assert_int_equal(outbox_has_sent(&f->estate->outbox, OUTBOX_UNTOLD | 20), 0);
+    assert_settled(f, 0);
+}
+
 /* --- the journal's note --- */
 
 static void what_was_never_sent_stays(void **state)
@@ -425,6 +437,7 @@ TEST_GROUP("test-outbox")
 {
     const struct CMUnitTest tests[] = {
         TEST(what_was_never_sent_stays),
+        TEST(what_was_noted_of_another_entry_is_no_answer),
         TEST(what_was_noted_leaves),
         TEST(the_note_of_another_entry_is_none),
         TEST(the_note_of_the_entry_before_is_none),

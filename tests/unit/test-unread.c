@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #define RING      "layout = \"ring\"; mode = \"0644\"; size = 4096; spin_us = 0; "
+#define LARGER    "layout = \"ring\"; mode = \"0644\"; size = 8192; spin_us = 0; "
 #define OVERWRITE RING "when_full = \"overwrite\"; "
 #define PLAIN     "spin_us = 0; "
 
@@ -25,9 +26,8 @@ static void assert_told(struct fixture *f, uint64_t first, uint64_t last)
 {
     int i;
 
-    unread_tell(f->daemon.manager);
-    daemon_flush(&f->daemon);
-    i = first > 0 ? daemon_logged("records-unread") : mock_journal_find("records-unread");
+    assert_true(daemon_has_told(&f->daemon));
+    i = mock_journal_find("records-unread");
     if (first == 0) {
         assert_int_equal(i, -1);
         return;
@@ -126,7 +126,7 @@ static void what_one_owed_who_goes_is_told(void **state)
     turn(f);
     assert_told(f, 6, first - 1);
     acknowledge(f, &f->b, newest(f));
-    assert_int_equal(f->daemon.manager->unread.records, 0);
+    assert_true(untold_is_empty(&f->daemon.manager->state->file->untold));
 }
 
 static void where_the_newest_wins_nobody_is_told(void **state)
@@ -154,6 +154,57 @@ static void a_restart_forgets_nothing(void **state)
     assert_told(f, 10, held);
 }
 
+static void reload(struct fixture *f, const char *conf)
+{
+    assert_true(file_write(f->daemon.conf_path, conf, strlen(conf)));
+    daemon_reload(f->daemon.manager);
+    turn(f);
+}
+
+/* Nobody owes it, and the ring that takes its place has other records. */
+static void what_a_replaced_ring_held_is_told(void **state)
+{
+    static const char *const others[] = {OVERWRITE, LARGER, PLAIN};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        uint64_t held;
+
+        (void)start(f, RING);
+        held = newest(f);
+        reload(f, others[i]);
+        assert_told(f, 1, held);
+        daemon_free(&f->daemon);
+        mock_journal_reset();
+    }
+}
+
+/* What one owes who was sent away is hers; if she has read half of it, the other half is told. */
+static void what_a_replaced_ring_held_is_told_when_nobody_owes_it(void **state)
+{
+    struct fixture *f = *state;
+    struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
+    uint64_t held;
+
+    (void)start(f, RING);
+    hello.client = 7;
+    assert_true(peer_connect(&f->a, f->daemon.socket_path));
+    run_loop(f->daemon.manager->event);
+    assert_int_equal(peer_subscribe(&f->a, f->daemon.manager->event, &hello), 0);
+    turn(f);
+    acknowledge(f, &f->a, 5);
+    held = newest(f);
+    reload(f, OVERWRITE);
+    assert_told(f, 0, 0);
+    memcpy(hello.epoch, f->a.welcome.epoch, sizeof(hello.epoch));
+    hello.after = 9;
+    assert_true(peer_connect(&f->b, f->daemon.socket_path));
+    run_loop(f->daemon.manager->event);
+    assert_int_equal(peer_subscribe(&f->b, f->daemon.manager->event, &hello), 0);
+    turn(f);
+    assert_told(f, 10, held);
+}
+
 /* However often it happens, there is an entry a second, and what it tells adds up. */
 static void often_is_told_together(void **state)
 {
@@ -168,7 +219,6 @@ static void often_is_told_together(void **state)
         peer_leave(&f->a);
         turn(f);
     }
-    unread_tell(f->daemon.manager);
     daemon_stop(&f->daemon, true); /* all entries have arrived */
     for (size_t i = 0; i < mock_journal_count(); i++) {
         if (strcmp(mock_journal_field(i, "SHMD_EVENT"), "records-unread") == 0) {
@@ -192,6 +242,8 @@ TEST_GROUP("test-unread")
         TEST(what_one_owed_who_goes_is_told),
         TEST(where_the_newest_wins_nobody_is_told),
         TEST(a_restart_forgets_nothing),
+        TEST(what_a_replaced_ring_held_is_told),
+        TEST(what_a_replaced_ring_held_is_told_when_nobody_owes_it),
         TEST(often_is_told_together),
     };
 
