@@ -76,13 +76,14 @@ static pid_t last_pid(const struct manager *manager)
 /* An anonymous client has acknowledged the newest record. */
 static void log_anonymous(struct manager *manager)
 {
-    struct ack ack = record_ack(&manager->board.record, last_pid(manager));
+    struct record *record = &manager->board.record;
+    struct ack ack = record_ack(record, last_pid(manager));
 
     manager->active_usec = clock_usec();
-    if (ack.record_last != manager->anonymous_logged) {
+    if (!record_star_is_logged(record)) {
+        record_note_star(record);
         log_acknowledgement(manager->log, &ack);
     }
-    manager->anonymous_logged = 0;
     unread_except(manager, ack.record_last);
 }
 

@@ -76,20 +76,19 @@ struct manager {
     unsigned futile;      /* so often we were woken for nothing, one time soon after the other */
     uint64_t futile_usec; /* the last time */
     size_t processors;
-    bool crowded;        /* we and our clients are more than these */
-    bool quiet_unaware;  /* there is news that the quiet ones were not told */
-    uint64_t round_usec; /* the time, within a round of work, once somebody has asked for it */
-    uint64_t fastest;    /* the most that any subscriber has acknowledged */
-    uint64_t anonymous_logged; /* the record whose '*' an earlier daemon has logged, not more */
-    bool fresh;                /* a new epoch began with this start */
-    bool started;              /* … which came to its end */
-    bool keyless;              /* the key is somebody else's: we go on with the segment, without */
-    bool leave;                /* stop, but leave the segment to the next daemon */
-    uint64_t tick_usec;        /* period */
-    uint64_t health_usec;      /* when it was looked at last */
-    uint64_t active_usec;      /* when somebody acknowledged last */
-    bool idle;                 /* … which is a while ago */
-    uint64_t scribbles;        /* since the last entry about them */
+    bool crowded;         /* we and our clients are more than these */
+    bool quiet_unaware;   /* there is news that the quiet ones were not told */
+    uint64_t round_usec;  /* the time, within a round of work, once somebody has asked for it */
+    uint64_t fastest;     /* the most that any subscriber has acknowledged */
+    bool fresh;           /* a new epoch began with this start */
+    bool started;         /* … which came to its end */
+    bool keyless;         /* the key is somebody else's: we go on with the segment, without */
+    bool leave;           /* stop, but leave the segment to the next daemon */
+    uint64_t tick_usec;   /* period */
+    uint64_t health_usec; /* when it was looked at last */
+    uint64_t active_usec; /* when somebody acknowledged last */
+    bool idle;            /* … which is a while ago */
+    uint64_t scribbles;   /* since the last entry about them */
     uint64_t scribble_usec;
     char status[1024];
 };

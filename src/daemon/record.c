@@ -51,13 +51,31 @@ void record_publish(struct record *record, size_t length)
     publish(record);
 }
 
+static void forget_star(struct record *record)
+{
+    /* Release: pairs with our own death only; what came before is there. */
+    __atomic_store_n(&record->state->file->starred.record, 0, __ATOMIC_RELEASE);
+}
+
+/* Has an earlier daemon logged the '*' that stands there, and come no further? */
+static bool is_logged(const struct record *record)
+{
+    const struct state_file *file = record->state->file;
+
+    return record_waits(record) && record_star_is_logged(record) &&
+           acklog_total(&file->acklog) > file->starred.total &&
+           plain_first(record->segment->map) == PLAIN_ACKNOWLEDGED;
+}
+
 void record_resume(struct record *record)
 {
     struct state_file *file = record->state->file;
     bool same = file->segment_id == record->segment->id;
-
     bool published = same && plain_is_published(record->segment->map, record->state->image);
 
+    if (!published || !is_logged(record)) {
+        forget_star(record);
+    }
     record->compared = 0;
     record->length = state_phase(file) != PHASE_EMPTY ? file->record_length : 0;
     if (!same) {
@@ -138,7 +156,11 @@ void record_describe(const struct record *record, struct page *page)
 
 void record_restore_first(struct record *record)
 {
-    __atomic_store_n(record->segment->map, record->state->image[0], __ATOMIC_RELEASE);
+    char *map = record->segment->map;
+
+    plain_prepare(map, record->state->image); /* killed from here on: published again */
+    forget_star(record);
+    plain_stand(map, record->state->image);
 }
 
 struct ack record_ack(const struct record *record, pid_t pid)
@@ -158,16 +180,18 @@ struct ack record_ack(const struct record *record, pid_t pid)
     };
 }
 
-uint64_t record_logged(const struct record *record)
+void record_note_star(struct record *record)
 {
-    const struct state_file *file = record->state->file;
-    const struct ack *newest = acklog_newest(&file->acklog);
+    struct state_file *file = record->state->file;
 
-    return newest && !newest->verified && record_waits(record) &&
-                   newest->record_last == state_number(file) &&
-                   plain_first(record->segment->map) == PLAIN_ACKNOWLEDGED
-               ? newest->record_last
-               : 0;
+    file->starred.total = acklog_total(&file->acklog);
+    /* Release: pairs with our own death only; the total is there when it counts. */
+    __atomic_store_n(&file->starred.record, state_number(file), __ATOMIC_RELEASE);
+}
+
+bool record_star_is_logged(const struct record *record)
+{
+    return record->state->file->starred.record == state_number(record->state->file);
 }
 
 bool record_withdraw(struct record *record)
@@ -179,4 +203,5 @@ void record_done(struct record *record)
 {
     state_enter(record->state->file, state_number(record->state->file), PHASE_EMPTY);
     STEP("record.done");
+    forget_star(record);
 }

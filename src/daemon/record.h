@@ -13,6 +13,10 @@
  * Killed in FILLED, the next daemon looks whether it was published (byte 1 tells, see
  * proto/plain.h), and publishes it if not; killed in PUBLISHED, it looks for the '*', and publishes
  * again what was just being withdrawn.
+ *
+ * A '*' is logged before the record is done with, or before it is taken back because subscribers
+ * still owe the record: then the next '*' may be somebody else's. The state notes which record's is
+ * being logged, until one of both has begun; so whoever is killed in between, each is logged once.
  */
 #pragma once
 
@@ -56,15 +60,17 @@ struct findings record_look(struct record *record);
 /* Tells a subscriber's page what stands in the segment. */
 void record_describe(const struct record *record, struct page *page);
 
-/* Puts byte 0 back after a '*' that did not end the record. */
+/* Takes back a '*' that has been logged and does not end the record. */
 void record_restore_first(struct record *record);
 
 /* What is to be logged of the record that was acknowledged; `pid` wrote it, as far as is known. */
 struct ack record_ack(const struct record *record, pid_t pid);
 
-/* The record that an earlier daemon has logged an anonymous acknowledgement of, whose '*' still
- * stands there; 0: none. */
-uint64_t record_logged(const struct record *record);
+/* The '*' that stands there is about to be logged. */
+void record_note_star(struct record *record);
+
+/* An earlier daemon has logged it already. */
+bool record_star_is_logged(const struct record *record);
 
 /* All subscribers are done with it: nobody reads it any more. False if a '*' stood there. */
 bool record_withdraw(struct record *record);

@@ -307,7 +307,6 @@ static int segment_open(struct manager *manager, int *ret_status)
         report_survives_nobody(manager);
     }
     manager->owed_from = UINT64_MAX;
-    manager->anonymous_logged = record_logged(&manager->board.record);
     manager->fastest = board_oldest(&manager->board) - 1; /* nobody drives it on over a restart */
     return 0;
 }

@@ -44,6 +44,12 @@ enum phase {
     PHASE_PUBLISHED, /* both are; it waits for its acknowledgement */
 };
 
+/* The '*' of a record that is being logged; before, so many had been acknowledged in all. */
+struct starred {
+    uint64_t record; /* 0: none is */
+    uint64_t total;
+};
+
 struct state_file {
     uint64_t magic;
     uint32_t version;
@@ -65,6 +71,7 @@ struct state_file {
     uint64_t gone;      /* up to this one, they went with the segment that they were in, … */
     uint64_t gone_why;  /* … enum unread_why */
     struct untold untold;
+    struct starred starred;
     char conf_path[PATH_MAX];
     struct acklog acklog;
     struct outbox outbox;

@@ -98,6 +98,12 @@ static inline void plain_prepare(char *segment, const char *image)
     __atomic_store_n(segment + 1, plain_unpublished(image[1]), __ATOMIC_RELEASE);
 }
 
+/* The record stands there: bytes 0 and 1 are its own. */
+static inline void plain_stand(char *segment, const char *image)
+{
+    __atomic_store_n((uint16_t *)(void *)segment, plain_word(image[0], image[1]), __ATOMIC_RELEASE);
+}
+
 /*
  * Publishes the first `extent` bytes of `image`: a record, its NUL, and as many NULs as it takes to
  * cover what stood there before. Release: pairs with plain_first() of a client.
@@ -107,7 +113,7 @@ static inline void plain_publish(char *segment, const char *image, size_t extent
     /* Nobody sees a byte of it before the '*' that came before it. Pairs with plain_read(). */
     __atomic_thread_fence(__ATOMIC_RELEASE);
     memcpy(segment + 2, image + 2, extent - 2);
-    __atomic_store_n((uint16_t *)(void *)segment, plain_word(image[0], image[1]), __ATOMIC_RELEASE);
+    plain_stand(segment, image);
 }
 
 /* Was the record of `image` published, after plain_prepare()? */

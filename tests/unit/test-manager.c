@@ -267,6 +267,7 @@ static void an_acknowledgement_is_never_logged_twice(void **state)
     acknowledge(f);
     f->manager->segment.map[0] = '*';
     ack = record_ack(&f->manager->board.record, 1);
+    record_note_star(&f->manager->board.record);
     log_acknowledgement(f->manager->log, &ack);
     log_wake(f->manager->log);
     f->manager->leave = true;

@@ -15,6 +15,7 @@
 
 #define SIZE    ((size_t)27)
 #define LARGE   (2 * RECORD_SLICE + 1000)
+#define ENTRIES 4 /* of the log's queue, at most */
 #define LETTERS "abcdefghijklmnopqrstuvwxyz"
 
 struct fixture {
@@ -454,28 +455,51 @@ static void log_it(struct fixture *f, uint64_t number, bool verified)
     acklog_push(&f->state.file->acklog, ACKLOG_ENTRIES, &ack);
 }
 
-/* Killed between the log and record_done(): only then is a '*' that stands there logged. */
+/* A daemon that is killed after it has logged a '*', and before it has done what follows. */
 static void what_is_logged_is_known(void **state)
 {
     struct fixture *f = *state;
 
     resume(f);
     publish(f, "first");
-    assert_int_equal(record_logged(&f->record), 0);
     f->segment.map[0] = '*';
-    assert_int_equal(record_logged(&f->record), 0);
+    assert_false(record_star_is_logged(&f->record));
     log_it(f, 1, true); /* a subscriber's */
-    assert_int_equal(record_logged(&f->record), 0);
+    resume(f);
+    assert_false(record_star_is_logged(&f->record));
+    record_note_star(&f->record); /* … and killed before it is logged */
+    resume(f);
+    assert_false(record_star_is_logged(&f->record));
+    record_note_star(&f->record);
     log_it(f, 1, false);
-    assert_int_equal(record_logged(&f->record), 1);
-    record_restore_first(&f->record);
-    assert_int_equal(record_logged(&f->record), 0);
-    f->segment.map[0] = '*';
+    resume(f);
+    assert_true(record_star_is_logged(&f->record));
+    log_it(f, 1, true); /* by the next daemon, which is killed, too */
+    resume(f);
+    assert_true(record_star_is_logged(&f->record));
     record_done(&f->record);
-    assert_int_equal(record_logged(&f->record), 0);
     publish(f, "second");
     f->segment.map[0] = '*';
-    assert_int_equal(record_logged(&f->record), 0); /* that was the first */
+    resume(f);
+    assert_false(record_star_is_logged(&f->record)); /* that was the first */
+}
+
+/* Taken back, as subscribers still owe the record; and while no daemon runs, the next one comes. */
+static void what_comes_after_it_was_taken_back_is_another_one(void **state)
+{
+    struct fixture *f = *state;
+
+    resume(f);
+    publish(f, "first");
+    f->segment.map[0] = '*';
+    record_note_star(&f->record);
+    log_it(f, 1, false);
+    record_restore_first(&f->record);
+    assert_holds(f, "first");
+    f->segment.map[0] = '*';
+    resume(f);
+    assert_found(f, true, false);
+    assert_false(record_star_is_logged(&f->record));
 }
 
 /* --- another daemon, another segment --- */
@@ -620,6 +644,62 @@ static bool the_next_daemon_goes_on(void *userdata)
     return state_number(&estate.file) == 2 && holds(&f, "xyz") && !record_look(&f.record).scribbled;
 }
 
+/* A '*' is logged and taken back. */
+static void log_and_take_back(void *userdata)
+{
+    struct fixture f = heir(userdata);
+
+    f.record = (struct record){.segment = &f.segment, .state = &f.state};
+    record_note_star(&f.record);
+    log_it(&f, 1, false);
+    record_restore_first(&f.record);
+}
+
+/* The next daemon logs it if this one has not; and a further one that has come meanwhile. */
+static bool each_is_logged_once(void *userdata)
+{
+    const struct estate *from = userdata;
+    static struct estate estate;
+    struct fixture f = heir(&estate);
+    bool another;
+
+    inherit(&estate, from);
+    memcpy(&estate.file.acklog, &from->file.acklog,
+           offsetof(struct acklog, entries) + ENTRIES * sizeof(struct ack));
+    f.record = (struct record){.segment = &f.segment, .state = &f.state};
+    another = estate.segment[0] != '*';
+    if (another) {
+        estate.segment[0] = '*';
+    }
+    record_resume(&f.record);
+    if (record_look(&f.record).acknowledged && !record_star_is_logged(&f.record)) {
+        record_note_star(&f.record);
+        log_it(&f, 1, false);
+    }
+    return acklog_total(&estate.file.acklog) == (another ? 2 : 1);
+}
+
+static void killed_at_any_instruction_each_is_logged_once(void **state)
+{
+    struct estate *estate = shared_new(sizeof(*estate));
+    struct fixture f = heir(estate);
+    long steps;
+
+    (void)state;
+    estate->file.segment_id = -1;
+    f.record = (struct record){.segment = &f.segment, .state = &f.state};
+    resume(&f);
+    publish(&f, LETTERS);
+    estate->segment[0] = '*';
+    steps = step_through(log_and_take_back, each_is_logged_once, estate);
+    if (steps < 0) {
+        SKIP("no process can be stepped through");
+    }
+    assert_true(steps > 0);
+    assert_int_equal(acklog_total(&estate->file.acklog), 1);
+    assert_int_equal(estate->segment[0], 'a');
+}
+
 /* "SIGKILL the daemon at any instruction … record numbers go on" */
 static void killed_at_any_instruction_the_next_daemon_goes_on(void **state)
 {
@@ -668,6 +748,8 @@ TEST_GROUP("test-record")
         TEST(what_was_scribbled_on_is_taken_back_too),
         TEST(killed_while_it_is_taken_back_it_stands_again),
         TEST(what_is_logged_is_known),
+        TEST(what_comes_after_it_was_taken_back_is_another_one),
+        TEST(killed_at_any_instruction_each_is_logged_once),
         TEST(an_acknowledgement_that_came_meanwhile_is_found),
         TEST(a_record_that_waits_is_left_as_it_is),
         TEST(another_segment_gets_the_record),
