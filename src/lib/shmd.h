@@ -235,7 +235,7 @@ struct shmd_subscription {
  *   -ECONNRESET, -EPIPE  the daemon went away while it was asked, or is of another version
  *   -EPROTO    what answers is no shmd
  *   -EXDEV     the daemon's segment is not here: this is another IPC namespace than the daemon's
- *   -EINVAL    a name or path is too long
+ *   -EINVAL    a name or path is too long, or `start` is none of enum shmd_start
  *   -EINTR     a signal handler interrupted it
  *   -EMFILE    this process has no descriptor free (RLIMIT_NOFILE); -ENFILE: the system has none
  *   -ETOOMANYREFS  too many descriptors are on their way from the daemon's user to others

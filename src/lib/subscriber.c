@@ -78,9 +78,13 @@ static const enum message_start starts[] = {
 static int connect_subscriber(struct shmd_subscriber *subscriber)
 {
     struct message_hello hello = member_hello(&subscriber->member);
+    enum shmd_start start = subscriber->member.options.start;
     int r;
 
-    hello.start = starts[subscriber->member.options.start];
+    if (start >= sizeof(starts) / sizeof(starts[0])) {
+        return -EINVAL;
+    }
+    hello.start = starts[start];
     /* Goes on where the last session ended. */
     memcpy(hello.epoch, subscriber->epoch, sizeof(hello.epoch));
     hello.after = subscriber->acknowledged;
@@ -181,9 +185,6 @@ int shmd_subscribe(const struct shmd_options *options, struct shmd_subscriber **
     *ret = NULL;
     if (!subscriber) {
         return -ENOMEM;
-    }
-    if (options && options->start >= sizeof(starts) / sizeof(starts[0])) {
-        return -EINVAL;
     }
     r = member_open(&subscriber->member, &kind, options);
     if (r == 0) {

@@ -171,6 +171,51 @@ static void what_it_acknowledges_late_is_told_before_it_leaves(void **state)
     assert_int_equal(logged, TAKEN);
 }
 
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+/* No descriptor is open after that, nor is one closed that was never its own: 0 is the caller's. */
+static void what_cannot_be_asked_for_leaves_nothing(void **state)
+{
+    struct fixture *f = *state;
+    char name[MESSAGE_NAME_SIZE + 1];
+    char path[200];
+    const struct {
+        struct shmd_options options;
+        bool only_subscriber;
+    } wrong[] = {
+        {{.start = (enum shmd_start)7}, true},
+        {{.start = (enum shmd_start) - 1}, true},
+        {{.name = name}, false},
+        {{.socket = path}, false},
+        {{.instance = path}, false},
+    };
+    int free_fd = dup(STDERR_FILENO);
+
+    memset(name, 'n', sizeof(name) - 1);
+    memset(path, 'p', sizeof(path) - 1);
+    name[sizeof(name) - 1] = path[sizeof(path) - 1] = '\0';
+    assert_true(free_fd > 0);
+    (void)close(free_fd);
+    if (!is_open(STDIN_FILENO)) {
+        assert_int_equal(open("/dev/null", O_RDONLY), STDIN_FILENO);
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct shmd_publisher *publisher = NULL;
+
+        assert_int_equal(shmd_subscribe(&wrong[i].options, &f->subscriber), -EINVAL);
+        assert_null(f->subscriber);
+        if (!wrong[i].only_subscriber) {
+            assert_int_equal(shmd_publisher_open(&wrong[i].options, &publisher), -EINVAL);
+            assert_null(publisher);
+        }
+        assert_true(is_open(STDIN_FILENO));
+        assert_false(is_open(free_fd));
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 TEST_GROUP("test-link")
@@ -178,6 +223,7 @@ TEST_GROUP("test-link")
     const struct CMUnitTest tests[] = {
         TEST(the_segment_may_be_replaced_again_and_again),
         TEST(what_is_named_again_and_not_here_is_elsewhere),
+        TEST(what_cannot_be_asked_for_leaves_nothing),
         TEST(what_it_acknowledges_late_is_told_before_it_leaves),
     };
 
