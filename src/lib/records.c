@@ -41,6 +41,12 @@ static int plain_next(struct shmd_subscriber *subscriber, struct shmd_record *re
     if (atomic_load_explicit(&link->page->published, memory_order_relaxed) != number) {
         return -EAGAIN;
     }
+    /* The page of a daemon that was killed says nothing of what the next one puts into the segment.
+     */
+    if (length > PAGE_RECORD_MAX && link_state(link) == PAGE_ACTIVE && !link_lives(link)) {
+        subscriber->member.hung_up = true;
+        return -EAGAIN;
+    }
     *ret = (struct shmd_record){.number = number, .data = subscriber->buffer, .length = length};
     return 0;
 }
@@ -132,6 +138,15 @@ static int take_next(struct shmd_subscriber *subscriber, struct shmd_record *ret
                                                   : plain_next(subscriber, ret);
 }
 
+/* Has its daemon died, and the next one does not have this session? No page says so. */
+static bool is_abandoned(struct member *member)
+{
+    if (!member->hung_up && link_is_taken_over(&member->link)) {
+        member->hung_up = !link_lives(&member->link);
+    }
+    return member->hung_up;
+}
+
 /* Superseded, closing, or its daemon has died for good: there will be another session. */
 static bool is_over(struct shmd_subscriber *subscriber)
 {
@@ -140,8 +155,7 @@ static bool is_over(struct shmd_subscriber *subscriber)
     if (link_state(&member->link) == PAGE_EVICTED) {
         return false; /* for good */
     }
-    return member->hung_up || link_state(&member->link) > PAGE_EVICTED ||
-           (link_is_taken_over(&member->link) && !link_lives(&member->link));
+    return is_abandoned(member) || link_state(&member->link) > PAGE_EVICTED;
 }
 
 /*
@@ -237,6 +251,7 @@ int shmd_next(struct shmd_subscriber *subscriber, struct shmd_record *ret)
 int shmd_acknowledge(struct shmd_subscriber *subscriber, uint64_t number)
 {
     struct link *link = &subscriber->member.link;
+    enum page_state state;
     uint64_t lost;
 
     if (number > subscriber->returned || number == 0) {
@@ -248,9 +263,9 @@ int shmd_acknowledge(struct shmd_subscriber *subscriber, uint64_t number)
     if (number <= subscriber->acknowledged) {
         return 0;
     }
-    subscriber->acknowledged = number;
     lost = gaps_settle(&subscriber->gaps, number);
     if (!subscriber->member.connected) {
+        subscriber->acknowledged = number;
         if (subscriber->owes && number == subscriber->returned) {
             subscriber->owes = false;
             (void)member_pause(&subscriber->member, 0);
@@ -268,14 +283,21 @@ int shmd_acknowledge(struct shmd_subscriber *subscriber, uint64_t number)
 
         (void)!write(link->daemon_doorbell, &one, sizeof(one));
     }
-    /* After the full fence of page_must_ring(): see session_end() in the daemon. */
-    switch (link_state(link)) {
-    case PAGE_ACTIVE:
+    /*
+     * After the full fence of page_must_ring(): see session_end() in the daemon. And after all that
+     * was read of the records: what another daemon has written over them is seen with its
+     * generation.
+     */
+    state = link_state(link);
+    if (state == PAGE_ACTIVE && !is_abandoned(&subscriber->member)) {
+        subscriber->acknowledged = number;
         return 0;
-    case PAGE_EVICTED:
-        return -ETIME;
-    default:
-        subscriber->late = true; /* who looked last has seen it, or is told in the next session */
-        return SHMD_LATER;
     }
+    subscriber->settled = false; /* from now on, nothing is as usual */
+    if (state == PAGE_EVICTED || !subscriber_is_certain(subscriber)) {
+        return -ETIME;
+    }
+    subscriber->acknowledged = number;
+    subscriber->late = true; /* who looked last has seen it, or is told in the next session */
+    return SHMD_LATER;
 }

@@ -249,8 +249,8 @@ int shmd_subscribe(const struct shmd_options *options, struct shmd_subscriber **
 
 /*
  * Ends the subscription, and frees the handle; NULL is fine. Returns NULL. What was acknowledged
- * with SHMD_LATER is told before, if a daemon is there: one that is just being started again may
- * take up to 5 seconds to answer. Since 0.1.
+ * while the daemon was away is told before, if a daemon is there: one that is just being started
+ * again may take up to 5 seconds to answer. Since 0.1.
  */
 struct shmd_subscriber *shmd_unsubscribe(struct shmd_subscriber *subscriber);
 
@@ -269,7 +269,9 @@ struct shmd_subscriber *shmd_unsubscribe(struct shmd_subscriber *subscriber);
  *   -EAGAIN  there is none now: shmd_wait(), or shmd_arm() and shmd_get_fd(). Before it leaves a
  *            segment for another one, also while records that it has returned are not acknowledged:
  *            it waits for that for half the lease
- *   -ETIME   the lease ran out, this subscriber was evicted: unsubscribe, and subscribe anew
+ *   -ETIME   the lease ran out, this subscriber was evicted; or the daemon was killed, and the next
+ *            one has written over what was returned and not acknowledged: unsubscribe, and subscribe
+ *            anew
  * and, when it had to connect again and was refused for good, what shmd_subscribe() returns.
  *
  * Since 0.1.
@@ -315,10 +317,11 @@ enum {
  *
  * Returns 0, or
  *   SHMD_LATER  the daemon is away; it is told when shmd_next() has connected again, or by
- *               shmd_unsubscribe()
+ *               shmd_unsubscribe(). (So it is after 0, if the daemon was killed and nobody knows it
+ *               yet.)
  *   -EINVAL     that record was not returned yet, or it was in an epoch that has ended
- *   -ETIME      the lease ran out before: what was read since the last acknowledgement is not
- *               certain
+ *   -ETIME      the lease ran out before, of this daemon or of the next one: what was read since the
+ *               last acknowledgement is not certain
  *
  * Since 0.1.
  */

@@ -97,8 +97,34 @@ static int connect_subscriber(struct shmd_subscriber *subscriber)
     return r;
 }
 
+bool subscriber_is_certain(const struct shmd_subscriber *subscriber)
+{
+    struct ring_reader look = subscriber->member.link.reader;
+    uint64_t oldest;
+
+    if (!link_is_in_place(&subscriber->member.link) ||
+        subscriber->returned == subscriber->acknowledged) {
+        return true;
+    }
+    atomic_thread_fence(memory_order_acquire); /* the look is later than what the caller has read */
+    oldest = ring_seek_oldest(&look);
+    return oldest != 0 && oldest <= subscriber->acknowledged + 1 &&
+           memcmp(look.header->epoch, subscriber->epoch, sizeof(subscriber->epoch)) == 0;
+}
+
 void subscriber_disconnect(struct shmd_subscriber *subscriber)
 {
+    const struct link *link = &subscriber->member.link;
+
+    if (subscriber->member.connected && !subscriber_is_certain(subscriber)) {
+        subscriber->uncertain = subscriber->returned;
+        (void)member_fail(&subscriber->member, -ETIME); /* as if evicted: the lease was over */
+    }
+    /* Of a daemon that was killed, nobody knows what it has seen of this session. */
+    if (subscriber->member.connected && link_state(link) == PAGE_ACTIVE &&
+        subscriber->acknowledged >= link->welcome.first) {
+        subscriber->late = true;
+    }
     /* The caller may still be reading a record there. */
     if (subscriber->retired) {
         (void)shmdt(subscriber->retired);
@@ -200,11 +226,15 @@ int shmd_subscribe(const struct shmd_options *options, struct shmd_subscriber **
 struct shmd_subscriber *shmd_unsubscribe(struct shmd_subscriber *subscriber)
 {
     if (subscriber) {
-        if (subscriber->late && !subscriber->member.failed) {
+        struct member *member = &subscriber->member;
+
+        if (member->connected && (subscriber->late || !link_lives(&member->link))) {
             subscriber_disconnect(subscriber);
+        }
+        if (subscriber->late) {
             (void)connect_subscriber(subscriber); /* whose HELLO tells it */
         }
-        member_close(&subscriber->member);
+        member_close(member);
         if (subscriber->retired) {
             (void)shmdt(subscriber->retired);
         }

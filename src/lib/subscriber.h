@@ -30,6 +30,12 @@ struct shmd_subscriber {
 /* A ring: goes past what was handed out already, in a session before this one. */
 void subscriber_skip_returned(struct shmd_subscriber *subscriber);
 
+/*
+ * Does all still stand that was handed out, and is not acknowledged? Where it is used in place, it
+ * may have been written over if the daemon was killed, and the next one has not waited for us.
+ */
+bool subscriber_is_certain(const struct shmd_subscriber *subscriber);
+
 /* The session is over: there will be another one, … */
 void subscriber_disconnect(struct shmd_subscriber *subscriber);
 
