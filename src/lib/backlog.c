@@ -3,8 +3,11 @@
 
 #include <stdlib.h>
 
-/* Walks the records of a queue; with `to`, copies them there. Returns how many bytes they take. */
-static size_t walk(const void *queue, size_t size, uint64_t confirmed, uint64_t last, char *to)
+/*
+ * Walks the records of a queue that come after `known`; with `to`, copies them there. Returns how
+ * many bytes they take.
+ */
+static size_t walk(const void *queue, size_t size, uint64_t known, uint64_t last, char *to)
 {
     struct ring_reader reader = queue_reader(queue, size, 0, 0);
     size_t total = 0;
@@ -16,7 +19,7 @@ static size_t walk(const void *queue, size_t size, uint64_t confirmed, uint64_t 
         if (queue_look(&reader, &bytes, &length, &left_out) != QUEUE_RECORD) {
             break;
         }
-        if (reader.number > confirmed) {
+        if (reader.number > known) {
             if (to) {
                 memcpy(to + total, &length, sizeof(length));
                 memcpy(to + total + sizeof(length), bytes, length);
@@ -28,53 +31,75 @@ static size_t walk(const void *queue, size_t size, uint64_t confirmed, uint64_t 
     return total;
 }
 
+static const char *look(const struct backlog *backlog, const struct backlog_place *place,
+                        size_t *ret_length)
+{
+    memcpy(ret_length, backlog->bytes + place->at, sizeof(*ret_length));
+    return backlog->bytes + place->at + sizeof(*ret_length);
+}
+
+static void step(const struct backlog *backlog, struct backlog_place *place)
+{
+    size_t length;
+
+    (void)look(backlog, place, &length);
+    place->at += sizeof(length) + length;
+    place->number++;
+}
+
 int backlog_gather(struct backlog *backlog, const void *queue, size_t size, uint64_t confirmed,
                    uint64_t last)
 {
-    size_t queued = walk(queue, size, confirmed, last, NULL);
-    size_t rest = backlog->size - backlog->taken;
+    size_t kept, queued;
+    uint64_t known;
     char *bytes;
 
+    backlog_confirm(backlog, confirmed);
+    kept = backlog->end.at - backlog->first.at;
+    known = kept > 0 ? backlog->end.number - 1 : confirmed;
+    queued = walk(queue, size, known, last, NULL);
     if (queued == 0) {
+        backlog->next = backlog->first;
         return 0;
     }
-    bytes = malloc(queued + rest);
+    bytes = malloc(kept + queued);
     if (!bytes) {
         return -ENOMEM;
     }
-    (void)walk(queue, size, confirmed, last, bytes);
-    if (rest > 0) {
-        memcpy(bytes + queued, backlog->bytes + backlog->taken, rest);
+    if (kept > 0) {
+        memcpy(bytes, backlog->bytes + backlog->first.at, kept);
     }
+    (void)walk(queue, size, known, last, bytes + kept);
     free(backlog->bytes);
-    *backlog = (struct backlog){.bytes = bytes, .size = queued + rest, .next = confirmed + 1};
+    *backlog = (struct backlog){
+        .bytes = bytes,
+        .first = {.number = confirmed + 1},
+        .next = {.number = confirmed + 1},
+        .end = {.number = last + 1, .at = kept + queued},
+    };
     return 0;
 }
 
 const char *backlog_peek(const struct backlog *backlog, size_t *ret_length)
 {
-    const char *at = backlog->bytes + backlog->taken;
-
-    memcpy(ret_length, at, sizeof(*ret_length));
-    return at + sizeof(*ret_length);
+    return look(backlog, &backlog->next, ret_length);
 }
 
 void backlog_advance(struct backlog *backlog)
 {
-    size_t length;
-
-    (void)backlog_peek(backlog, &length);
-    backlog->taken += sizeof(length) + length;
-    backlog->next++;
-    if (backlog_is_empty(backlog)) {
-        backlog_clear(backlog);
-    }
+    step(backlog, &backlog->next);
 }
 
-void backlog_drop(struct backlog *backlog, uint64_t number)
+void backlog_confirm(struct backlog *backlog, uint64_t number)
 {
-    while (!backlog_is_empty(backlog) && backlog->next <= number) {
-        backlog_advance(backlog);
+    while (backlog->first.at < backlog->end.at && backlog->first.number <= number) {
+        step(backlog, &backlog->first);
+    }
+    if (backlog->next.at < backlog->first.at) {
+        backlog->next = backlog->first;
+    }
+    if (backlog->first.at == backlog->end.at) {
+        backlog_clear(backlog);
     }
 }
 

@@ -28,7 +28,7 @@ struct shmd_publisher {
     uint64_t handed_in, confirmed;
     uint64_t rejected, rejected_before; /* in this session, and in those before */
     uint64_t known;                     /* to be confirmed, for whoever waits for more */
-    struct backlog backlog;             /* what is yet to be handed in anew */
+    struct backlog backlog;             /* what comes from the sessions before */
     unsigned idle;                      /* looks in vain */
 };
 
@@ -52,6 +52,7 @@ static void look(struct shmd_publisher *publisher)
     if (published > publisher->confirmed) {
         publisher->confirmed = published;
         publisher->rejected = atomic_load_explicit(&page->rejected, memory_order_relaxed);
+        backlog_confirm(&publisher->backlog, published);
     }
 }
 
@@ -137,7 +138,7 @@ static int connect_publisher(struct shmd_publisher *publisher)
     }
     memcpy(publisher->epoch, welcome->epoch, sizeof(publisher->epoch));
     publisher->confirmed = welcome->first - 1;
-    backlog_drop(&publisher->backlog, publisher->confirmed);
+    backlog_confirm(&publisher->backlog, publisher->confirmed);
     publisher->writer =
         queue_writer(publisher->member.link.queue, welcome->segment_size, welcome->first);
     work_off(publisher);

@@ -81,7 +81,7 @@ static void assert_holds(struct fixture *f, uint64_t first, uint64_t last)
         const char *bytes;
 
         assert_false(backlog_is_empty(&f->backlog));
-        assert_int_equal(f->backlog.next, number);
+        assert_int_equal(f->backlog.next.number, number);
         bytes = backlog_peek(&f->backlog, &length);
         (void)snprintf(text, sizeof(text), "record %llu", (unsigned long long)number);
         assert_int_equal(length, strlen(text));
@@ -134,14 +134,40 @@ static void what_was_left_over_comes_behind(void **state)
     hand_in(f, 10);
     gather(f, 0);
     begin_queue(f, 3); /* the daemon had 1 and 2 */
-    backlog_drop(&f->backlog, 2);
+    backlog_confirm(&f->backlog, 2);
     hand_in(f, 4);
     for (int i = 0; i < 4; i++) {
         backlog_advance(&f->backlog);
     }
-    assert_int_equal(f->backlog.next, 7);
+    assert_int_equal(f->backlog.next.number, 7);
     gather(f, 4);
     assert_holds(f, 5, 10);
+}
+
+/* Of a record that does not fit any more, the queue has only the number; but it may fit again. */
+static void what_does_not_fit_is_kept_until_it_is_confirmed(void **state)
+{
+    struct fixture *f = *state;
+
+    hand_in(f, 3);
+    gather(f, 0);
+    begin_queue(f, 1);
+    for (uint64_t number = 1; number <= 3; number++) {
+        size_t length;
+
+        (void)backlog_peek(&f->backlog, &length);
+        queue_leave_out(&f->writer, length);
+        backlog_advance(&f->backlog);
+    }
+    assert_true(backlog_is_empty(&f->backlog));
+    hand_in(f, 2);
+    backlog_confirm(&f->backlog, 1);
+    gather(f, 1);
+    assert_holds(f, 2, 5);
+    gather(f, 1);
+    assert_holds(f, 2, 5);
+    backlog_confirm(&f->backlog, 5);
+    assert_null(f->backlog.bytes);
 }
 
 static void what_is_known_to_be_published_is_dropped(void **state)
@@ -150,10 +176,10 @@ static void what_is_known_to_be_published_is_dropped(void **state)
 
     hand_in(f, 5);
     gather(f, 0);
-    backlog_drop(&f->backlog, 0);
-    backlog_drop(&f->backlog, 4);
+    backlog_confirm(&f->backlog, 0);
+    backlog_confirm(&f->backlog, 4);
     assert_holds(f, 5, 5);
-    backlog_drop(&f->backlog, 9);
+    backlog_confirm(&f->backlog, 9);
     assert_true(backlog_is_empty(&f->backlog));
 }
 
@@ -165,6 +191,7 @@ TEST_GROUP("test-backlog")
         TEST(what_is_not_confirmed_is_kept),
         TEST(a_queue_that_has_gone_round_is_read_from_its_tail),
         TEST(what_was_left_over_comes_behind),
+        TEST(what_does_not_fit_is_kept_until_it_is_confirmed),
         TEST(what_is_known_to_be_published_is_dropped),
     };
 #undef TEST
