@@ -99,6 +99,7 @@ int member_connect(struct member *member, const struct message_hello *hello,
     }
     member->link = link;
     member->connected = true;
+    member->failed = 0;
     (void)set_timer(member, 0); /* an attempt that has come due is not news any more */
     member->retry_usec = RETRY_MIN_USEC;
     member->spin_usec = link.welcome.spin_usec;
@@ -139,8 +140,10 @@ int member_put_off(struct member *member, int error)
     int r;
 
     if (!passes(error)) {
+        member->retry_at = clock_usec() + RETRY_MAX_USEC;
         return member_fail(member, error);
     }
+    member->failed = 0;
     r = member_pause(member, member->retry_usec);
     member->retry_usec *= 2;
     if (member->retry_usec > RETRY_MAX_USEC) {

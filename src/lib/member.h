@@ -32,7 +32,7 @@ struct member {
     bool connected;
     bool hung_up;        /* the daemon has: what there is now is all that there will be */
     bool armed;          /* the daemon was told that we sleep, and not yet that we are awake */
-    int failed;          /* why there will be no session any more; 0: there may be */
+    int failed;          /* why there will be no session, as far as is known; 0: there may be */
     uint64_t retry_usec; /* the pause before the next attempt */
     uint64_t retry_at;
     uint64_t spin_usec; /* how long it pays to look before sleeping; learnt */
@@ -59,10 +59,10 @@ bool member_is_due(const struct member *member);
 /* The next attempt is due in a while. A negative errno value: it is due now. */
 int member_pause(struct member *member, uint64_t usec);
 
-/* An attempt has failed. -EAGAIN: the next one may not; others: it was refused for good. */
+/* An attempt has failed. -EAGAIN: the next one may not; others: it was refused. */
 int member_put_off(struct member *member, int error);
 
-/* There will be no session any more: from now on, who waits is told. Returns the error. */
+/* There will be no session: from now on, who waits is told. Returns the error. */
 static inline int member_fail(struct member *member, int error)
 {
     member->failed = error;

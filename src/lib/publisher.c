@@ -169,11 +169,9 @@ static int keep_connected(struct shmd_publisher *publisher)
         }
     }
     if (!member->connected) {
-        if (member->failed) {
-            return member->failed;
-        }
+        /* Who was refused asks anew: what is not confirmed is in this handle alone. */
         if (!member_is_due(member)) {
-            return -EAGAIN;
+            return member->failed ? member->failed : -EAGAIN;
         }
         r = connect_publisher(publisher);
         if (r < 0) {

@@ -270,9 +270,9 @@ struct shmd_subscriber *shmd_unsubscribe(struct shmd_subscriber *subscriber);
  *            segment for another one, also while records that it has returned are not acknowledged:
  *            it waits for that for half the lease
  *   -ETIME   the lease ran out, this subscriber was evicted; or the daemon was killed, and the next
- *            one has written over what was returned and not acknowledged: unsubscribe, and subscribe
- *            anew
- * and, when it had to connect again and was refused for good, what shmd_subscribe() returns.
+ *            one has written over what was returned and not acknowledged: unsubscribe, and
+ * subscribe anew and, when it had to connect again and was refused for good, what shmd_subscribe()
+ * returns.
  *
  * Since 0.1.
  */
@@ -320,8 +320,8 @@ enum {
  *               shmd_unsubscribe(). (So it is after 0, if the daemon was killed and nobody knows it
  *               yet.)
  *   -EINVAL     that record was not returned yet, or it was in an epoch that has ended
- *   -ETIME      the lease ran out before, of this daemon or of the next one: what was read since the
- *               last acknowledgement is not certain
+ *   -ETIME      the lease ran out before, of this daemon or of the next one: what was read since
+ * the last acknowledgement is not certain
  *
  * Since 0.1.
  */
@@ -395,7 +395,8 @@ struct shmd_publisher *shmd_publisher_close(struct shmd_publisher *publisher);
  *   -EINTR      a signal handler interrupted the wait
  *   -EMSGSIZE   it is longer than record_max
  *   -EBADMSG    plain: it is empty, begins with '*', or contains a NUL byte
- * and, when it had to connect again and was refused for good, what shmd_publisher_open() returns.
+ * and, when it had to connect again and was refused, what shmd_publisher_open() returns. Then a
+ * later call asks the daemon anew, ten times a second at most: what is not confirmed is kept.
  *
  * Since 0.1.
  */
@@ -423,7 +424,7 @@ int shmd_publisher_get_fd(const struct shmd_publisher *publisher);
  * Announces that the caller is about to sleep on shmd_publisher_get_fd(). `confirmed` is what it
  * knows to be confirmed: by shmd_publisher_confirmed(), called before the shmd_publisher_publish()
  * that had no room. Returns 0; or SHMD_NEWS if there is more by now, or room: then don't sleep; or
- * why nothing will be confirmed any more, as shmd_publisher_publish().
+ * why nothing is confirmed any more, as shmd_publisher_publish().
  *
  * Since 0.1.
  */
@@ -433,7 +434,7 @@ int shmd_publisher_arm(struct shmd_publisher *publisher, uint64_t confirmed);
  * Up to which of its records all are confirmed. Connects again where that is needed, and returns
  * in *ret what was confirmed when it was connected last if that fails for now.
  *
- * Returns 0, or why it will not be connected again, as shmd_publisher_publish().
+ * Returns 0, or why it was not connected again, as shmd_publisher_publish().
  *
  * Since 0.1.
  */

@@ -19,6 +19,7 @@
 struct fixture {
     struct daemon daemon;
     struct shmd_publisher *publisher;
+    int result;
     struct page *page; /* the daemon's mapping of it */
     uint64_t handed_in;
 };
@@ -99,6 +100,44 @@ static void waiting_in_vain_teaches_not_to_look(void **state)
     assert_int_equal(member->spin_usec, 0);
 }
 
+static void *hand_in(void *argument)
+{
+    struct fixture *f = argument;
+
+    f->result = shmd_publisher_publish(f->publisher, "x", 1, PATIENCE_USEC, &f->handed_in);
+    return NULL;
+}
+
+static void reload(struct fixture *f, const char *conf)
+{
+    assert_true(file_write(f->daemon.conf_path, conf, strlen(conf)));
+    daemon_reload(f->daemon.manager);
+    daemon_turn(&f->daemon);
+}
+
+/* What it has handed in, and nobody has confirmed, is in its handle alone. */
+static void who_was_refused_may_ask_anew(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t confirmed = 0;
+
+    reload(f, "layout = \"ring\"; mode = \"0644\"; size = 65536; "
+              "source = { type = \"file\"; path = \"/none\"; }; ");
+    assert_true(daemon_serve(&f->daemon, hand_in, f));
+    assert_int_equal(f->result, -EOPNOTSUPP);
+    assert_int_equal(shmd_publisher_arm(f->publisher, 0), -EOPNOTSUPP);
+    reload(f, RING);
+    for (uint64_t end = clock_usec() + PATIENCE_USEC; f->result < 0 && clock_usec() < end;) {
+        assert_int_equal(f->result, -EOPNOTSUPP);
+        assert_true(daemon_serve(&f->daemon, hand_in, f));
+    }
+    assert_int_equal(f->result, 0);
+    assert_int_equal(f->handed_in, 1);
+    daemon_turn(&f->daemon);
+    assert_int_equal(shmd_publisher_confirmed(f->publisher, &confirmed), 0);
+    assert_int_equal(confirmed, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 TEST_GROUP("test-waiting")
@@ -106,6 +145,7 @@ TEST_GROUP("test-waiting")
     const struct CMUnitTest tests[] = {
         TEST(room_is_news_by_itself),
         TEST(waiting_in_vain_teaches_not_to_look),
+        TEST(who_was_refused_may_ask_anew),
     };
 
     private_ipc_or_skip();
