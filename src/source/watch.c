@@ -17,8 +17,8 @@
 #define COMPLETE (IN_CLOSE_WRITE | IN_MOVED_TO)
 #define OF_FILE  (IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF)
 #define OF_DIRECTORY                                                                               \
-    (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF |         \
-     IN_ONLYDIR)
+    (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_DELETE_SELF |            \
+     IN_MOVE_SELF | IN_ONLYDIR) /* IN_ATTRIB: what we may not read yet has no watch of its own */
 
 #define PLACES_MAX 64 /* names on the way to a file, links and what they lead to included */
 

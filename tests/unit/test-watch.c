@@ -230,6 +230,50 @@ static void a_way_that_is_not_there_yet_is_watched(void **state)
     assert_int_equal(watch_begin(scene->watch), 0);
 }
 
+/* What we may not read, we cannot watch; that we may, only its directory tells. */
+static void permission_is_news(struct scene *scene, const char *where, mode_t later)
+{
+    assert_int_equal(chmod(where, 0), 0);
+    (void)watch_begin(scene->watch);
+    is_told_no_more(scene);
+    scene->told = 0;
+    assert_int_equal(chmod(where, later), 0);
+    is_told(scene);
+    put(scene->path, "readable");
+    is_told(scene);
+}
+
+static void what_becomes_readable_is_told(void **state)
+{
+    CLEANUP(scene_free_cleanup) struct scene *scene = scene_new();
+    CLEANUP(free_cleanup) char *directory = NULL;
+    CLEANUP(free_cleanup) char *file = NULL;
+    bool root = geteuid() == 0;
+
+    (void)state;
+    assert_true(asprintf(&directory, "%s/way", scene->directory) > 0);
+    assert_true(asprintf(&file, "%s/file", directory) > 0);
+    assert_int_equal(chmod(scene->directory, 0777), 0);
+    if (root) { /* who may read everything, whatever its mode */
+        assert_int_equal(seteuid(PRIVATE_NOBODY), 0);
+    }
+    if (mkdir(directory, 0755) == 0) {
+        put(scene->path, "text");
+        permission_is_news(scene, scene->path, 0644);
+        scene->watch = watch_free(scene->watch);
+        assert_int_equal(watch_new(scene->host->event, file, on_change, scene, &scene->watch), 0);
+        free(scene->path);
+        scene->path = strdup(file);
+        put(file, "text");
+        permission_is_news(scene, directory, 0755);
+        permission_is_news(scene, file, 0644);
+    }
+    assert_int_equal(seteuid(getuid()), 0);
+    if (access(file, F_OK) < 0) {
+        SKIP("nobody cannot reach the directory for temporary files");
+    }
+}
+
 TEST_GROUP("test-watch")
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +283,7 @@ TEST_GROUP("test-watch")
         cmocka_unit_test(what_a_link_leads_to_is_watched),
         cmocka_unit_test(a_link_to_a_directory_on_the_way_is_watched),
         cmocka_unit_test(a_way_that_is_not_there_yet_is_watched),
+        cmocka_unit_test(what_becomes_readable_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
