@@ -15,6 +15,7 @@
  * Ring. See follow.h.
  */
 #include "lib/shmd.h"
+#include "lib/attach.h"
 #include "lib/follow.h"
 
 #include "base/cleanup.h"
@@ -94,7 +95,7 @@ static int detect_ring(struct shmd_anonymous *handle)
 
 static int attach(struct shmd_anonymous *handle, bool writable)
 {
-    void *segment = shmat(handle->id, NULL, writable ? 0 : SHM_RDONLY);
+    void *segment = attach_alone(handle->id, handle->size, writable ? 0 : SHM_RDONLY);
 
     if (segment == (void *)-1) {
         return errno == EINVAL || errno == EIDRM ? -ENOENT : -errno;

@@ -2,6 +2,7 @@
 #include "lib/link.h"
 #include "base/cleanup.h"
 #include "base/sealed.h"
+#include "lib/attach.h"
 
 #include <errno.h>
 #include <string.h>
@@ -81,7 +82,7 @@ static int attach_segment(struct link *link)
     if (r < 0) {
         return r;
     }
-    segment = shmat(link->welcome.segment_id, NULL, SHM_RDONLY);
+    segment = attach_alone(link->welcome.segment_id, link->welcome.segment_size, SHM_RDONLY);
     if (segment == (void *)-1) {
         return errno == EINVAL || errno == EIDRM ? -EXDEV : -errno;
     }

@@ -9,7 +9,7 @@
  *   - Parameters named `ret…` are written only on success; but what a function makes, a handle or a
  *     document, is NULL after a failure.
  *   - A handle belongs to the process that made it: a child that was forked must not use it, nor
- *     end it, and does not keep its session alive.
+ *     end it, and keeps neither its session alive nor its segment attached.
  *   - Durations are in microseconds.
  *   - Nothing is printed, no thread is started, no signal is handled, and there is no state outside
  *     the handles. A handle is for one thread at a time; different handles are independent.

@@ -305,6 +305,8 @@ static void test_read_while_nobody_serves(void **state)
     assert_int_equal(read_record(f, A_WHILE), -ENOLINK);
     assert_in_range(clock_usec() - start, USEC_PER_SEC, A_WHILE - 1);
 
+    f->client = shmd_anonymous_close(f->client);
+    assert_int_equal(shmd_anonymous_open(KEY, true, &f->client), 0);
     start = clock_usec();
     pid = child_start();
     if (pid == 0) {
@@ -324,6 +326,28 @@ static void test_read_while_nobody_serves(void **state)
     assert_int_equal(r, 0);
     assert_string_equal(f->buffer, "after the restart");
     (void)munmap(attached, sizeof(*attached));
+}
+
+/* A child that was forked, and lives on, is no one who serves. */
+static void test_read_with_a_child(void **state)
+{
+    struct fixture *f = *state;
+    struct shmd_anonymous_info info;
+    pid_t child;
+
+    detach(f);
+    child = child_start();
+    if (child == 0) {
+        for (;;) {
+            (void)pause();
+        }
+    }
+    assert_true(child > 0);
+    assert_int_equal(shmd_anonymous_info(f->client, &info), 0);
+    assert_int_equal(info.attached, 0);
+    assert_int_equal(read_record(f, A_WHILE), -ENOLINK);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    (void)child_wait(child);
 }
 
 /* The record that a killed daemon has left is one. */
@@ -498,6 +522,7 @@ TEST_GROUP("test-anonymous")
         cmocka_unit_test_setup_teardown(test_read_same_bytes_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_read_interrupted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_read_while_nobody_serves, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_read_with_a_child, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_read_record_left_behind, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_read_after_removal, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_acknowledge, set_up, tear_down),
