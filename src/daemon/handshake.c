@@ -258,6 +258,8 @@ static void greet(struct session *session, const struct message_hello *hello, bo
     r = welcome(session, hello);
     if (r < 0) {
         handshake_refuse(session, r);
+    } else {
+        session_forget_groups(session);
     }
 }
 

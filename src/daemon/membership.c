@@ -38,6 +38,14 @@ static int may_read(const struct manager *manager, struct session *session)
                : -EACCES;
 }
 
+static bool may_no_more_read(const struct manager *manager, struct session *session)
+{
+    int r = may_read(manager, session);
+
+    session_forget_groups(session);
+    return r < 0;
+}
+
 /*
  * Of two sessions of one client, because we were killed while one took the place of the other: the
  * one that has come farther; the later one, if both are at its begin. (If the client knows of that
@@ -362,7 +370,7 @@ static void receive(struct manager *manager, struct session *session)
         session_hang_up(session);
         publishers_receive(session);
     } else if (!cursor->welcomed || session->doorbell < 0 ||
-               (session_subscribes(session) && may_read(manager, session) < 0)) {
+               (session_subscribes(session) && may_no_more_read(manager, session))) {
         /* It may not know of its session, could not wake us, or will learn why it may not read. */
         sessions_send_away(session, PAGE_CLOSING);
     } else if (session_publishes(session)) {

@@ -369,8 +369,8 @@ static struct entry *session_entry(enum event event, const struct session *sessi
     return entry;
 }
 
-/* Who comes and goes all the time fills no journal, either. */
-static void log_session_event(struct manager *manager, const struct session *session,
+/* Who comes and goes all the time fills no journal, either. False: it was left out. */
+static bool log_session_event(struct manager *manager, const struct session *session,
                               struct entry *entry)
 {
     struct spending *user = &session->usage->spending;
@@ -380,9 +380,10 @@ static void log_session_event(struct manager *manager, const struct session *ses
     if (entry && budget_in_debt(&manager->budget, BUDGET_SESSIONS, NULL, user, now)) {
         log_left_out(manager->log, entry->event);
         (void)entry_free(entry);
-    } else {
-        log_event(manager->log, entry);
+        return false;
     }
+    log_event(manager->log, entry);
+    return true;
 }
 
 void report_session_started(struct manager *manager, const struct session *session)
@@ -404,7 +405,7 @@ void report_session_started(struct manager *manager, const struct session *sessi
     if (session->resumes) {
         entry_add(entry, "SHMD_RESUMES=%" PRIu32, session->resumes);
     }
-    log_session_event(manager, session, entry);
+    (void)log_session_event(manager, session, entry);
 }
 
 void report_session_ended(struct manager *manager, const struct session *session,
@@ -465,15 +466,15 @@ void report_session_ended(struct manager *manager, const struct session *session
         entry_add(entry, "SHMD_RECORD_LAST=%" PRIu64, session->acknowledged);
         entry_add(entry, "SHMD_LOST=%" PRIu64, session->lost);
     }
-    log_session_event(manager, session, entry);
+    (void)log_session_event(manager, session, entry);
 }
 
 void report_session_late(struct manager *manager, const struct session *session)
 {
     /* How far it has come is not known yet. */
-    log_session_event(manager, session,
-                      session_entry(EVENT_SESSION_EVICTED, session,
-                                    "evicted: it did not come back within its lease"));
+    (void)log_session_event(manager, session,
+                            session_entry(EVENT_SESSION_EVICTED, session,
+                                          "evicted: it did not come back within its lease"));
 }
 
 void report_session_lost(struct manager *manager, struct session *session)
@@ -487,8 +488,9 @@ void report_session_lost(struct manager *manager, struct session *session)
     entry = session_entry(EVENT_RECORDS_LOST, session, what);
     entry_add(entry, "SHMD_RECORDS=%" PRIu64, lost);
     entry_add(entry, "SHMD_LOST=%" PRIu64, session->lost);
-    log_event(manager->log, entry);
-    session->lost_logged = session->lost;
+    if (log_session_event(manager, session, entry)) {
+        session->lost_logged = session->lost; /* else the next one tells of these, too */
+    }
 }
 
 void report_reload(struct manager *manager, enum event event, const char *message)

@@ -46,6 +46,13 @@ int session_ask_groups(struct session *session)
     return r;
 }
 
+void session_forget_groups(struct session *session)
+{
+    free(session->groups);
+    session->groups = NULL;
+    session->groups_count = 0;
+}
+
 int session_equip(struct session *session)
 {
     CLEANUP(fd_close_cleanup) int doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -186,7 +193,7 @@ struct session *session_free(struct session *session)
     if (session) {
         session_detach(session);
         usage_drop(session->usage);
-        free(session->groups);
+        session_forget_groups(session);
     }
     free(session);
     return NULL;

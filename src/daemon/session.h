@@ -87,6 +87,9 @@ enum claim {
 /* Asks the kernel for its groups, once: they are those of the moment when it connected. */
 int session_ask_groups(struct session *session);
 
+/* There may be 65,536 of them, and the kernel still knows them. */
+void session_forget_groups(struct session *session);
+
 /* Makes the page and the doorbells. On failure nothing has changed. */
 int session_equip(struct session *session);
 

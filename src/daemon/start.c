@@ -344,11 +344,15 @@ static int socket_open(struct manager *manager, struct inherited **ret, int *ret
     char *text;
 
     if (r < 0) {
-        *ret_status = EX_OSERR;
-        report_unstarted(
-            manager, EVENT_START_FAILED,
-            asprintf(&text, "no socket %s: %s", manager->socket_path, error_text(r)) < 0 ? NULL
-                                                                                         : text);
+        *ret_status = r == -EEXIST ? EX_UNAVAILABLE : EX_OSERR;
+        report_unstarted(manager, EVENT_START_FAILED,
+                         asprintf(&text, "no socket %s: %s", manager->socket_path,
+                                  r == -EEXIST
+                                      ? "something else has that name, a directory for example: "
+                                        "remove it, or choose another path with --socket"
+                                      : error_text(r)) < 0
+                             ? NULL
+                             : text);
     }
     return r;
 }

@@ -285,11 +285,14 @@ test_socket_in_use() {
     assert_contains "$(peer hello=me take=1)" 'key 0x0000162e'
 }
 
-# --socket names a place to listen; a file that is no socket is left alone.
+# --socket names a place to listen; what is no socket is left alone, and nobody tries again.
 test_socket_option() {
     configure "$ring"
     echo precious >"$TEST_DIR/file"
-    assert_exit 71 timeout "$PATIENCE_S" "$shmd" --config "$conf" --socket "$TEST_DIR/file"
+    mkdir "$TEST_DIR/directory"
+    assert_exit 69 timeout "$PATIENCE_S" "$shmd" --config "$conf" --socket "$TEST_DIR/directory"
+    assert_contains "$output" "no socket $TEST_DIR/directory: something else has that name"
+    assert_exit 69 timeout "$PATIENCE_S" "$shmd" --config "$conf" --socket "$TEST_DIR/file"
     assert_eq "$(cat "$TEST_DIR/file")" precious
     assert_eq "$(count_segments)" 0
 }

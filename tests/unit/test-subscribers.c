@@ -411,13 +411,9 @@ static void no_subscriber_uses_up_the_budget_of_all(void **state)
     }
 }
 
-/* Where records are written over: got and lost are all, and only what was got has bytes. */
-static void what_was_lost_is_logged(void **state)
+/* Where records are written over: of those up to *ret_last, a has acknowledged three. */
+static uint64_t overtake(struct fixture *f, uint64_t *ret_last)
 {
-    struct fixture *f = *state;
-    struct account account;
-    uint64_t lost, last;
-
     (void)start(f, OVERWRITE);
     subscribe(f, &f->a);
     subscribe(f, &f->b);
@@ -425,11 +421,20 @@ static void what_was_lost_is_logged(void **state)
     for (int i = 0; i < 200; i++) {
         acknowledge(f, &f->b, newest(f));
     }
-    last = newest(f);
-    lost = board_oldest(&f->daemon.manager->board) - 4;
-    f->a.lost = lost;
+    *ret_last = newest(f);
+    f->a.lost = board_oldest(&f->daemon.manager->board) - 4;
     peer_leave(&f->b); /* so that only a is counted from here on */
     daemon_turn(&f->daemon);
+    return f->a.lost;
+}
+
+/* Got and lost are all, and only what was got has bytes. */
+static void what_was_lost_is_logged(void **state)
+{
+    struct fixture *f = *state;
+    struct account account;
+    uint64_t last, lost = overtake(f, &last);
+
     account = account_of(f, "yes");
     acknowledge(f, &f->a, last);
     peer_leave(&f->a);
@@ -438,6 +443,21 @@ static void what_was_lost_is_logged(void **state)
     assert_int_equal(account_of(f, "yes").bytes - account.bytes, (last - 3 - lost) * LETTERS);
     assert_int_equal(mock_journal_number((size_t)daemon_logged("records-lost"), "SHMD_RECORDS"),
                      lost);
+}
+
+/* Its user has had all the entries about sessions that it may have. */
+static void what_was_lost_fills_no_journal(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t last;
+
+    (void)overtake(f, &last);
+    f->daemon.manager->sessions->first->usage->spending.until[BUDGET_SESSIONS] = UINT64_MAX;
+    acknowledge(f, &f->a, last);
+    peer_leave(&f->a);
+    daemon_turn(&f->daemon);
+    daemon_flush(&f->daemon);
+    assert_int_equal(mock_journal_find("records-lost"), -1);
 }
 
 /* --- the end --- */
@@ -623,6 +643,7 @@ TEST_GROUP("test-subscribers")
         TEST(an_entry_of_its_own_comes_before_the_next_record),
         TEST(no_subscriber_uses_up_the_budget_of_all),
         TEST(what_was_lost_is_logged),
+        TEST(what_was_lost_fills_no_journal),
         TEST(a_stop_is_told),
         TEST(after_a_restart_all_goes_on),
         TEST(a_restart_writes_over_nothing),
