@@ -58,7 +58,7 @@ test_sizes() {
             "$(printf '%s' {a..z} {a..z} {a..z} | head -c "$((size - 1))" | head -c 60)$(
                 ((size > 60)) || echo .)"
         acknowledge
-        wait_log "acknowledged record 1 \($((size - 1)) bytes\)"
+        wait_log "acknowledged record 1 \($((size - 1)) bytes?\)"
         stop_daemon
     done
 }
