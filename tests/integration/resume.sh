@@ -197,7 +197,7 @@ replaced_with_ten_to_read() {
     assert_eq "$(acknowledged_records)" "$(seq 14)" 'acknowledged records'
     assert_eq "$(cat "$TEST_DIR/err")" '' 'complaints'
     # Nine of one digit, and five of two.
-    assert_eq "$(sed -nE 's/.*acknowledged records? .*\(([0-9]+) bytes\).*/\1/p' "$log" |
+    assert_eq "$(sed -nE 's/.*acknowledged records? .*\(([0-9]+) bytes?\).*/\1/p' "$log" |
         awk '{ sum += $1 } END { print sum }')" 19 'bytes'
 }
 test_replaced_with_records_to_read() {

@@ -433,11 +433,11 @@ static void a_start_that_fails_leaves_the_segment_that_was_there(void **state)
     assert_true(asprintf(&socket_path, "%s/unit.sock", f->directory) > 0);
     assert_int_equal(mkdir(socket_path, 0755), 0);
     id = strange_segment("not ours");
-    assert_int_equal(start(f), EX_OSERR);
+    assert_int_equal(start(f), EX_UNAVAILABLE);
     (void)logged("start-failed");
     assert_holds(id, "not ours");
     assert_int_equal(shmctl(id, IPC_RMID, NULL), 0);
-    assert_int_equal(start(f), EX_OSERR);
+    assert_int_equal(start(f), EX_UNAVAILABLE);
     assert_int_equal(shmget(KEY, 0, 0), -1); /* and makes none */
     assert_int_equal(rmdir(socket_path), 0);
 }
