@@ -263,6 +263,17 @@ int shmd_acknowledge(struct shmd_subscriber *subscriber, uint64_t number)
     if (number <= subscriber->acknowledged) {
         return 0;
     }
+    /*
+     * Before the daemon learns that it may let go of them: are they what was read, still? What
+     * another daemon has written over them is seen with its generation. Acquire: after all that was
+     * read.
+     */
+    atomic_thread_fence(memory_order_acquire);
+    if (subscriber->member.connected && is_abandoned(&subscriber->member) &&
+        !subscriber_is_certain(subscriber)) {
+        subscriber->settled = false; /* from now on, nothing is as usual */
+        return -ETIME;
+    }
     lost = gaps_settle(&subscriber->gaps, number);
     if (!subscriber->member.connected) {
         subscriber->acknowledged = number;
@@ -283,21 +294,17 @@ int shmd_acknowledge(struct shmd_subscriber *subscriber, uint64_t number)
 
         (void)!write(link->daemon_doorbell, &one, sizeof(one));
     }
-    /*
-     * After the full fence of page_must_ring(): see session_end() in the daemon. And after all that
-     * was read of the records: what another daemon has written over them is seen with its
-     * generation.
-     */
+    /* After the full fence of page_must_ring(): see session_end() in the daemon. */
     state = link_state(link);
-    if (state == PAGE_ACTIVE && !is_abandoned(&subscriber->member)) {
-        subscriber->acknowledged = number;
-        return 0;
-    }
-    subscriber->settled = false; /* from now on, nothing is as usual */
-    if (state == PAGE_EVICTED || !subscriber_is_certain(subscriber)) {
+    if (state == PAGE_EVICTED) {
+        subscriber->settled = false;
         return -ETIME;
     }
     subscriber->acknowledged = number;
+    if (state == PAGE_ACTIVE && !subscriber->member.hung_up) {
+        return 0;
+    }
+    subscriber->settled = false;
     subscriber->late = true; /* who looked last has seen it, or is told in the next session */
     return SHMD_LATER;
 }
