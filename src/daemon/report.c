@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -23,17 +24,21 @@ void report_early(const char *instance, enum event event, const char *message)
     (void)entry_send(entry, sink_detect());
 }
 
-void report_unstarted(struct manager *manager, enum event event, char *message)
+void report_unstarted(struct manager *manager, enum event event, const char *format, ...)
 {
-    const char *why = message ? message : strerror(ENOMEM);
+    CLEANUP(free_cleanup) char *message = NULL;
+    va_list arguments;
+    const char *why;
 
+    va_start(arguments, format);
+    why = vasprintf(&message, format, arguments) < 0 ? strerror(ENOMEM) : message;
+    va_end(arguments);
     if (manager->log) {
         log_event(manager->log, entry_new(event, "%s", why));
     } else {
         report_early(manager->instance, event, why);
     }
     starts_failed(manager->instance, why);
-    free(message);
 }
 
 void report_epoch(struct manager *manager, enum history history, const struct segment_records *held)
@@ -240,7 +245,9 @@ int report_failed(struct manager *manager, const struct segment_spec *spec, int 
         entry_add(entry, "ERRNO=%d", -error);
     }
     log_event(manager->log, entry);
-    starts_failed(manager->instance, text ? text : error_text(error));
+    if (!manager->started) {
+        starts_failed(manager->instance, text ? text : error_text(error));
+    }
     if (foreign) {
         return EX_UNAVAILABLE;
     }

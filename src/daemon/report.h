@@ -9,8 +9,9 @@
 /* An entry for which there is no manager and no log yet: sent at once. */
 void report_early(const char *instance, enum event event, const char *message);
 
-/* It cannot start. Takes `message` over; NULL: there was no memory for it. */
-void report_unstarted(struct manager *manager, enum event event, char *message);
+/* It cannot start, and leaves the cause for those who find nobody (starts.h). */
+void report_unstarted(struct manager *manager, enum event event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* `held`: the records of a ring that was found, and that nobody can go on with. */
 void report_epoch(struct manager *manager, enum history history,

@@ -163,7 +163,7 @@ static int past_open(struct manager *manager, int *ret_status)
         }
         *ret_status = EX_OSERR;
     }
-    report_unstarted(manager, EVENT_START_FAILED, take(text));
+    report_unstarted(manager, EVENT_START_FAILED, "%s", text ? text : strerror(ENOMEM));
     return -EIO;
 }
 
@@ -249,6 +249,7 @@ static bool stays(const struct state_file *file, const struct conf *conf,
  */
 static int segment_open(struct manager *manager, int *ret_status)
 {
+    CLEANUP(free_cleanup) char *text = NULL;
     struct segment_spec spec = manager_spec(manager->conf);
     struct state_file *file = manager->state->file;
     bool overwrote = file->layout == LAYOUT_RING && file->when_full == RING_OVERWRITE;
@@ -262,8 +263,8 @@ static int segment_open(struct manager *manager, int *ret_status)
 
     spec.touch = true; /* nobody waits yet */
     if (r < 0) {
-        report_unstarted(manager, EVENT_START_FAILED,
-                         describe_state_failure(manager->state->path, r));
+        text = describe_state_failure(manager->state->path, r);
+        report_unstarted(manager, EVENT_START_FAILED, "%s", text ? text : strerror(ENOMEM));
         return r;
     }
     if (!stays(file, manager->conf, &spec)) {
@@ -314,25 +315,19 @@ static int segment_open(struct manager *manager, int *ret_status)
 /* Where clients connect: beside the state, $RUNTIME_DIRECTORY/NAME.sock. */
 static int socket_name(struct manager *manager, const char *path, int *ret_status)
 {
-    char *text;
-
     if (path ? (manager->socket_path = strdup(path)) == NULL
              : asprintf(&manager->socket_path, "%s/%s.sock", manager->state->directory,
                         manager->instance) < 0) {
         manager->socket_path = NULL;
-        report_unstarted(manager, EVENT_START_FAILED, NULL);
+        report_unstarted(manager, EVENT_START_FAILED, "%s", strerror(ENOMEM));
         return -ENOMEM;
     }
     if (strlen(manager->socket_path) > LISTEN_PATH_MAX) {
         *ret_status = EX_CONFIG;
-        report_unstarted(
-            manager, EVENT_CONFIGURATION_REFUSED,
-            asprintf(&text,
-                     "the path of the socket is too long, expected at most %zu bytes: %s; choose a "
-                     "shorter one with --instance or --socket",
-                     LISTEN_PATH_MAX, manager->socket_path) < 0
-                ? NULL
-                : text);
+        report_unstarted(manager, EVENT_CONFIGURATION_REFUSED,
+                         "the path of the socket is too long, expected at most %zu bytes: %s; "
+                         "choose a shorter one with --instance or --socket",
+                         LISTEN_PATH_MAX, manager->socket_path);
         return -ENAMETOOLONG;
     }
     return 0;
@@ -341,18 +336,13 @@ static int socket_name(struct manager *manager, const char *path, int *ret_statu
 static int socket_open(struct manager *manager, struct inherited **ret, int *ret_status)
 {
     int r = membership_open(manager, ret);
-    char *text;
 
     if (r < 0) {
         *ret_status = r == -EEXIST ? EX_UNAVAILABLE : EX_OSERR;
-        report_unstarted(manager, EVENT_START_FAILED,
-                         asprintf(&text, "no socket %s: %s", manager->socket_path,
-                                  r == -EEXIST
-                                      ? "something else has that name, a directory for example: "
+        report_unstarted(manager, EVENT_START_FAILED, "no socket %s: %s", manager->socket_path,
+                         r == -EEXIST ? "something else has that name, a directory for example: "
                                         "remove it, or choose another path with --socket"
-                                      : error_text(r)) < 0
-                             ? NULL
-                             : text);
+                                      : error_text(r));
     }
     return r;
 }
@@ -384,7 +374,7 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
         r = timers_new(manager);
     }
     if (r < 0) {
-        report_unstarted(manager, EVENT_START_FAILED, strdup(error_text(r)));
+        report_unstarted(manager, EVENT_START_FAILED, "%s", error_text(r));
         return r;
     }
     r = past_open(manager, ret_status);
@@ -406,7 +396,7 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
             r = intake_start(manager); /* last: others may notice it */
         }
         if (r < 0) {
-            report_unstarted(manager, EVENT_START_FAILED, strdup(error_text(r)));
+            report_unstarted(manager, EVENT_START_FAILED, "%s", error_text(r));
         }
     }
     if (r < 0) {

@@ -763,6 +763,27 @@ static void a_reload_that_loses_the_key_goes_on_with_the_old_segment(void **stat
     }
 }
 
+/* A segment that cannot be made anew is no start that failed: whoever comes later is not told so.
+ */
+static void a_daemon_that_runs_leaves_no_cause_of_a_failed_start(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(free_cleanup) char *cause = NULL;
+    char pid[16];
+
+    assert_true(asprintf(&cause, "%s/unit.failed", f->directory) > 0);
+    (void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    assert_int_equal(setenv("SYSTEMD_EXEC_PID", pid, 1), 0); /* as a service */
+    assert_int_equal(shmctl(f->manager->segment.id, IPC_RMID, NULL), 0);
+    mock_shmget = nothing_under_our_key;
+    look_after(f);
+    mock_shmget = NULL;
+    assert_int_equal(unsetenv("SYSTEMD_EXEC_PID"), 0);
+    assert_true(f->manager->keyless);
+    assert_true(daemon_logged("segment-failed") >= 0);
+    assert_int_equal(access(cause, F_OK), -1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 TEST_GROUP("test-manager")
@@ -788,6 +809,7 @@ TEST_GROUP("test-manager")
         TEST(a_refused_reload_reads_no_fifo),
         TEST(a_pause_of_the_old_source_does_not_ask_the_new_one),
         TEST(a_reload_that_loses_the_key_goes_on_with_the_old_segment),
+        TEST(a_daemon_that_runs_leaves_no_cause_of_a_failed_start),
     };
 
     private_ipc_or_skip();
