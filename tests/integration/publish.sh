@@ -270,14 +270,19 @@ test_a_reload_to_another_segment() {
     wait_log '1 record of 13 to 13 was let go, .*: another segment is configured now$'
 }
 
-# A publisher that has gone does not come back with what it has handed in.
-test_a_stop_with_records_that_were_handed_in() {
+# The segment is full, and the queue of a publisher, too, which is killed.
+publisher_is_killed() {
     start_daemon "$ring" "$push"
     spawn_producer p1
     wait_until '(($(status_field records) > 0))'
     wait_until '(($(status_field records) == $(sleep 0.05 && status_field records)))'
     kill -KILL "$producer_pid"
     wait "$producer_pid" 2>/dev/null || true
+}
+
+# A publisher that has gone does not come back with what it has handed in.
+test_a_stop_with_records_that_were_handed_in() {
+    publisher_is_killed
     status_field records >"$TEST_DIR/published" # and the daemon has noticed
     stop_daemon
     wait_log "p1\\) closed: the daemon stops, $(cat "$TEST_DIR/published") records published, 0 rejected, [1-9][0-9]* given up$"
@@ -367,12 +372,7 @@ test_killed_under_publishers_plain() {
 
 # What it has handed in is published, though it has died and the segment is full.
 test_a_publisher_that_is_killed() {
-    start_daemon "$ring" "$push"
-    spawn_producer p1
-    wait_until '(($(status_field records) > 0))'
-    wait_until '(($(status_field records) == $(sleep 0.05 && status_field records)))'
-    kill -KILL "$producer_pid"
-    wait "$producer_pid" 2>/dev/null || true
+    publisher_is_killed
     await_follower one
     wait_log 'calls itself p1\) left, [0-9]+ records? published, 0 rejected$'
     wait_until "((\$(acknowledged_by one) == \$(status_field records)))"

@@ -146,6 +146,20 @@ static inline void daemon_flush(struct daemon *daemon)
     }
 }
 
+/* How many records all acknowledgements cover that the journal has. */
+static inline unsigned long long daemon_logged_records(struct daemon *daemon)
+{
+    unsigned long long records = 0;
+
+    daemon_flush(daemon);
+    for (size_t i = 0; i < mock_journal_count(); i++) {
+        if (strcmp(mock_journal_field(i, "SHMD_EVENT"), "acknowledged") == 0) {
+            records += mock_journal_number(i, "SHMD_RECORDS");
+        }
+    }
+    return records;
+}
+
 /* Waits until the journal knows of all records that were let go; false if that does not come. */
 static inline bool daemon_has_told(struct daemon *daemon)
 {

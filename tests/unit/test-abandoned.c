@@ -131,16 +131,8 @@ static void go_on_without_it(struct fixture *f, uint64_t number)
 /* How many acknowledged records the journal accounts for, of all subscribers. */
 static unsigned long long logged(struct fixture *f)
 {
-    unsigned long long records = 0;
-
     daemon_turn(&f->daemon);
-    daemon_flush(&f->daemon);
-    for (size_t i = 0; i < mock_journal_count(); i++) {
-        if (strcmp(mock_journal_field(i, "SHMD_EVENT"), "acknowledged") == 0) {
-            records += mock_journal_number(i, "SHMD_RECORDS");
-        }
-    }
-    return records;
+    return daemon_logged_records(&f->daemon);
 }
 
 /* --- what it reads --- */

@@ -417,19 +417,28 @@ static void assert_drained(struct fixture *f, uint64_t held, uint64_t begun)
     assert_null(f->daemon.manager->pasts);
 }
 
-/* The next daemon finds another size in the configuration; with what systemd has kept, … */
-static void a_ring_of_another_size_after_a_restart(void **state)
+/* The next daemon finds another size in the configuration. Returns the last record in the ring. */
+static uint64_t stop_and_want_a_larger_ring(struct fixture *f)
 {
-    struct fixture *f = *state;
-    uint64_t begun = clock_usec(), held;
+    uint64_t held;
 
     (void)start(f, RING);
     subscribe(f, &f->a);
     acknowledge(f, &f->a, 5);
     held = newest(f);
     stop(f);
-    peer_acknowledge(&f->a, 8);
     assert_true(file_write(f->daemon.conf_path, LARGER, strlen(LARGER)));
+    return held;
+}
+
+/* With what systemd has kept, … */
+static void a_ring_of_another_size_after_a_restart(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t begun = clock_usec();
+    uint64_t held = stop_and_want_a_larger_ring(f);
+
+    peer_acknowledge(&f->a, 8);
     go_on(f);
     assert_int_equal(f->a.page->state, PAGE_SUPERSEDED);
     assert_drained(f, held, begun);
@@ -439,14 +448,9 @@ static void a_ring_of_another_size_after_a_restart(void **state)
 static void a_ring_of_another_size_after_a_restart_by_hand(void **state)
 {
     struct fixture *f = *state;
-    uint64_t begun = clock_usec(), held;
+    uint64_t begun = clock_usec();
+    uint64_t held = stop_and_want_a_larger_ring(f);
 
-    (void)start(f, RING);
-    subscribe(f, &f->a);
-    acknowledge(f, &f->a, 5);
-    held = newest(f);
-    stop(f);
-    assert_true(file_write(f->daemon.conf_path, LARGER, strlen(LARGER)));
     go_on_alone(f);
     assert_drained(f, held, begun);
 }

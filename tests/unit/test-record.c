@@ -679,6 +679,15 @@ static bool each_is_logged_once(void *userdata)
     return acklog_total(&estate.file.acklog) == (another ? 2 : 1);
 }
 
+static void publish_and_star(struct fixture *f, struct estate *estate)
+{
+    estate->file.segment_id = -1;
+    f->record = (struct record){.segment = &f->segment, .state = &f->state};
+    resume(f);
+    publish(f, LETTERS);
+    estate->segment[0] = '*';
+}
+
 static void killed_at_any_instruction_each_is_logged_once(void **state)
 {
     struct estate *estate = shared_new(sizeof(*estate));
@@ -686,11 +695,7 @@ static void killed_at_any_instruction_each_is_logged_once(void **state)
     long steps;
 
     (void)state;
-    estate->file.segment_id = -1;
-    f.record = (struct record){.segment = &f.segment, .state = &f.state};
-    resume(&f);
-    publish(&f, LETTERS);
-    estate->segment[0] = '*';
+    publish_and_star(&f, estate);
     steps = step_through(log_and_take_back, each_is_logged_once, estate);
     if (steps < 0) {
         SKIP("no process can be stepped through");
@@ -708,11 +713,7 @@ static void killed_at_any_instruction_the_next_daemon_goes_on(void **state)
     long steps;
 
     (void)state;
-    estate->file.segment_id = -1;
-    f.record = (struct record){.segment = &f.segment, .state = &f.state};
-    resume(&f);
-    publish(&f, LETTERS);
-    estate->segment[0] = '*';
+    publish_and_star(&f, estate);
     steps = step_through(publish_the_second, the_next_daemon_goes_on, estate);
     if (steps < 0) {
         SKIP("no process can be stepped through");
