@@ -13,6 +13,12 @@
 #define LEFT_OUT_USEC USEC_PER_SEC /* between two rounds of entries about what was left out */
 #define UNTOLD_USEC   USEC_PER_SEC /* between two entries about what nobody has acknowledged */
 
+/* So many acknowledgements at once, and then one each `cost` microseconds (budget.h). */
+struct pace {
+    uint64_t burst, cost;
+    uint64_t until; /* those so far have used time up until then */
+};
+
 struct log {
     enum sink sink;
     const char *instance;
@@ -33,10 +39,8 @@ struct log {
     bool closing;
     uint64_t sent; /* entries */
     size_t ack_limit;
-    uint64_t ack_cost;       /* of each that is sent, in microseconds, … */
-    uint64_t ack_until;      /* … and until when those so far have used time up; */
-    uint64_t anonymous_cost; /* the same of those of anonymous clients */
-    uint64_t anonymous_until;
+    struct pace all;            /* acknowledgements that are sent, … */
+    struct pace anonymous;      /* … and those of anonymous clients */
     struct entry *first, *last; /* events that wait */
     size_t waiting;
     uint64_t left_out[EVENTS_COUNT];
@@ -125,21 +129,28 @@ static struct entry *event_take(struct log *log)
     return NULL;
 }
 
-/* When one more may be sent, if those so far have used time up until then. */
-static uint64_t due(uint64_t until, uint64_t burst_usec)
+/* When one more may be sent. */
+static uint64_t pace_due(const struct pace *pace)
 {
-    return until < burst_usec ? 0 : until - burst_usec;
+    uint64_t burst_usec = pace->burst * pace->cost;
+
+    return pace->until < burst_usec ? 0 : pace->until - burst_usec;
 }
 
-static uint64_t anonymous_due(const struct log *log)
+static void pace_charge(struct pace *pace, uint64_t now)
 {
-    return due(log->anonymous_until, BUDGET_SESSION_BURST * log->anonymous_cost);
+    spent_charge(&pace->until, now, pace->burst * pace->cost, pace->cost);
+}
+
+static uint64_t earlier(uint64_t one, uint64_t other)
+{
+    return one < other ? one : other;
 }
 
 /* When the next acknowledgement may be sent, if there is one; UINT64_MAX: there is none. */
 static uint64_t ack_due(const struct log *log)
 {
-    uint64_t all = due(log->ack_until, LOG_BURST * log->ack_cost);
+    uint64_t all = pace_due(&log->all), anonymous = pace_due(&log->anonymous);
     uint64_t sequence;
     struct ack ack;
 
@@ -149,7 +160,7 @@ static uint64_t ack_due(const struct log *log)
     if (log->closing) {
         return 0;
     }
-    return ack.verified || anonymous_due(log) < all ? all : anonymous_due(log);
+    return ack.verified || anonymous < all ? all : anonymous;
 }
 
 /* When what nobody has acknowledged may be told; UINT64_MAX: there is nothing. */
@@ -164,12 +175,10 @@ static uint64_t untold_due(const struct log *log)
 /* Until something changes, or it is time for what waits. */
 static void wait_for_change(struct log *log)
 {
-    uint64_t due = log->leaves_out ? log->left_out_usec + LEFT_OUT_USEC : UINT64_MAX;
-    struct timespec deadline;
+    uint64_t left_out = log->leaves_out ? log->left_out_usec + LEFT_OUT_USEC : UINT64_MAX;
+    uint64_t due = earlier(left_out, earlier(ack_due(log), untold_due(log)));
+    struct timespec deadline = clock_timespec(due);
 
-    due = ack_due(log) < due ? ack_due(log) : due;
-    due = untold_due(log) < due ? untold_due(log) : due;
-    deadline = clock_timespec(due);
     if (due < UINT64_MAX) {
         (void)pthread_cond_clockwait(&log->changed, &log->mutex, CLOCK_MONOTONIC, &deadline);
     } else {
@@ -209,10 +218,9 @@ static bool ack_send(struct log *log)
     if (ack_due(log) > now || !acklog_peek(&log->state->file->acklog, &ack, &sequence)) {
         return false;
     }
-    spent_charge(&log->ack_until, now, LOG_BURST * log->ack_cost, log->ack_cost);
+    pace_charge(&log->all, now);
     if (!ack.verified) {
-        spent_charge(&log->anonymous_until, now, BUDGET_SESSION_BURST * log->anonymous_cost,
-                     log->anonymous_cost);
+        pace_charge(&log->anonymous, now);
     }
     (void)pthread_mutex_unlock(&log->mutex);
     entry = entry_of(log, &ack, sequence);
@@ -308,6 +316,8 @@ int log_new(const struct log_options *options, struct log **ret)
     log->segment_id = -1;
     log->level = LOG_DEBUG;
     log->ack_limit = ACKLOG_ENTRIES;
+    log->all.burst = LOG_BURST;
+    log->anonymous.burst = BUDGET_SESSION_BURST;
     r = -pthread_mutex_init(&log->mutex, NULL);
     if (r == 0) {
         r = -pthread_cond_init(&log->changed, NULL);
@@ -327,8 +337,8 @@ void log_configure(struct log *log, const struct conf *conf)
     log->level = (int)conf->log_level;
     (void)pthread_mutex_lock(&log->mutex);
     log->ack_limit = conf->log_queue;
-    log->ack_cost = USEC_PER_SEC / (LOG_RATE * conf->log_rate);
-    log->anonymous_cost = USEC_PER_SEC / conf->log_rate;
+    log->all.cost = USEC_PER_SEC / (LOG_RATE * conf->log_rate);
+    log->anonymous.cost = USEC_PER_SEC / conf->log_rate;
     (void)pthread_mutex_unlock(&log->mutex);
 }
 
@@ -381,7 +391,7 @@ void log_acknowledgement(struct log *log, const struct ack *ack)
 
     (void)pthread_mutex_lock(&log->mutex);
     STEP("log.push");
-    if (ack->verified || anonymous_due(log) <= clock_usec()) {
+    if (ack->verified || pace_due(&log->anonymous) <= clock_usec()) {
         acklog_push(acklog, log->ack_limit, ack);
     } else {
         acklog_push_gathered(acklog, log->ack_limit, ack);
