@@ -9,16 +9,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-journal.h>
 
 static const char *const machine_directories[] = {"/var/log/journal", "/run/log/journal"};
-
-static void journal_close_cleanup(sd_journal **journal)
-{
-    if (*journal) {
-        sd_journal_close(*journal);
-    }
-}
 
 static void directory_close_cleanup(DIR **directory)
 {

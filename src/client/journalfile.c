@@ -7,7 +7,6 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <systemd/sd-journal.h>
 #include <unistd.h>
 
 /* Of the header, and where in it stands what; each is 64 bits long. */
@@ -69,13 +68,6 @@ static bool objects_are_sound(int fd, uint64_t offset, uint64_t last, uint64_t e
         offset += (size + OBJECT_ALIGNMENT - 1) & ~(OBJECT_ALIGNMENT - 1);
     }
     return count == 0;
-}
-
-static void journal_close_cleanup(sd_journal **journal)
-{
-    if (*journal) {
-        sd_journal_close(*journal);
-    }
 }
 
 static bool entries_are_found(int fd, uint64_t count)

@@ -12,6 +12,14 @@
 #pragma once
 
 #include <stdbool.h>
+#include <systemd/sd-journal.h>
+
+static inline void journal_close_cleanup(sd_journal **journal)
+{
+    if (*journal) {
+        sd_journal_close(*journal);
+    }
+}
 
 /* False also if it is no journal file at all. It may grow meanwhile. */
 bool journalfile_is_sound(int fd);

@@ -41,7 +41,7 @@ const struct ack *acklog_newest(const struct acklog *acklog)
 
 /* Whose entries become one. */
 enum merging {
-    OF_NOBODY, /* of anonymous clients only */
+    OF_ANONYMOUS,
     OF_ONE_SESSION,
     OF_ONE_USER,
     OF_ALL_USERS,
@@ -89,7 +89,7 @@ static uint64_t compact(const struct acklog *acklog, struct ack *entries, enum m
 
     for (uint64_t from = acklog->tail; from < head(acklog); from++) {
         const struct ack *ack = at(acklog, from);
-        bool stays = merging == OF_NOBODY && ack->verified;
+        bool stays = merging == OF_ANONYMOUS && ack->verified;
         uint64_t into = stays ? end : acklog->tail + 1;
 
         while (into < end && !belong_together(&entries[into % ACKLOG_ENTRIES], ack, merging)) {
@@ -151,7 +151,7 @@ void acklog_push_gathered(struct acklog *acklog, size_t limit, const struct ack 
     if (is_too_long(acklog, limit)) {
         acklog_push(acklog, limit, ack);
     } else {
-        append(acklog, array, compact(acklog, acklog->entries[array], OF_NOBODY), ack);
+        append(acklog, array, compact(acklog, acklog->entries[array], OF_ANONYMOUS), ack);
     }
 }
 

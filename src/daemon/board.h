@@ -156,12 +156,6 @@ static inline bool board_is_done(const struct board *board, const struct progres
 /* Is nobody left who is to acknowledge a record? */
 bool board_is_all_acknowledged(const struct board *board, const struct progress *progress);
 
-/* A ring: does it go on with records that an earlier daemon has published there? */
-static inline bool board_goes_on(const struct board *board)
-{
-    return board->layout == LAYOUT_RING && board->stream.writer.head > 0;
-}
-
 /* Are records written over that somebody has not read? */
 static inline bool board_overwrites(const struct board *board)
 {

@@ -33,7 +33,7 @@ static bool is_daemon(const struct options *options)
  */
 static int load(const struct options *options, struct conf **ret)
 {
-    const char *instance = options->instance ? options->instance : "shmd";
+    const char *instance = options->instance ? options->instance : CONF_MAIN_INSTANCE;
     CLEANUP(free_cleanup) char *path = NULL;
     CLEANUP(free_cleanup) char *message = NULL;
     CLEANUP(conf_free_cleanup) struct conf *conf = NULL;
@@ -104,7 +104,7 @@ static int serve(struct conf *conf, const struct options *options)
     int status = EX_OSERR;
 
     if (!instance) {
-        report_early("shmd", EVENT_START_FAILED, strerror(ENOMEM));
+        report_early(CONF_MAIN_INSTANCE, EVENT_START_FAILED, strerror(ENOMEM));
         (void)conf_free(conf);
         return rest(status);
     }

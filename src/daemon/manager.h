@@ -18,8 +18,8 @@
 #include "daemon/budget.h"
 #include "daemon/intake.h"
 #include "daemon/log.h"
-#include "daemon/sessions.h"
 #include "daemon/past.h"
+#include "daemon/sessions.h"
 #include "daemon/unread.h"
 #include "segment/keylock.h"
 

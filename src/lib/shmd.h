@@ -270,9 +270,9 @@ struct shmd_subscriber *shmd_unsubscribe(struct shmd_subscriber *subscriber);
  *            segment for another one, also while records that it has returned are not acknowledged:
  *            it waits for that for half the lease
  *   -ETIME   the lease ran out, this subscriber was evicted; or the daemon was killed, and the next
- *            one has written over what was returned and not acknowledged: unsubscribe, and
- * subscribe anew and, when it had to connect again and was refused for good, what shmd_subscribe()
- * returns.
+ *            one has written over what was returned and not acknowledged: unsubscribe, and then
+ *            subscribe anew
+ * and, when it had to connect again and was refused for good, what shmd_subscribe() returns.
  *
  * Since 0.1.
  */
@@ -321,7 +321,7 @@ enum {
  *               yet.)
  *   -EINVAL     that record was not returned yet, or it was in an epoch that has ended
  *   -ETIME      the lease ran out before, of this daemon or of the next one: what was read since
- * the last acknowledgement is not certain
+ *               the last acknowledgement is not certain
  *
  * Since 0.1.
  */

@@ -116,14 +116,14 @@ void subscriber_disconnect(struct shmd_subscriber *subscriber)
 {
     const struct link *link = &subscriber->member.link;
 
-    if (subscriber->member.connected && !subscriber_is_certain(subscriber)) {
-        subscriber->uncertain = subscriber->returned;
-        (void)member_fail(&subscriber->member, -ETIME); /* as if evicted: the lease was over */
-    }
-    /* Of a daemon that was killed, nobody knows what it has seen of this session. */
-    if (subscriber->member.connected && link_state(link) == PAGE_ACTIVE &&
-        subscriber->acknowledged >= link->welcome.first) {
-        subscriber->late = true;
+    if (subscriber->member.connected) {
+        if (!subscriber_is_certain(subscriber)) {
+            subscriber->uncertain = subscriber->returned;
+            (void)member_fail(&subscriber->member, -ETIME); /* as if evicted: the lease was over */
+        }
+        /* Of a daemon that was killed, nobody knows what it has seen of this session. */
+        subscriber->late |=
+            link_state(link) == PAGE_ACTIVE && subscriber->acknowledged >= link->welcome.first;
     }
     /* The caller may still be reading a record there. */
     if (subscriber->retired) {

@@ -277,14 +277,21 @@ static int create(const struct segment_spec *spec, struct segment *ret)
     return r;
 }
 
+/* One under a key for our own use: what another one of ours left there, when it was killed, goes.
+ */
+static int make_own(uint32_t key, size_t size)
+{
+    (void)segment_retire(key, SEGMENT_ANY);
+    return shmget((key_t)key, size, IPC_CREAT | IPC_EXCL | 0600);
+}
+
 int segment_rehearse(const struct segment_spec *spec, uint32_t key)
 {
     struct segment_spec untouched = *spec;
     struct segment segment = {.map = NULL};
-    int id, r;
+    int id = make_own(key, spec->size);
+    int r;
 
-    (void)segment_retire(key, SEGMENT_ANY); /* of one that was killed here */
-    id = shmget((key_t)key, spec->size, IPC_CREAT | IPC_EXCL | 0600);
     if (id < 0 && errno == EEXIST) {
         id = shmget(IPC_PRIVATE, spec->size, 0600); /* another user has that key */
     }
@@ -384,10 +391,9 @@ int segment_survives(uint32_t key)
 {
     struct segment_stat stat;
     void *memory;
-    int id, r;
+    int id = make_own(key, 1);
+    int r;
 
-    (void)segment_retire(key, SEGMENT_ANY); /* of one that was killed here */
-    id = shmget((key_t)key, 1, IPC_CREAT | IPC_EXCL | 0600);
     if (id < 0) {
         return -errno;
     }
