@@ -186,25 +186,28 @@ static inline void origin_leave_fifo(struct origin *origin)
     origin->writer = fd_close(origin->writer);
 }
 
+/* What is none for one configuration may be one for another: only one that is found is past. */
 static inline bool fifo_made(struct origin *origin, const struct conf *conf, const char *bytes,
                              size_t length)
 {
     const char *found = length == 0 ? origin->written
                                     : memmem(origin->written + origin->read,
                                              origin->length - origin->read, bytes, length);
+    bool made;
 
     if (!found) {
         return false;
     }
-    if (length > 0) {
-        origin->read = (size_t)(found - origin->written) + length;
-    }
     if (conf->source_framing != origin->framing || conf->source_frame_size != origin->frame_size) {
         origin->unclear = true;
     }
-    return origin->unclear || length == 0 ||
+    made = origin->unclear || length == 0 ||
            (bytes[0] == ORIGIN_FIFO && (length == 1 || bytes[length - 1] == ORIGIN_END) &&
             (length == 1 || !memchr(bytes, ORIGIN_END, length - 1)));
+    if (made && length > 0) {
+        origin->read = (size_t)(found - origin->written) + length;
+    }
+    return made;
 }
 
 /* --- publishers --- */
