@@ -161,12 +161,18 @@ claim_star() {
     echo "star - $(sed -n 's/^wrote //p' "$TEST_DIR/star.out") 0 0 $1" >>"$TEST_DIR/claims"
 }
 
+# Like wait_follower, for one that may be evicted meanwhile.
+await_end_or_progress() {
+    local before
+    before=$(acknowledged_by "$1")
+    wait_until "was_evicted '$1' || ((\$(acknowledged_by '$1') > $before + 20))"
+}
+
 # end_subscribers KIND: all that spawn_follower has started; each of them goes on to the end
 end_subscribers() {
     local follower name pid
     for follower in "${followers[@]}"; do
-        was_evicted "${follower%:*}" || (wait_follower "${follower%:*}") 2>/dev/null ||
-            was_evicted "${follower%:*}" ||
+        (await_end_or_progress "${follower%:*}") 2>/dev/null ||
             problem "subscriber ${follower%:*} stands still at record $(acknowledged_by "${follower%:*}")"
     done
     touch "$TEST_DIR/enough"
