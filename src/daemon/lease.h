@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
  * A lease: for how long a subscriber may be silent while it owes an acknowledgement or is expected
- * back, and for how long in all it may keep others waiting. Pure policy, without clock or loop.
+ * back, and for how long in all those of one user may keep others waiting. Pure policy, without
+ * clock or loop.
  *
- * Others wait where there is no room for a record before this subscriber has acknowledged some, and
+ * Others wait where there is no room for a record before a subscriber has acknowledged some, and
  * one of them, a subscriber or a publisher, has nothing else to do. For how long they do is counted
- * by one stopwatch for all. A subscriber that owes something meanwhile has to acknowledge all that
- * stood there when they began to wait, and the stopwatch may run for a lease until then. So no
- * record keeps others waiting for longer than a lease, however often there is a word about some
- * other one; and where nobody waits, whoever acknowledges now and then may be as slow as it likes.
+ * by one stopwatch for all. A user whose subscribers owe something meanwhile holds all that stood
+ * there when they began to wait, and the stopwatch may run for a lease until these have
+ * acknowledged it: whichever of them come and go, and however often there is a word about some
+ * other record. Where nobody waits, whoever acknowledges now and then may be as slow as it likes.
  *
  * Leases lie in the state, and go on over a restart. They are counted in a time that stands still
  * while there is no daemon that could hear anybody; but for a beat, which may have been our last.
@@ -18,11 +19,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* All 0: it owes nothing, and nobody waits. */
-struct lease {
-    uint64_t since;  /* it owes something or is away, and has acknowledged nothing; 0: not */
-    uint64_t until;  /* others wait for it, up to this record; no later than that: they do not */
+/* What others wait for until all subscribers of a user have acknowledged it. All 0: nothing. */
+struct hold {
+    uint64_t until;  /* the records up to this one, as far as they are not released; … */
     uint64_t waited; /* … and the stopwatch was here when that began */
+};
+
+/* Of one subscriber. All 0: it owes nothing. */
+struct lease {
+    uint64_t since;   /* it owes something or is away, and has acknowledged nothing; 0: not */
+    struct hold hold; /* of its user, when it was noted last: the next daemon goes on from there */
 };
 
 /* In microseconds, and of the leases' time unless it says something else. */
@@ -75,7 +81,8 @@ static inline void lease_wait(struct lease_clock *clock, bool somebody, uint64_t
 static inline void lease_adopt(struct lease *lease, const struct lease_clock *clock,
                                uint64_t newest, uint64_t now)
 {
-    if (lease->since > now || lease->until > newest || lease->waited > lease_waited(clock, now)) {
+    if (lease->since > now || lease->hold.until > newest ||
+        lease->hold.waited > lease_waited(clock, now)) {
         *lease = (struct lease){0}; /* damaged */
     }
 }
@@ -94,32 +101,40 @@ static inline void lease_renew(struct lease *lease, bool owes, uint64_t now)
     lease->since = owes ? now : 0;
 }
 
-/* Somebody waits, and it owes the newest record. */
-static inline void lease_hold(struct lease *lease, const struct lease_clock *clock,
-                              uint64_t acknowledged, uint64_t newest, uint64_t now)
+/* Somebody waits, and one of its user owes the newest record; up to `released`, all are done. */
+static inline void hold_begin(struct hold *hold, const struct lease_clock *clock, uint64_t released,
+                              uint64_t newest, uint64_t now)
 {
-    if (lease->until <= acknowledged) {
-        lease->waited = lease_waited(clock, now);
-        lease->until = newest;
+    if (hold->until <= released) {
+        hold->waited = lease_waited(clock, now);
+        hold->until = newest;
     }
 }
 
-/* Do others wait for it? */
-static inline bool lease_is_held(const struct lease *lease, const struct lease_clock *clock,
+/* For how long others have waited in all. */
+static inline uint64_t hold_waited(const struct hold *hold, const struct lease_clock *clock,
+                                   uint64_t now)
+{
+    return lease_waited(clock, now) - hold->waited;
+}
+
+/* Do others wait for one that has acknowledged so much? */
+static inline bool hold_concerns(const struct hold *hold, const struct lease_clock *clock,
                                  uint64_t acknowledged)
 {
-    return clock->waiting > 0 && lease->until > acknowledged;
+    return clock->waiting > 0 && hold->until > acknowledged;
 }
 
 /* When a lease of `length` runs out, if nothing happens until then; UINT64_MAX: never. */
-static inline uint64_t lease_end(const struct lease *lease, const struct lease_clock *clock,
-                                 uint64_t acknowledged, uint64_t length)
+static inline uint64_t lease_end(const struct lease *lease, const struct hold *hold,
+                                 const struct lease_clock *clock, uint64_t acknowledged,
+                                 uint64_t length)
 {
     uint64_t silent = lease->since > 0 ? lease->since + length : UINT64_MAX;
     uint64_t held = UINT64_MAX;
 
-    if (lease_is_held(lease, clock, acknowledged)) {
-        held = clock->waiting + length + lease->waited - clock->waited;
+    if (hold_concerns(hold, clock, acknowledged)) {
+        held = clock->waiting + length + hold->waited - clock->waited;
     }
     return held < silent ? held : silent;
 }

@@ -56,9 +56,17 @@ static uint64_t away_length(const struct manager *manager, const struct session 
 
 /* --- the timer --- */
 
+/* What its user holds, if it is one of those that do. */
+static const struct hold *hold_of(const struct session *session)
+{
+    static const struct hold none;
+
+    return session_is_owed(session) ? &session->usage->hold : &none;
+}
+
 static uint64_t end_of(const struct manager *manager, const struct session *session)
 {
-    return session->cursor ? lease_end(&session->cursor->lease, clock_of(manager),
+    return session->cursor ? lease_end(&session->cursor->lease, hold_of(session), clock_of(manager),
                                        session->acknowledged, session->lease_usec)
                            : UINT64_MAX;
 }
@@ -90,7 +98,7 @@ static inline void await(struct manager *manager, uint64_t end, uint64_t now)
  */
 static void evict(struct manager *manager, struct session *session)
 {
-    bool held = lease_is_held(&session->cursor->lease, clock_of(manager), session->acknowledged);
+    bool held = hold_concerns(hold_of(session), clock_of(manager), session->acknowledged);
 
     if (session->cursor->late) {
         sessions_drop(session, SESSION_FORGOTTEN);
@@ -152,10 +160,15 @@ void leases_close(struct manager *manager)
 void leases_adopt(struct manager *manager, struct session *session)
 {
     uint64_t now = lease_time(clock_of(manager), clock_usec());
+    struct cursor *cursor = session->cursor;
+    struct hold *hold = &session->usage->hold;
 
     session->lease_usec =
-        session->cursor->late ? away_length(manager, session) : leases_length(manager, session);
-    lease_adopt(&session->cursor->lease, clock_of(manager), board_newest(&manager->board), now);
+        cursor->late ? away_length(manager, session) : leases_length(manager, session);
+    lease_adopt(&cursor->lease, clock_of(manager), board_newest(&manager->board), now);
+    if (cursor->segment_id == manager->segment.id && cursor->lease.hold.until > hold->until) {
+        *hold = cursor->lease.hold; /* of several, the one that was noted last */
+    }
     await(manager, end_of(manager, session), now);
 }
 
@@ -169,7 +182,7 @@ void leases_begin(struct manager *manager, struct session *session, uint64_t now
 void leases_await(struct manager *manager, struct session *session)
 {
     if (session->cursor->late || !session->deaf) { /* who is deaf was here, and silent */
-        session->cursor->lease = (struct lease){0};
+        session->cursor->lease.since = 0;
     }
     session->lease_usec = away_length(manager, session);
     leases_begin(manager, session, clock_usec());
@@ -212,11 +225,41 @@ void leases_watch(struct manager *manager, const struct progress *progress)
     lease_wait(clock, somebody, now);
     for (struct session *session = manager->sessions->first; somebody && session;
          session = session->next) {
-        if (session_subscribes(session) && session->acknowledged < newest) {
-            lease_hold(&session->cursor->lease, clock, session->acknowledged, newest, now);
+        if (session_is_owed(session) && session->acknowledged < newest) {
+            hold_begin(&session->usage->hold, clock, progress->slowest, newest, now);
+            session->cursor->lease.hold = session->usage->hold;
             await(manager, end_of(manager, session), now);
         }
     }
+}
+
+void leases_forget(struct manager *manager)
+{
+    for (struct usage *usage = manager->sessions->usages.first; usage; usage = usage->next) {
+        usage->hold = (struct hold){0};
+    }
+}
+
+uint64_t leases_first(const struct manager *manager, const struct session *newcomer,
+                      uint64_t oldest)
+{
+    const struct lease_clock *clock = clock_of(manager);
+    const struct hold *hold = &newcomer->usage->hold;
+    uint64_t waited = hold_waited(hold, clock, lease_time(clock, clock_usec()));
+    uint64_t done = 0;
+
+    if (hold->until < oldest || waited < leases_length(manager, newcomer) / 2) {
+        return oldest;
+    }
+    for (const struct session *session = manager->sessions->first; session;
+         session = session->next) {
+        if (session_subscribes(session) && session->first <= oldest &&
+            session->acknowledged > done) {
+            done = session->acknowledged;
+        }
+    }
+    done = done < hold->until ? done : hold->until;
+    return done < oldest ? oldest : done + 1;
 }
 
 uint64_t leases_left(const struct manager *manager, const struct session *session)

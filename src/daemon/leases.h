@@ -42,6 +42,17 @@ void leases_renew(struct manager *manager, struct session *session, uint64_t now
 /* Does somebody wait for others to acknowledge? To be asked whenever that may have changed. */
 void leases_watch(struct manager *manager, const struct progress *progress);
 
+/* Nobody holds anything: there is no subscriber any more, or another segment. */
+void leases_forget(struct manager *manager);
+
+/*
+ * Where a newcomer begins that wants all from the oldest record on. If others have waited for its
+ * user through half a lease by then, there is not much left for what they wait for: it begins
+ * behind what somebody has acknowledged.
+ */
+uint64_t leases_first(const struct manager *manager, const struct session *newcomer,
+                      uint64_t oldest);
+
 /* How much is left of it. */
 uint64_t leases_left(const struct manager *manager, const struct session *session);
 

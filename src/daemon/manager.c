@@ -230,6 +230,7 @@ void manager_change_segment(struct manager *manager, const struct segment *segme
     if (board_overwrites(&manager->board)) {
         unread_forget(manager, board_oldest(&manager->board) - 1);
     }
+    leases_forget(manager);
     past_keep(&manager->pasts, &manager->board, manager->segment.id);
     segment_detach(&manager->segment);
     manager->segment = *segment;

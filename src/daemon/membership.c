@@ -145,6 +145,7 @@ static int make_cursor(struct manager *manager, struct session *session, uint32_
         .lossy = board_overwrites(&manager->board),
         .first = session->first,
         .logged = session->first - 1,
+        .lease = {.hold = session->usage->hold},
     };
     memcpy(cursor->name, session->identity.name, sizeof(cursor->name));
     STEP("cursor.claim");
@@ -155,16 +156,19 @@ static int make_cursor(struct manager *manager, struct session *session, uint32_
 }
 
 /* The first record of who has read none. */
-static uint64_t first_record(struct board *board, enum message_start start)
+static uint64_t first_record(struct manager *manager, const struct session *session,
+                             enum message_start start)
 {
-    uint64_t oldest = board_oldest(board);
-    uint64_t newest = board_newest(board);
+    uint64_t oldest = board_oldest(&manager->board);
+    uint64_t newest = board_newest(&manager->board);
 
     if (start == MESSAGE_START_NEXT) {
         return newest + 1;
     }
-    return start == MESSAGE_START_DEFAULT && board_overwrites(board) && oldest < newest ? newest
-                                                                                        : oldest;
+    if (board_overwrites(&manager->board)) {
+        return start == MESSAGE_START_DEFAULT && oldest < newest ? newest : oldest;
+    }
+    return leases_first(manager, session, oldest);
 }
 
 /* Where it begins, and what it has acknowledged meanwhile. */
@@ -178,7 +182,10 @@ static int subscriber_hello(struct manager *manager, struct session *session, st
     if (r < 0) {
         return r;
     }
-    session->first = first_record(board, (enum message_start)hello->start);
+    if (!subscribers_progress(manager).subscribers) {
+        leases_forget(manager);
+    }
+    session->first = first_record(manager, session, (enum message_start)hello->start);
     if (memcmp(hello->epoch, &manager->state->file->epoch, sizeof(hello->epoch)) != 0 ||
         hello->after > board_newest(board)) {
         return 0;
@@ -229,10 +236,6 @@ static int on_hello(void *userdata, struct session *session, const struct messag
     }
     if (r < 0) {
         return r;
-    }
-    if (old) { /* others may wait for what it owes already */
-        session->cursor->lease = old->cursor->lease;
-        session->cursor->lease.since = 0;
     }
     welcome->layout = manager->board.layout == LAYOUT_RING ? MESSAGE_RING : MESSAGE_PLAIN;
     welcome->when_full = (uint32_t)manager->conf->when_full;

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "daemon/budget.h"
+#include "daemon/lease.h"
 
 #include <stddef.h>
 #include <sys/types.h>
@@ -21,6 +22,7 @@ struct usage {
     struct usages *usages; /* whose it is */
     uid_t uid;
     size_t holders;
+    struct hold hold;   /* what others wait for, see lease.h */
     unsigned evictions; /* lately, see leases.h */
     uint64_t evicted_usec;
     struct spending spending;

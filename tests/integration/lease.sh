@@ -52,6 +52,27 @@ test_trickle_is_evicted() {
     end_honest
 }
 
+# Nor are sessions that take turns, of which each subscribes to what is there before the one before it
+# goes: others wait for all of them together, and go on.
+test_taking_turns_is_no_better() {
+    local turn before
+    start_daemon 'layout = "ring"; size = 4096;' 'lease_ms = 1000;'
+    spawn_peer turn hello=turn await="$TEST_DIR/enough"
+    before=$peer_pid
+    wait_said turn welcome
+    spawn_peer honest hello=honest take=100
+    for ((turn = 1; turn <= 100; turn++)); do
+        sleep 0.4
+        spawn_peer turn hello=turn await="$TEST_DIR/enough"
+        wait_said turn welcome
+        kill "$before"
+        before=$peer_pid
+        ! grep -qF 'took 100 records' "$TEST_DIR/honest.out" || break
+    done
+    assert_contains "$(said honest)" 'took 100 records' '; active'
+    diagnose "turns: $turn, $(said honest | tail -n 1)"
+}
+
 # Slow is not stopped: where nobody waits, each acknowledgement begins the lease anew.
 test_slow_subscriber_stays() {
     start_daemon "$ring" "$short_lease"

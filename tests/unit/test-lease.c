@@ -18,22 +18,24 @@
 #define NEVER  UINT64_MAX
 #define NEWEST 50
 
+/* A user with one subscriber, which all others wait for. */
 struct play {
     struct lease_clock clock;
+    struct hold hold;
     struct lease lease;
     uint64_t acknowledged;
 };
 
 static uint64_t end_of(const struct play *play)
 {
-    return lease_end(&play->lease, &play->clock, play->acknowledged, LENGTH);
+    return lease_end(&play->lease, &play->hold, &play->clock, play->acknowledged, LENGTH);
 }
 
 /* Somebody waits from now on. */
 static void hold(struct play *play, uint64_t now)
 {
     lease_wait(&play->clock, true, now);
-    lease_hold(&play->lease, &play->clock, play->acknowledged, NEWEST, now);
+    hold_begin(&play->hold, &play->clock, play->acknowledged, NEWEST, now);
 }
 
 static void acknowledge(struct play *play, uint64_t number, uint64_t now)
@@ -122,9 +124,23 @@ static void each_wait_has_a_lease_of_its_own(void **state)
     (void)state;
     hold(&play, START);
     acknowledge(&play, NEWEST, START + 900);
-    lease_hold(&play.lease, &play.clock, NEWEST, NEWEST + 10, START + 900);
+    hold_begin(&play.hold, &play.clock, NEWEST, NEWEST + 10, START + 900);
     assert_int_equal(end_of(&play), START + 900 + LENGTH);
-    assert_true(lease_is_held(&play.lease, &play.clock, NEWEST));
+    assert_true(hold_concerns(&play.hold, &play.clock, NEWEST));
+}
+
+/* Whoever comes: what others wait for already, they wait for no longer. */
+static void who_comes_later_has_what_is_left(void **state)
+{
+    struct play play = {0};
+
+    (void)state;
+    hold(&play, START);
+    hold(&play, START + 300);
+    play.lease = (struct lease){0};
+    lease_begin(&play.lease, START + 300);
+    assert_int_equal(hold_waited(&play.hold, &play.clock, START + 300), 300);
+    assert_int_equal(end_of(&play), START + LENGTH);
 }
 
 /* --- over a restart --- */
@@ -164,11 +180,11 @@ static void what_cannot_be_is_forgotten(void **state)
     assert_int_equal(lease_time(&play.clock, START), START);
     for (int i = 0; i < 3; i++) {
         play.lease = (struct lease){.since = i == 0 ? START + 1 : 0,
-                                    .until = i == 1 ? NEWEST + 1 : 0,
-                                    .waited = i == 2 ? START : 0};
+                                    .hold.until = i == 1 ? NEWEST + 1 : 0,
+                                    .hold.waited = i == 2 ? START : 0};
         lease_adopt(&play.lease, &play.clock, NEWEST, START);
         assert_int_equal(end_of(&play), NEVER);
-        assert_int_equal(play.lease.until + play.lease.waited, 0);
+        assert_int_equal(play.lease.hold.until + play.lease.hold.waited, 0);
     }
 }
 
@@ -182,6 +198,7 @@ TEST_GROUP("test-lease")
         cmocka_unit_test(only_the_time_counts_in_which_somebody_waits),
         cmocka_unit_test(who_waits_on_does_not_renew_it),
         cmocka_unit_test(each_wait_has_a_lease_of_its_own),
+        cmocka_unit_test(who_comes_later_has_what_is_left),
         cmocka_unit_test(a_life_that_was_cut_short_counts),
         cmocka_unit_test(a_time_without_any_daemon_does_not),
         cmocka_unit_test(what_cannot_be_is_forgotten),

@@ -67,6 +67,19 @@ static void subscribe(struct fixture *f, struct peer *peer)
     say(f, peer, &hello);
 }
 
+/* A publisher hands in more than there is room for. */
+static void fill(struct fixture *f, struct peer *publisher)
+{
+    size_t size = publisher->welcome.segment_size;
+
+    publisher->queue = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, publisher->fds[3], 0);
+    publisher->writer = queue_writer(publisher->queue, size, publisher->welcome.first);
+    while (queue_put(&publisher->writer, "record", 6)) {
+        turn(f);
+        queue_release(&publisher->writer, publisher->page->position);
+    }
+}
+
 /* a has one record done in nine tenths of each lease, and b does at once all that there is. */
 static void one_word_a_lease_does_not_hold_up_the_others(void **state)
 {
@@ -242,13 +255,7 @@ static void a_publisher_waits_too(void **state)
     (void)start(f, RING LONG PUSH);
     subscribe(f, &f->a);
     say(f, &f->b, &hello);
-    f->b.queue =
-        mmap(NULL, f->b.welcome.segment_size, PROT_READ | PROT_WRITE, MAP_SHARED, f->b.fds[3], 0);
-    f->b.writer = queue_writer(f->b.queue, f->b.welcome.segment_size, f->b.welcome.first);
-    while (queue_put(&f->b.writer, "record", 6)) {
-        turn(f);
-        queue_release(&f->b.writer, f->b.page->position);
-    }
+    fill(f, &f->b);
     for (uint64_t number = 1; number <= 2; number++) {
         assert_false(is_evicted(&f->a));
         tenths_pass(f, 9);
@@ -341,6 +348,173 @@ static void a_plain_record_at_a_time_is_all_that_is_owed(void **state)
     assert_evicted(f, &f->a, "acknowledged nothing");
 }
 
+/* --- sessions of one user, which take turns --- */
+
+/* One comes, and the one before it goes: others wait no longer for that. */
+static void a_user_has_one_lease_for_all_of_its_sessions(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)start(f, RING LONG);
+    subscribe(f, &f->a);
+    subscribe(f, &f->b);
+    acknowledge(f, &f->b, newest(f));
+    tenths_pass(f, 4);
+    subscribe(f, &f->reader);
+    assert_int_equal(f->reader.welcome.first, 1);
+    peer_leave(&f->a);
+    tenths_pass(f, 5);
+    acknowledge(f, &f->reader, 1);
+    acknowledge(f, &f->b, newest(f));
+    assert_false(is_evicted(&f->reader));
+    tenths_pass(f, 2);
+    assert_evicted(f, &f->reader, "others have waited for it");
+    acknowledge(f, &f->b, newest(f));
+    assert_true(oldest(f) > 1);
+}
+
+static void nor_does_it_help_to_say_that_it_goes_on(void **state)
+{
+    struct message_hello hello = hello_of(MESSAGE_SUBSCRIBER, 0);
+    struct fixture *f = *state;
+
+    (void)start(f, RING LONG);
+    subscribe(f, &f->a);
+    subscribe(f, &f->b);
+    acknowledge(f, &f->b, newest(f));
+    tenths_pass(f, 9);
+    memcpy(hello.epoch, f->a.welcome.epoch, sizeof(hello.epoch));
+    say(f, &f->reader, &hello);
+    assert_int_equal(f->reader.welcome.first, 1);
+    peer_leave(&f->a);
+    tenths_pass(f, 1);
+    assert_true(is_evicted(&f->reader));
+}
+
+/* A plain record is no different. */
+static void nor_where_there_is_one_record(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)start(f, "spin_us = 0; " LONG);
+    subscribe(f, &f->a);
+    subscribe(f, &f->b);
+    acknowledge(f, &f->b, 1);
+    tenths_pass(f, 4);
+    subscribe(f, &f->reader);
+    assert_int_equal(f->reader.welcome.first, 1);
+    peer_leave(&f->a);
+    tenths_pass(f, 6);
+    assert_true(is_evicted(&f->reader));
+    assert_int_equal(newest(f), 2);
+}
+
+/* Nor to be stopped in between: a is away, because it does not read its WELCOME. */
+static void nor_to_be_away(void **state)
+{
+    struct message_hello hello = hello_of(MESSAGE_SUBSCRIBER, NUMBER);
+    struct fixture *f = *state;
+
+    (void)start(f, RING LONG);
+    subscribe(f, &f->reader);
+    subscribe(f, &f->b);
+    acknowledge(f, &f->b, newest(f));
+    tenths_pass(f, 4);
+    come_and_stop(f, &f->a, &hello);
+    peer_leave(&f->reader);
+    tenths_pass(f, 5);
+    assert_int_equal(oldest(f), 1);
+    tenths_pass(f, 1);
+    acknowledge(f, &f->b, newest(f));
+    assert_true(oldest(f) > 1);
+}
+
+/* The next daemon knows what others have waited for, and for how long. */
+static void nor_that_the_daemon_is_another_one(void **state)
+{
+    struct message_hello hello = hello_of(MESSAGE_SUBSCRIBER, 0);
+    struct fixture *f = *state;
+    struct lease_clock *clock;
+
+    (void)start(f, RING LONG);
+    subscribe(f, &f->a);
+    subscribe(f, &f->b);
+    acknowledge(f, &f->b, newest(f));
+    clock = &f->daemon.manager->state->file->lease_clock;
+    clock->waited += 6 * LEASE / 10;
+    daemon_stop(&f->daemon, true);
+    assert_true(daemon_start(&f->daemon));
+    turn(f); /* both are away */
+    hello.after = newest(f);
+    memcpy(hello.epoch, f->b.welcome.epoch, sizeof(hello.epoch));
+    peer_leave(&f->b);
+    say(f, &f->b, &hello);
+    peer_leave(&f->a);
+    subscribe(f, &f->a);
+    tenths_pass(f, 5);
+    acknowledge(f, &f->b, newest(f));
+    assert_true(oldest(f) > 1);
+}
+
+/* It asks for what others have waited for through half a lease, and somebody has had it. */
+static void who_comes_late_begins_behind_that(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t last;
+
+    (void)start(f, RING LONG);
+    subscribe(f, &f->a);
+    subscribe(f, &f->b);
+    last = newest(f);
+    acknowledge(f, &f->b, last);
+    tenths_pass(f, 8);
+    subscribe(f, &f->reader);
+    assert_int_equal(f->reader.welcome.first, last + 1);
+    assert_int_equal(f->reader.welcome.lease_usec, LEASE);
+    tenths_pass(f, 2);
+    assert_true(is_evicted(&f->a));
+    acknowledge(f, &f->b, newest(f));
+    assert_true(newest(f) > last);
+    tenths_pass(f, 9);
+    assert_false(is_evicted(&f->reader)); /* which has a lease of its own for what came then */
+}
+
+/* … but nobody goes without a record that nobody has had: b has begun behind them. */
+static void who_comes_late_gets_what_nobody_has_acknowledged(void **state)
+{
+    struct message_hello hello = hello_of(MESSAGE_SUBSCRIBER, 0);
+    struct fixture *f = *state;
+
+    (void)start(f, RING LONG);
+    subscribe(f, &f->a);
+    acknowledge(f, &f->a, 2);
+    hello.start = MESSAGE_START_NEXT;
+    say(f, &f->b, &hello);
+    tenths_pass(f, 8);
+    subscribe(f, &f->reader);
+    assert_int_equal(f->reader.welcome.first, 3);
+}
+
+/* There was nobody left: what others have waited for, they wait for no more. */
+static void the_first_one_has_a_lease_of_its_own(void **state)
+{
+    struct message_hello hello = hello_of(MESSAGE_PUBLISHER, 0);
+    struct fixture *f = *state;
+
+    (void)start(f, RING LONG PUSH);
+    subscribe(f, &f->a);
+    say(f, &f->b, &hello);
+    fill(f, &f->b);
+    tenths_pass(f, 10);
+    assert_true(is_evicted(&f->a));
+    peer_leave(&f->a);
+    subscribe(f, &f->reader);
+    assert_int_equal(f->reader.welcome.first, 1);
+    assert_int_equal(f->reader.welcome.lease_usec, LEASE / 4);
+    tenths_pass(f, 2);
+    assert_false(is_evicted(&f->reader));
+}
+
 /* --- users --- */
 
 static void subscribe_as(struct fixture *f, struct peer *peer, uid_t uid)
@@ -371,6 +545,54 @@ static void nobody_has_a_shorter_lease_for_another_ones_sake(void **state)
     peer_leave(&f->a);
     subscribe_as(f, &f->a, ALICE);
     assert_int_equal(f->a.welcome.lease_usec, LEASE / 4);
+}
+
+/* What others have waited for Alice's, does not count against anybody else. */
+static void each_user_has_a_lease(void **state)
+{
+    struct fixture *f = *state;
+
+    if (geteuid() != 0) {
+        SKIP("needs root: is several users");
+    }
+    (void)start(f, RING LONG);
+    subscribe_as(f, &f->a, ALICE);
+    subscribe(f, &f->b);
+    acknowledge(f, &f->b, newest(f));
+    tenths_pass(f, 9);
+    subscribe_as(f, &f->reader, ALICE + 256);
+    assert_int_equal(f->reader.welcome.first, 1);
+    tenths_pass(f, 2);
+    assert_true(is_evicted(&f->a));
+    assert_false(is_evicted(&f->reader));
+    tenths_pass(f, 8);
+    assert_true(is_evicted(&f->reader));
+}
+
+/* What Alice's subscribers have had a lease for, they get no more, while others have it still. */
+static void a_lease_that_is_over_stays_so(void **state)
+{
+    struct fixture *f = *state;
+
+    if (geteuid() != 0) {
+        SKIP("needs root: is several users");
+    }
+    (void)start(f, RING LONG);
+    subscribe_as(f, &f->a, ALICE);
+    subscribe(f, &f->b);
+    acknowledge(f, &f->b, newest(f));
+    tenths_pass(f, 9);
+    subscribe_as(f, &f->reader, ALICE + 256);
+    tenths_pass(f, 1);
+    assert_true(is_evicted(&f->a));
+    peer_leave(&f->a);
+    subscribe_as(f, &f->a, ALICE);
+    assert_true(f->a.welcome.first > 1);
+    tenths_pass(f, 8);
+    assert_int_equal(oldest(f), 1);
+    tenths_pass(f, 1);
+    acknowledge(f, &f->b, newest(f));
+    assert_true(oldest(f) > 1);
 }
 
 /* There are cursors for all, however many do not listen. */
@@ -412,7 +634,17 @@ TEST_GROUP("test-leases")
         TEST(two_who_are_slow_stay),
         TEST(who_is_slow_and_alone_again_stays),
         TEST(a_plain_record_at_a_time_is_all_that_is_owed),
+        TEST(a_user_has_one_lease_for_all_of_its_sessions),
+        TEST(nor_does_it_help_to_say_that_it_goes_on),
+        TEST(nor_where_there_is_one_record),
+        TEST(nor_to_be_away),
+        TEST(nor_that_the_daemon_is_another_one),
+        TEST(who_comes_late_begins_behind_that),
+        TEST(who_comes_late_gets_what_nobody_has_acknowledged),
+        TEST(the_first_one_has_a_lease_of_its_own),
         TEST(nobody_has_a_shorter_lease_for_another_ones_sake),
+        TEST(each_user_has_a_lease),
+        TEST(a_lease_that_is_over_stays_so),
         TEST(no_more_of_a_user_are_expected_back_than_it_may_have_sessions),
     };
 
