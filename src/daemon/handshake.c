@@ -339,16 +339,29 @@ static int on_message(sd_event_source *s, int fd, uint32_t events, void *userdat
     return 0;
 }
 
-/* Of each user, no more are expected back for this than it may have sessions: they have cursors. */
+/*
+ * Of each user, no more are away than it may have sessions, for they have cursors. Who is late is
+ * not expected any more, and gives way: first the one that has been away for longest.
+ */
 static bool may_come_back(const struct session *session)
 {
     const struct sessions *sessions = session->sessions;
+    struct session *late = NULL;
     size_t away = 0;
 
-    for (const struct session *other = sessions->first; other; other = other->next) {
-        away += session_is_away(other) && other->usage == session->usage;
+    for (struct session *other = sessions->first; other; other = other->next) {
+        if (session_is_away(other) && other->usage == session->usage) {
+            away++;
+            late = other->cursor->late ? other : late;
+        }
     }
-    return session->identity.uid == 0 || away < sessions->limits.sessions_per_user;
+    if (session->identity.uid == 0 || away < sessions->limits.sessions_per_user) {
+        return true;
+    }
+    if (late) {
+        sessions_drop(late, SESSION_FORGOTTEN);
+    }
+    return late != NULL;
 }
 
 /* It did not read its WELCOME: it may be stopped, and keeps its place for as long as its lease. */

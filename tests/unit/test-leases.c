@@ -617,6 +617,29 @@ static void no_more_of_a_user_are_expected_back_than_it_may_have_sessions(void *
                            "did not read its WELCOME"));
 }
 
+/* Late is who was not back in time, and may still say what it has acknowledged: it gives way. */
+static void who_is_late_takes_no_place_of_those_who_are_expected(void **state)
+{
+    struct message_hello hello = hello_of(MESSAGE_SUBSCRIBER, 0);
+    struct fixture *f = *state;
+
+    if (geteuid() != 0) {
+        SKIP("needs root: is several users");
+    }
+    (void)start(f, RING LONG "limits = { sessions_per_user = 2; }; ");
+    (void)chmod(f->daemon.socket_path, 0666);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_true(peer_connect_as(&f->a, f->daemon.socket_path, ALICE, ALICE, NULL, 0));
+        say_and_stop(f, &f->a, &hello);
+        assert_true(session_is_away(f->daemon.manager->sessions->first));
+        assert_false(f->daemon.manager->sessions->first->cursor->late);
+        assert_int_equal(f->daemon.manager->sessions->count, i < 2 ? i + 1 : 2);
+        peer_leave(&f->a);
+        tenths_pass(f, 10);
+        assert_true(f->daemon.manager->sessions->first->cursor->late);
+    }
+}
+
 TEST_GROUP("test-leases")
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -646,6 +669,7 @@ TEST_GROUP("test-leases")
         TEST(each_user_has_a_lease),
         TEST(a_lease_that_is_over_stays_so),
         TEST(no_more_of_a_user_are_expected_back_than_it_may_have_sessions),
+        TEST(who_is_late_takes_no_place_of_those_who_are_expected),
     };
 
     private_ipc_or_skip();
