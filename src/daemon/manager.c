@@ -228,7 +228,7 @@ void manager_change_segment(struct manager *manager, const struct segment *segme
     board_announce(&manager->board, RING_SUPERSEDED);
     membership_send_away(manager);
     if (board_overwrites(&manager->board)) {
-        unread_forget(manager, board_oldest(&manager->board) - 1);
+        unread_forget(manager, manager->state->file->gone + 1, board_oldest(&manager->board) - 1);
     }
     leases_forget(manager);
     past_keep(&manager->pasts, &manager->board, manager->segment.id);

@@ -302,7 +302,7 @@ static int segment_open(struct manager *manager, int *ret_status)
     }
     if (file->gone != gone && overwrote && file->gone > manager->segment.size / RING_LINE) {
         /* No more is meant than it could hold. */
-        unread_forget(manager, file->gone - manager->segment.size / RING_LINE);
+        unread_forget(manager, gone + 1, file->gone - manager->segment.size / RING_LINE);
     }
     if (segment_survives(keylock_key(spec.key)) == 0) {
         report_survives_nobody(manager);

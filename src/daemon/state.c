@@ -5,6 +5,7 @@
 #include "daemon/lockfile.h"
 #include "daemon/runtime.h"
 #include "daemon/statefile.h"
+#include "proto/message.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -208,6 +209,11 @@ static int settle(struct state_file *file)
         untold_arrived(&file->untold);
     }
     file->covered = let_go > file->covered ? let_go : file->covered;
+    for (size_t i = 0; i < STRETCHES_MAX; i++) {
+        if (file->stretches[i].last > MESSAGE_NUMBER_MAX) {
+            file->stretches[i].last = 0; /* damaged */
+        }
+    }
     cursors_settle(&file->cursors, &file->acklog);
     return r < 0 ? r : 0;
 }

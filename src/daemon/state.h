@@ -50,6 +50,13 @@ struct starred {
     uint64_t total;
 };
 
+/* Records that somebody has acknowledged, behind others that nobody has. */
+struct stretch {
+    uint64_t first, last;
+};
+
+#define STRETCHES_MAX 16
+
 struct state_file {
     uint64_t magic;
     uint32_t version;
@@ -70,6 +77,7 @@ struct state_file {
     uint64_t live;      /* the last record that came about by itself: nobody makes it anew */
     uint64_t gone;      /* up to this one, they went with the segment that they were in, … */
     uint64_t gone_why;  /* … enum unread_why */
+    struct stretch stretches[STRETCHES_MAX]; /* beyond what is covered; else of no meaning */
     struct untold untold;
     struct starred starred;
     char conf_path[PATH_MAX];

@@ -2,20 +2,104 @@
 #include "daemon/unread.h"
 #include "daemon/manager.h"
 
+/* --- what is covered: each change counts with the store of one word --- */
+
+static void store(uint64_t *word, uint64_t number)
+{
+    __atomic_store_n(word, number, __ATOMIC_RELEASE); /* pairs with our own death only */
+}
+
+/* The first stretch that has this record or a later one; NULL: there is none. */
+static struct stretch *find_stretch(struct state_file *file, uint64_t number)
+{
+    struct stretch *found = NULL;
+
+    for (size_t i = 0; i < STRETCHES_MAX; i++) {
+        struct stretch *stretch = &file->stretches[i];
+
+        if (stretch->last >= number && (!found || stretch->first < found->first)) {
+            found = stretch;
+        }
+    }
+    return found;
+}
+
+/* All up to this one. */
+static void cover(struct state_file *file, uint64_t number)
+{
+    const struct stretch *next;
+
+    if (file->covered < number) {
+        store(&file->covered, number);
+    }
+    while ((next = find_stretch(file, file->covered + 1)) && next->first <= file->covered + 1) {
+        store(&file->covered, next->last);
+    }
+}
+
+/* One of no meaning; or the first one: what it knew may be told, although it was acknowledged. */
+static struct stretch *find_free(struct state_file *file)
+{
+    for (size_t i = 0; i < STRETCHES_MAX; i++) {
+        if (file->stretches[i].last <= file->covered) {
+            return &file->stretches[i];
+        }
+    }
+    return find_stretch(file, file->covered + 1);
+}
+
+static void cover_stretch(struct state_file *file, uint64_t first, uint64_t last)
+{
+    struct stretch *stretch;
+
+    for (size_t i = 0; i < STRETCHES_MAX; i++) {
+        stretch = &file->stretches[i];
+        if (stretch->last > file->covered && first <= stretch->last + 1 &&
+            stretch->first <= last + 1) {
+            store(&stretch->first, first < stretch->first ? first : stretch->first);
+            store(&stretch->last, last > stretch->last ? last : stretch->last);
+            return;
+        }
+    }
+    stretch = find_free(file);
+    store(&stretch->last, 0);
+    store(&stretch->first, first);
+    store(&stretch->last, last);
+}
+
+void unread_forget(struct manager *manager, uint64_t first, uint64_t last)
+{
+    struct state_file *file = manager->state->file;
+
+    if (first <= file->covered + 1) {
+        cover(file, last);
+    } else if (first <= last) {
+        cover_stretch(file, first, last);
+    }
+}
+
+/* --- what is let go --- */
+
 /* The log has them before they count: killed in between, the next daemon finds them there. */
 static void let_go(struct manager *manager, uint64_t number, enum unread_why why)
 {
     struct state_file *file = manager->state->file;
-    uint64_t first = file->covered + 1;
     uint64_t last = number < manager->owed_from ? number : manager->owed_from - 1;
+    uint64_t first = file->covered + 1;
 
     if (number <= file->covered) {
         return;
     }
-    if (first <= last) {
-        log_let_go(manager->log, first, last, why);
+    while (first <= last) {
+        const struct stretch *next = find_stretch(file, first);
+        uint64_t end = next && next->first <= last ? next->first - 1 : last;
+
+        if (first <= end) {
+            log_let_go(manager->log, first, end, why);
+        }
+        first = next && end < last ? next->last + 1 : last + 1;
     }
-    unread_forget(manager, number);
+    cover(file, number);
 }
 
 void unread_reconsider(struct manager *manager)
@@ -35,9 +119,7 @@ void unread_reconsider(struct manager *manager)
 
 void unread_cover(struct manager *manager, const struct session *session)
 {
-    if (session->first <= manager->state->file->covered + 1) {
-        unread_forget(manager, session->acknowledged);
-    }
+    unread_forget(manager, session->first, session->acknowledged);
 }
 
 void unread_release(struct manager *manager, uint64_t number)
@@ -48,17 +130,7 @@ void unread_release(struct manager *manager, uint64_t number)
 void unread_except(struct manager *manager, uint64_t number)
 {
     unread_release(manager, number - 1);
-    unread_forget(manager, number);
-}
-
-void unread_forget(struct manager *manager, uint64_t number)
-{
-    struct state_file *file = manager->state->file;
-
-    if (file->covered < number) {
-        /* Release: pairs with our own death only; the log has what is let go. */
-        __atomic_store_n(&file->covered, number, __ATOMIC_RELEASE);
-    }
+    unread_forget(manager, number, number);
 }
 
 void unread_leave(struct manager *manager)

@@ -8,9 +8,10 @@
  *      acknowledged by somebody │ held, and nobody's │ owed by those who are there
  *                       covered ┘                    └ owed_from
  *
- * `covered` is part of the state. Of subscribers that have left, it knows what they acknowledged
- * without a gap. So is `gone`: up to there, records went with the segment that they were in, and
- * only who has that one still may acknowledge them.
+ * `covered` is part of the state, and so is what subscribers that have left acknowledged beyond it,
+ * because they had begun behind a gap: in the last STRETCHES_MAX stretches. So is `gone`: up to
+ * there, records went with the segment that they were in, and only who has that one still may
+ * acknowledge them.
  */
 #pragma once
 
@@ -31,8 +32,8 @@ void unread_release(struct manager *manager, uint64_t number);
 /* Plain: this record needs nobody, as it was acknowledged without a session, or is out of date. */
 void unread_except(struct manager *manager, uint64_t number);
 
-/* The records up to this one were written over, as they may be: nobody is told. */
-void unread_forget(struct manager *manager, uint64_t number);
+/* The records first…last were written over, as they may be: nobody is told. */
+void unread_forget(struct manager *manager, uint64_t first, uint64_t last);
 
 /*
  * A stop removes what is held, and all subscribers have left. What was made on demand, the next

@@ -21,21 +21,29 @@ static void subscribe(struct fixture *f, struct peer *peer, enum message_start s
     turn(f);
 }
 
-/* All that is told by now is of these records: one entry, or none (0). */
-static void assert_told(struct fixture *f, uint64_t first, uint64_t last)
+/* All that is told by now is of so many of these records: one entry. */
+static void assert_told_of(struct fixture *f, uint64_t first, uint64_t last, uint64_t records)
 {
     int i;
 
     assert_true(daemon_has_told(&f->daemon));
     i = mock_journal_find("records-unread");
-    if (first == 0) {
-        assert_int_equal(i, -1);
-        return;
-    }
     assert_true(i >= 0);
     assert_int_equal(mock_journal_number((size_t)i, "SHMD_RECORD_FIRST"), first);
     assert_int_equal(mock_journal_number((size_t)i, "SHMD_RECORD_LAST"), last);
-    assert_int_equal(mock_journal_number((size_t)i, "SHMD_RECORDS"), last - first + 1);
+    assert_int_equal(mock_journal_number((size_t)i, "SHMD_RECORDS"), records);
+}
+
+/* … of all of these; or (0) there is none. */
+static void assert_told(struct fixture *f, uint64_t first, uint64_t last)
+{
+
+    if (first > 0) {
+        assert_told_of(f, first, last, last - first + 1);
+        return;
+    }
+    assert_true(daemon_has_told(&f->daemon));
+    assert_int_equal(mock_journal_find("records-unread"), -1);
 }
 
 static void who_wants_the_next_lets_go_what_was_held(void **state)
@@ -179,6 +187,14 @@ static void what_a_replaced_ring_held_is_told(void **state)
     }
 }
 
+static void come(struct fixture *f, struct peer *peer, const struct message_hello *hello)
+{
+    assert_true(peer_connect(peer, f->daemon.socket_path));
+    run_loop(f->daemon.manager->event);
+    assert_int_equal(peer_subscribe(peer, f->daemon.manager->event, hello), 0);
+    turn(f);
+}
+
 /* What one owes who was sent away is hers; if she has read half of it, the other half is told. */
 static void what_a_replaced_ring_held_is_told_when_nobody_owes_it(void **state)
 {
@@ -188,20 +204,126 @@ static void what_a_replaced_ring_held_is_told_when_nobody_owes_it(void **state)
 
     (void)start(f, RING);
     hello.client = 7;
-    assert_true(peer_connect(&f->a, f->daemon.socket_path));
-    run_loop(f->daemon.manager->event);
-    assert_int_equal(peer_subscribe(&f->a, f->daemon.manager->event, &hello), 0);
-    turn(f);
+    come(f, &f->a, &hello);
     acknowledge(f, &f->a, 5);
     held = newest(f);
     reload(f, OVERWRITE);
     assert_told(f, 0, 0);
     memcpy(hello.epoch, f->a.welcome.epoch, sizeof(hello.epoch));
     hello.after = 9;
-    assert_true(peer_connect(&f->b, f->daemon.socket_path));
-    run_loop(f->daemon.manager->event);
-    assert_int_equal(peer_subscribe(&f->b, f->daemon.manager->event, &hello), 0);
+    come(f, &f->b, &hello);
+    assert_told(f, 10, held);
+}
+
+/*
+ * One acknowledges the first records, and another one some that come behind a gap. What stands in
+ * the gap, and behind them, nobody has had. Returns how many records those are.
+ */
+static uint64_t one_leaves_a_gap(struct fixture *f)
+{
+    uint64_t first;
+
+    subscribe(f, &f->a, MESSAGE_START_OLDEST);
+    subscribe(f, &f->b, MESSAGE_START_NEXT);
+    first = f->b.welcome.first;
+    acknowledge(f, &f->a, 20);
+    assert_true(newest(f) >= first + 2);
+    acknowledge(f, &f->b, first + 2);
+    peer_leave(&f->b);
     turn(f);
+    peer_leave(&f->a);
+    turn(f);
+    assert_told(f, 0, 0);
+    return newest(f) - 20 - 3;
+}
+
+static void what_one_did_behind_a_gap_is_not_told(void **state)
+{
+    static const char *const layouts[] = {RING, OVERWRITE};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++) {
+        uint64_t unread, held;
+
+        (void)start(f, layouts[i]);
+        unread = one_leaves_a_gap(f);
+        held = newest(f);
+        assert_int_equal(oldest(f), 21);
+        daemon_stop(&f->daemon, true); /* a restart forgets nothing */
+        assert_true(daemon_start(&f->daemon));
+        reload(f, LARGER);
+        assert_told_of(f, 21, held, unread);
+        daemon_free(&f->daemon);
+        mock_journal_reset();
+    }
+}
+
+static void stretches_grow_together(void **state)
+{
+    struct fixture *f = *state;
+    struct manager *manager = start(f, RING);
+    const struct state_file *file = manager->state->file;
+
+    unread_forget(manager, 10, 12);
+    unread_forget(manager, 20, 22);
+    unread_forget(manager, 15, 15);
+    unread_forget(manager, 13, 19);
+    unread_forget(manager, 1, 3);
+    assert_int_equal(file->covered, 3);
+    unread_forget(manager, 4, 9);
+    assert_int_equal(file->covered, 22);
+}
+
+/* More is told than has to be, rather than less. */
+static void of_too_many_stretches_the_first_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct manager *manager = start(f, RING);
+    uint64_t last = 0;
+
+    for (int i = 0; i <= STRETCHES_MAX; i++) {
+        unread_forget(manager, last + 8, last + 10);
+        last += 10;
+    }
+    unread_release(manager, last);
+    assert_told_of(f, 1, last - 3, last - UINT64_C(3) * STRETCHES_MAX);
+}
+
+static void damaged_stretches_say_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct state_file *file;
+
+    (void)start(f, RING);
+    file = f->daemon.manager->state->file;
+    for (size_t i = 0; i < STRETCHES_MAX; i++) {
+        file->stretches[i] = (struct stretch){.first = i, .last = UINT64_MAX - i};
+    }
+    daemon_stop(&f->daemon, true);
+    assert_true(daemon_start(&f->daemon));
+    unread_forget(f->daemon.manager, 8, 9);
+    unread_release(f->daemon.manager, 9);
+    assert_told(f, 1, 7);
+}
+
+/* Two rings later: who was sent away from the first one still owes what stood there. */
+static void what_is_owed_of_an_old_ring_is_not_forgotten_with_the_next(void **state)
+{
+    struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
+    struct fixture *f = *state;
+    uint64_t held;
+
+    (void)start(f, OVERWRITE);
+    hello.client = 7;
+    come(f, &f->a, &hello);
+    acknowledge(f, &f->a, 5);
+    reload(f, LARGER "when_full = \"overwrite\"; ");
+    held = newest(f);
+    reload(f, OVERWRITE);
+    assert_told(f, 0, 0);
+    memcpy(hello.epoch, f->a.welcome.epoch, sizeof(hello.epoch));
+    hello.after = 9;
+    come(f, &f->b, &hello);
     assert_told(f, 10, held);
 }
 
@@ -244,6 +366,11 @@ TEST_GROUP("test-unread")
         TEST(a_restart_forgets_nothing),
         TEST(what_a_replaced_ring_held_is_told),
         TEST(what_a_replaced_ring_held_is_told_when_nobody_owes_it),
+        TEST(what_one_did_behind_a_gap_is_not_told),
+        TEST(stretches_grow_together),
+        TEST(of_too_many_stretches_the_first_is_told),
+        TEST(damaged_stretches_say_nothing),
+        TEST(what_is_owed_of_an_old_ring_is_not_forgotten_with_the_next),
         TEST(often_is_told_together),
     };
 
