@@ -161,8 +161,11 @@ bool stream_release(struct stream *stream, uint64_t number)
     uint64_t newest = stream_newest(stream);
     uint64_t last = number < newest ? number : newest;
 
-    /* We remember all that are held, and the end of the one before: older ones are gone already. */
-    if (stream_added(stream) - last <= stream->mask &&
+    /*
+     * Where records are written over, they are held until their place is needed. We remember all
+     * that are held, and the end of the one before: older ones are gone already.
+     */
+    if (stream->when_full == RING_WAIT && stream_added(stream) - last <= stream->mask &&
         stream_trace(stream, last)->end > writer->tail) {
         writer->tail = stream_trace(stream, last)->end;
         stream_find_room(stream);

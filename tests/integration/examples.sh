@@ -79,6 +79,12 @@ test_sensor() {
     grep '^measurement' <<<"$output" >"$TEST_DIR/measured"
     assert_eq "$(tail -n 1 "$TEST_DIR/measured")" 'measurement 20000'
     assert_eq "$(awk 'NR > 1 && $2 != last + 1 { print } { last = $2 }' "$TEST_DIR/measured")" '' 'gaps'
+    # Nobody takes them away from who comes after him: not by coming, and not by acknowledging.
+    assert_exit 4 client follow --from oldest --timeout 0.1
+    assert_eq "$(grep '^measurement' <<<"$output" | md5sum)" "$(md5sum <"$TEST_DIR/measured")"
+    for ((i = 1; i <= 2; i++)); do
+        assert_eq "$(client)" 'measurement 20000' 'the newest one'
+    done
 }
 
 test_log_fan_out() {
