@@ -254,7 +254,7 @@ int shmd_acknowledge(struct shmd_subscriber *subscriber, uint64_t number)
     enum page_state state;
     uint64_t lost;
 
-    if (number > subscriber->returned || number == 0) {
+    if (number > subscriber->returned || number <= subscriber->before) {
         return -EINVAL;
     }
     if (number <= subscriber->uncertain) {

@@ -49,7 +49,7 @@ static void go_on(struct shmd_subscriber *subscriber)
     gaps_rebase(&subscriber->gaps);
     if (memcmp(subscriber->epoch, welcome->epoch, sizeof(subscriber->epoch)) != 0) {
         memcpy(subscriber->epoch, welcome->epoch, sizeof(subscriber->epoch));
-        subscriber->acknowledged = subscriber->returned = before;
+        subscriber->before = subscriber->acknowledged = subscriber->returned = before;
         subscriber->uncertain = 0;
         subscriber->gaps = (struct gaps){0};
         return;

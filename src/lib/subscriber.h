@@ -13,6 +13,7 @@ struct shmd_subscriber {
     void *retired; /* the segment of the session before: the caller may still read in it */
 
     uint8_t epoch[16];
+    uint64_t before;       /* all up to this one came before our first session of the epoch */
     uint64_t returned;     /* the last record that was handed out */
     uint64_t acknowledged; /* the last one that was acknowledged */
     uint64_t uncertain;    /* up to this one, what was handed out may have been written over */

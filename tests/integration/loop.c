@@ -159,9 +159,12 @@ static void errors(struct shmd_subscriber *subscriber)
                                    .it_value = {.tv_usec = 50000}};
     const struct itimerval never = {.it_value = {0}};
     struct sigaction action = {.sa_handler = on_alarm};
-    struct shmd_record record, beyond = {0};
+    struct shmd_record record, beyond;
 
     expect(shmd_acknowledge(subscriber, 0), -EINVAL, "acknowledge 0");
+    expect(shmd_next(subscriber, &record), 0, "next");
+    expect(shmd_acknowledge(subscriber, record.number - 1), -EINVAL, "acknowledge another's");
+    beyond = record;
     do {
         while (shmd_next(subscriber, &record) == 0) {
             beyond = record;

@@ -126,6 +126,7 @@ test_results() {
     local layout
     for layout in "$plain" "$ring"; do
         start_daemon "$layout" "$long_lease"
+        "$shm_client" --socket "$RUNTIME_DIRECTORY/shmd.sock" >"$TEST_DIR/another"
         assert_contains "$(loop errors)" 'all as they should be'
         stop_daemon
     done
