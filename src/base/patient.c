@@ -9,15 +9,13 @@
 
 #define LOOK_MSEC 200 /* a signal may have come right before we wait: looked at again so soon */
 
-int patient_write(int fd, const void *bytes, size_t length, bool (*stop)(void))
+int patient_write_on(int fd, const void *bytes, size_t length, size_t *written, bool (*stop)(void))
 {
-    size_t written = 0;
-
-    while (written < length) {
-        ssize_t n = write(fd, (const char *)bytes + written, length - written);
+    while (*written < length) {
+        ssize_t n = write(fd, (const char *)bytes + *written, length - *written);
 
         if (n >= 0) {
-            written += (size_t)n;
+            *written += (size_t)n;
         } else if (errno == EAGAIN) {
             struct pollfd room = {.fd = fd, .events = POLLOUT};
 
@@ -30,6 +28,13 @@ int patient_write(int fd, const void *bytes, size_t length, bool (*stop)(void))
         }
     }
     return 0;
+}
+
+int patient_write(int fd, const void *bytes, size_t length, bool (*stop)(void))
+{
+    size_t written = 0;
+
+    return patient_write_on(fd, bytes, length, &written, stop);
 }
 
 static ssize_t put(void *cookie, const char *bytes, size_t length)

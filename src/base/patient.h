@@ -14,6 +14,9 @@
  */
 int patient_write(int fd, const void *bytes, size_t length, bool (*stop)(void));
 
+/* Writes the rest of it, from *written on, which then says how far that has come. */
+int patient_write_on(int fd, const void *bytes, size_t length, size_t *written, bool (*stop)(void));
+
 /* From now on stdout and stderr write like that; stderr line by line. To be called before they are
  * used. */
 void patient_streams(void);

@@ -171,8 +171,7 @@ int entry_send(const struct entry *entry, enum sink sink)
         char line[ENTRY_LINE_MAX];
 
         /* One write: lines of several processes do not mix. */
-        (void)patient_write(STDERR_FILENO, line, entry_line(entry, line), NULL);
-        return 0;
+        return patient_write(STDERR_FILENO, line, entry_line(entry, line), NULL);
     }
     return journal_send(entry->fields, entry->count, &note);
 }

@@ -53,7 +53,7 @@ void entry_add_data(struct entry *entry, const char *name, const void *data, siz
 /* Its message as one line, with its newline; returns the length. */
 size_t entry_line(const struct entry *entry, char line[ENTRY_LINE_MAX]);
 
-/* May block for as long as the journal does not read. Negative errno: not sent, try again. */
+/* May block for as long as nobody reads. Negative errno: not sent, try again. */
 int entry_send(const struct entry *entry, enum sink sink);
 
 struct entry *entry_free(struct entry *entry);

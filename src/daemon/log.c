@@ -26,6 +26,7 @@ struct log {
     struct state *state;
     pthread_t thread;
     struct users users; /* of that thread */
+    struct line line;   /* … likewise: of an event */
 
     /* Of the daemon's thread. */
     int level;
@@ -49,13 +50,19 @@ struct log {
     uint64_t untold_due;    /* when the next one of these entries may be sent */
 };
 
-/* Sends an event, or (its sequence is not 0) one for the outbox. */
-static int send_once(const struct log *log, const struct entry *entry, uint64_t sequence)
+/* Sends an event, or (its sequence is not 0) one for the outbox in the state. */
+static int send_once(struct log *log, const struct entry *entry, uint64_t sequence)
 {
-    if (sequence == 0) {
+    if (sequence != 0) {
+        return outbox_send(&log->state->file->outbox, entry, sequence, log->sink);
+    }
+    if (log->sink != SINK_STDERR) {
         return entry_send(entry, log->sink);
     }
-    return outbox_send(&log->state->file->outbox, entry, sequence, log->sink);
+    if (!line_is_begun(&log->line, entry)) {
+        line_begin(&log->line, entry);
+    }
+    return line_write(&log->line);
 }
 
 /* After something has failed. False: the log is being closed, and the next attempt is the last. */
@@ -73,7 +80,9 @@ static bool rest(struct log *log)
 
 /*
  * Sends one entry, for as long as it takes: an error of the journal's socket passes when journald
- * is back. Called without the mutex. False: the log is being closed before it was sent.
+ * is back, one of a file when its disk has room. If it does not pass, what waits is bounded, and
+ * the next daemon has another standard error. Called without the mutex. False: the log is being
+ * closed before it was sent.
  */
 static bool send_surely(struct log *log, const struct entry *entry, uint64_t sequence)
 {

@@ -6,13 +6,13 @@
  * An entry leaves the queue when it was sent; killed in between, the next daemon must know whether
  * it was, or it would be logged twice. Of the journal the kernel says so: it notes in the outbox
  * what a system call has sent, in that same system call (journal.h). Of a file that is our standard
- * error the file itself says so: the line is there, or it is not. Of a pipe or a terminal nobody
- * can know; then the line is written once more.
+ * error the file itself says so: the line is there, or it is not (line.h). Of a pipe or a terminal
+ * nobody can know; then the line is written once more.
  */
 #pragma once
 
 #include "daemon/acklog.h"
-#include "daemon/entry.h"
+#include "daemon/line.h"
 
 #include <sys/socket.h>
 
@@ -22,14 +22,10 @@
 struct outbox {
     uint64_t sequence;   /* of the entry that is being sent; stored last */
     struct mmsghdr note; /* the journal's */
-    uint64_t device;     /* the file, … */
-    uint64_t inode;      /* … 0: it is none */
-    uint64_t place;      /* from where on the line is in it, if it is */
-    uint64_t length;     /* of the line */
-    char line[ENTRY_LINE_MAX];
+    struct line line;    /* on standard error */
 };
 
-/* As entry_send(). */
+/* As entry_send(); tried again, a line of which a part was written goes on from there. */
 int outbox_send(struct outbox *outbox, const struct entry *entry, uint64_t sequence,
                 enum sink sink);
 

@@ -191,4 +191,27 @@ test_stop_without_a_journal() {
     assert_no_gap "$(grep -c SHMD_ACK_SEQ= "$journal")"
 }
 
+# Without the journal, the same: the log is a file, and its file system is full for a while.
+test_full_disk() {
+    local disk=$TEST_DIR/disk record
+    mkdir "$disk"
+    mount -t tmpfs -o size=64k tmpfs "$disk"
+    log=$disk/log
+    : >"$log"
+    start_daemon 'layout = "ring"; size = 65536;'
+    assert_contains "$(peer hello=one take=1)" 'took 1 records'
+    wait_log 'acknowledged record 1 '
+    dd if=/dev/zero of="$disk/fill" bs=1k 2>/dev/null || true
+    printf '%4096s' '' >>"$log" 2>/dev/null || true # the rest of its last page
+    for record in 2 3 4; do
+        assert_contains "$(peer hello=more take=1)" 'took 1 records'
+    done
+    rm "$disk/fill"
+    for record in 2 3 4; do
+        wait_log "acknowledged record $record "
+    done
+    stop_daemon
+    assert_eq "$(count_log 'acknowledged record')" 4 'entries about four records'
+}
+
 run_tests "$@"

@@ -26,12 +26,17 @@ struct fixture {
     struct log *log;
 };
 
-static struct log *log_start(struct fixture *f)
+static struct log *log_start_with(struct fixture *f, enum sink sink)
 {
-    struct log_options options = {.instance = "unit", .sink = SINK_JOURNAL, .state = f->state};
+    struct log_options options = {.instance = "unit", .sink = sink, .state = f->state};
     struct log *log = NULL;
 
     return log_new(&options, &log) == 0 ? log : NULL;
+}
+
+static struct log *log_start(struct fixture *f)
+{
+    return log_start_with(f, SINK_JOURNAL);
 }
 
 static int set_up(void **state)
@@ -524,6 +529,40 @@ static void an_event_that_could_not_be_sent_is_not_everything(void **state)
     assert_int_equal(mock_journal_count(), 0);
 }
 
+/* Without the journal, the same: a disk is full. */
+static void what_standard_error_does_not_take_is_not_lost(void **state)
+{
+    struct fixture *f = *state;
+    int kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC), ends[2];
+    char text[1024] = "";
+
+    assert_true(close_log(f));
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_true(dup2(full, STDERR_FILENO) >= 0);
+    f->log = log_start_with(f, SINK_STDERR);
+    acknowledge(f, 1);
+    acknowledge(f, 2);
+    assert_false(close_log(f));
+    assert_int_equal(acklog_waiting(&f->state->file->acklog), 2);
+    f->log = log_start_with(f, SINK_STDERR);
+    acknowledge(f, 3);
+    assert_true(dup2(ends[1], STDERR_FILENO) >= 0); /* there is room again */
+    assert_true(close_log(f));
+    assert_true(dup2(kept, STDERR_FILENO) >= 0);
+    assert_true(read(ends[0], text, sizeof(text) - 1) > 0);
+    for (const char *record = "123", *at = text; *record; record++) {
+        at = strstr(at, "acknowledged record ");
+        assert_non_null(at);
+        at += strlen("acknowledged record ");
+        assert_int_equal(*at, *record);
+    }
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    (void)close(full);
+    (void)close(kept);
+}
+
 /* What nobody has acknowledged: what the journal did not take, the next daemon tells, and once. */
 static void what_was_let_go_is_told_by_the_next_daemon(void **state)
 {
@@ -584,6 +623,7 @@ TEST_GROUP("test-log")
         TEST(a_count_of_left_out_events_has_what_every_entry_has),
         TEST(a_journal_that_never_reads_does_not_stop_the_end),
         TEST(an_event_that_could_not_be_sent_is_not_everything),
+        TEST(what_standard_error_does_not_take_is_not_lost),
         TEST(what_was_let_go_is_told_by_the_next_daemon),
         TEST(numbers_go_on_with_the_next_daemon),
     };

@@ -257,6 +257,109 @@ static void another_file_says_nothing(void **state)
     assert_settled(f, 0);
 }
 
+/* --- a file that takes no more --- */
+
+/* No file may grow beyond that. */
+static void limit_files(rlim_t most)
+{
+    struct rlimit limit;
+
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = most < limit.rlim_max ? most : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* Tries to send the entry at the tail while there is room for so many bytes more. */
+static int try_line(struct fixture *f, uint64_t sequence, off_t room)
+{
+    CLEANUP(entry_free_cleanup) struct entry *entry = make(sequence);
+    struct stat st;
+    int r;
+
+    assert_int_equal(fstat(STDERR_FILENO, &st), 0);
+    limit_files((rlim_t)(st.st_size + room));
+    r = outbox_send(&f->estate->outbox, entry, sequence, SINK_STDERR);
+    limit_files(RLIM_INFINITY);
+    return r;
+}
+
+static void assert_file(const struct fixture *f, const char *text)
+{
+    static char buffer[BYTES];
+    CLEANUP(fd_close_cleanup) int fd = open(f->path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = read(fd, buffer, BYTES - 1);
+
+    assert_true(length >= 0);
+    buffer[length] = '\0';
+    assert_string_equal(buffer, text);
+}
+
+/* "a file may take a part of it, and then no more" */
+static void a_line_goes_on_where_it_ended(void **state)
+{
+    static const int flags[] = {0, O_APPEND};
+    struct fixture *f = *state;
+
+    (void)signal(SIGXFSZ, SIG_IGN); /* as the daemon does */
+    for (size_t i = 0; i < 2; i++) {
+        f->estate->acklog.tail = 0;
+        (void)unlink(f->path);
+        assert_true(redirect(f->path, flags[i]));
+        assert_int_equal(try_line(f, 1, 0), -EFBIG);
+        assert_settled(f, 0);
+        assert_int_equal(try_line(f, 1, 10), -EFBIG);
+        assert_int_equal(try_line(f, 1, 7), -EFBIG);
+        assert_settled(f, 0); /* killed with a part of it */
+        assert_int_equal(try_line(f, 1, 1000), 0);
+        assert_file(f, LINE);
+        assert_settled(f, 1);
+        assert_int_equal(try_line(f, 2, 1000), 0);
+        assert_file(f, LINE "shmd: record 2 acknowledged\n");
+    }
+}
+
+/* What others have written behind a part of it is not torn further: the line follows as a whole. */
+static void behind_others_a_line_is_written_anew(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_true(redirect(f->path, O_APPEND));
+    assert_int_equal(try_line(f, 1, 10), -EFBIG);
+    assert_int_equal(write(STDERR_FILENO, "hello\n", 6), 6);
+    assert_int_equal(try_line(f, 1, 1000), 0);
+    assert_file(f, "shmd: recohello\n" LINE);
+    assert_settled(f, 1);
+}
+
+/* The entry that comes next is another one: it does not begin in the midst. */
+static void another_entry_is_written_as_a_whole(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_true(redirect(f->path, O_APPEND));
+    assert_int_equal(try_line(f, 1, 10), -EFBIG);
+    assert_int_equal(try_line(f, 2, 1000), 0);
+    assert_file(f, "shmd: recoshmd: record 2 acknowledged\n");
+}
+
+/* Nobody will ever read it; but it was not sent. */
+static void a_line_that_nobody_can_read_is_not_sent(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(entry_free_cleanup) struct entry *entry = make(1);
+    int ends[2];
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    assert_int_equal(pipe(ends), 0);
+    assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    assert_int_equal(outbox_send(&f->estate->outbox, entry, 1, SINK_STDERR), -EPIPE);
+    assert_settled(f, 0);
+}
+
 /* Of a pipe nobody can know: the line is written once more. */
 static void a_pipe_says_nothing(void **state)
 {
@@ -282,14 +385,14 @@ static void a_damaged_outbox_does_no_harm(void **state)
 
     assert_true(redirect(f->path, O_APPEND));
     send_line(f);
-    outbox->length = UINT64_MAX;
+    outbox->line.length = UINT64_MAX;
     assert_settled(f, 0);
-    outbox->length = 0;
+    outbox->line.length = 0;
     assert_settled(f, 0);
-    outbox->length = ENTRY_LINE_MAX;
-    outbox->place = UINT64_MAX;
+    outbox->line.length = ENTRY_LINE_MAX;
+    outbox->line.place = UINT64_MAX;
     assert_settled(f, 0);
-    outbox->place = INT64_MAX;
+    outbox->line.place = INT64_MAX;
     assert_settled(f, 0);
 }
 
@@ -447,6 +550,10 @@ TEST_GROUP("test-outbox")
         TEST(only_its_own_line_counts),
         TEST(others_may_write_in_between),
         TEST(another_file_says_nothing),
+        TEST(a_line_goes_on_where_it_ended),
+        TEST(behind_others_a_line_is_written_anew),
+        TEST(another_entry_is_written_as_a_whole),
+        TEST(a_line_that_nobody_can_read_is_not_sent),
         TEST(a_pipe_says_nothing),
         TEST(a_damaged_outbox_does_no_harm),
         TEST(killed_at_any_moment_each_line_is_written_once),
