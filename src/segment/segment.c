@@ -15,6 +15,11 @@
 
 #define ACQUIRE_TRIES 16 /* the key may be taken and freed under our eyes; not for ever */
 
+/* The mode of a segment that is only tried out: others could write it, but not read it, which the
+ * kernel lets nobody attach. No segment that is in use has it, nor one that segment_narrow() left.
+ */
+#define TRIAL_MODE 0602
+
 static struct segment_stat stat_from(int id, const struct shmid_ds *ds)
 {
     return (struct segment_stat){
@@ -231,6 +236,24 @@ int segment_find(int id, struct segment *ret)
     return r < 0 ? r : attach(&(struct segment_spec){.size = stat.size}, id, ret);
 }
 
+/* Makes what is attached all that `spec` wants. */
+static int fit(const struct segment *segment, const struct segment_spec *spec)
+{
+    int r = segment_narrow(segment, spec);
+
+    if (r == 0) {
+        r = segment_permit(segment, spec);
+    }
+    if (r == 0 && spec->touch) {
+        r = segment_touch(segment, 0, segment->size);
+    }
+    if (r == 0) {
+        r = segment_lock(segment, spec->lock);
+        r = !spec->lock && r == -EPERM ? 0 : r;
+    }
+    return r;
+}
+
 /* Attaches, with everything that `spec` wants; on failure nothing stays attached. */
 static int prepare(const struct segment_spec *spec, int id, struct segment *ret)
 {
@@ -240,17 +263,7 @@ static int prepare(const struct segment_spec *spec, int id, struct segment *ret)
     if (r < 0) {
         return r;
     }
-    r = segment_narrow(&segment, spec);
-    if (r == 0) {
-        r = segment_permit(&segment, spec);
-    }
-    if (r == 0 && spec->touch) {
-        r = segment_touch(&segment, 0, segment.size);
-    }
-    if (r == 0) {
-        r = segment_lock(&segment, spec->lock);
-        r = !spec->lock && r == -EPERM ? 0 : r;
-    }
+    r = fit(&segment, spec);
     if (r < 0) {
         segment_detach(&segment);
         return r;
@@ -277,34 +290,38 @@ static int create(const struct segment_spec *spec, struct segment *ret)
     return r;
 }
 
-/* One under a key for our own use: what another one of ours left there, when it was killed, goes.
+/*
+ * Makes a segment to try something out with, under a key for our own use: what was left there by
+ * one of ours that was killed goes. Anything else that is there stays: it may be the segment of
+ * another instance, whose key that is, or of another user. Then the trial has no key.
  */
-static int make_own(uint32_t key, size_t size)
+static int make_trial(uint32_t key, size_t size)
 {
-    (void)segment_retire(key, SEGMENT_ANY);
-    return shmget((key_t)key, size, IPC_CREAT | IPC_EXCL | 0600);
+    int id = shmget((key_t)key, 0, 0);
+    struct segment_stat stat;
+
+    if (id >= 0 && segment_query(id, &stat) == 0 && stat.creator_uid == geteuid() &&
+        stat.mode == TRIAL_MODE) {
+        (void)segment_remove(id);
+    }
+    id = shmget((key_t)key, size, IPC_CREAT | IPC_EXCL | TRIAL_MODE);
+    return id < 0 && errno == EEXIST ? shmget(IPC_PRIVATE, size, TRIAL_MODE) : id;
 }
 
 int segment_rehearse(const struct segment_spec *spec, uint32_t key)
 {
-    struct segment_spec untouched = *spec;
     struct segment segment = {.map = NULL};
-    int id = make_own(key, spec->size);
+    int id = make_trial(key, spec->size);
     int r;
 
-    if (id < 0 && errno == EEXIST) {
-        id = shmget(IPC_PRIVATE, spec->size, 0600); /* another user has that key */
-    }
     if (id < 0) {
         return -errno;
     }
     STEP("segment.rehearsed");
-    untouched.touch = false;
-    r = prepare(&untouched, id, &segment);
-    /* Before what takes long: from now on, it goes with us, also if we are killed. */
-    (void)segment_remove(id);
-    if (r == 0 && spec->touch) {
-        r = segment_touch(&segment, 0, segment.size);
+    r = attach(spec, id, &segment);
+    (void)segment_remove(id); /* from now on, it goes with us, also if we are killed */
+    if (r == 0) {
+        r = fit(&segment, spec);
     }
     segment_detach(&segment);
     return r;
@@ -391,7 +408,7 @@ int segment_survives(uint32_t key)
 {
     struct segment_stat stat;
     void *memory;
-    int id = make_own(key, 1);
+    int id = make_trial(key, 1);
     int r;
 
     if (id < 0) {

@@ -667,6 +667,8 @@ static void every_failure_has_its_cause_by_name(void **state)
 
 /* --- rehearse, remove --- */
 
+#define TRIAL_MODE 0602 /* by which segment.c knows what it only tries out */
+
 /* "Makes one and removes it", also what one left that was killed. */
 static void a_rehearsal_leaves_nothing(void **state)
 {
@@ -677,11 +679,39 @@ static void a_rehearsal_leaves_nothing(void **state)
     spec.size = 8192;
     assert_int_equal(segment_rehearse(&spec, KEY + 1), 0);
     assert_int_equal(segments(), 1);
-    assert_true(shmget((key_t)(KEY + 1), 1, IPC_CREAT | IPC_EXCL | 0600) >= 0);
+    assert_true(shmget((key_t)(KEY + 1), 1, IPC_CREAT | IPC_EXCL | TRIAL_MODE) >= 0);
     assert_int_equal(segment_rehearse(&spec, KEY + 1), 0);
     assert_int_equal(segments(), 1);
     assert_int_equal(segment_query(id, &stat), 0);
     assert_int_equal(stat.attached, 0);
+}
+
+/* The key that goes with ours for such trials is that of a segment in use: of a neighbour, whose
+ * daemon may be restarted just now, or of another user. It stays, and the trial is made. */
+static void a_trial_leaves_alone_what_has_its_key(void **state)
+{
+    static const int modes[] = {0600, 0644, 0666, 0711, 0777};
+
+    (void)state;
+    for (size_t i = 0; i <= sizeof(modes) / sizeof(modes[0]); i++) {
+        bool ours = i < sizeof(modes) / sizeof(modes[0]);
+        struct segment_stat before, after;
+        int id;
+
+        if (!ours && geteuid() != 0) {
+            return;
+        }
+        id = ours ? made(SIZE, modes[i]) : foreign();
+        assert_int_equal(segment_query(id, &before), 0);
+        assert_int_equal(segment_rehearse(&spec, KEY), 0);
+        assert_in_range(segment_survives(KEY), 0, 1);
+        assert_int_equal(segment_query(id, &after), 0);
+        assert_false(after.removed);
+        assert_int_equal(after.mode, before.mode);
+        assert_int_equal(after.last_pid, 0); /* nobody has attached it */
+        assert_int_equal(segments(), 1);
+        assert_int_equal(segment_remove(id), 0);
+    }
 }
 
 static void a_leftover_of_ours_is_removed(void **state)
@@ -763,7 +793,7 @@ static void trying_whether_a_segment_survives_leaves_nothing(void **state)
     (void)state;
     assert_in_range(segment_survives(KEY + 1), 0, 1);
     assert_int_equal(segments(), before);
-    assert_true(shmget((key_t)(KEY + 1), 1, IPC_CREAT | IPC_EXCL | 0600) >= 0);
+    assert_true(shmget((key_t)(KEY + 1), 1, IPC_CREAT | IPC_EXCL | TRIAL_MODE) >= 0);
     assert_in_range(segment_survives(KEY + 1), 0, 1);
     assert_int_equal(segments(), before);
 }
@@ -797,6 +827,7 @@ TEST_GROUP("test-segment")
         TEST(memory_that_cannot_be_locked_is_not_left_behind),
         TEST(every_failure_has_its_cause_by_name),
         TEST(a_rehearsal_leaves_nothing),
+        TEST(a_trial_leaves_alone_what_has_its_key),
         TEST(a_leftover_of_ours_is_removed),
         TEST(a_ring_that_is_retired_says_so),
         TEST(only_the_segment_with_that_key_and_id_is_a_leftover),
