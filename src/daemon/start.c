@@ -167,12 +167,18 @@ static int past_open(struct manager *manager, int *ret_status)
     return -EIO;
 }
 
-/* Removes what an earlier daemon has left under a key, unless another one has found it there. */
+/*
+ * Removes what an earlier daemon has left under a key, unless another one has found it there. Where
+ * there is nothing, the key's lock is not even tried: one that starts there would find it taken.
+ */
 static void retire(struct manager *manager, uint32_t key, int id)
 {
     struct keylock lock = KEYLOCK_NONE;
     pid_t pid;
 
+    if (id < 0) {
+        return;
+    }
     if (key != (uint32_t)manager->conf->key && keylock_take(key, &lock, &pid) == -EBUSY) {
         return;
     }

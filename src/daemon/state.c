@@ -51,6 +51,18 @@ static void locate(const struct conf *conf, char ret_path[PATH_MAX])
 }
 
 /*
+ * Does the state of that path belong to a configuration file? 1: it does; 0: no. It is looked at
+ * without its lock: whoever begins to serve it at this moment would take us for another daemon.
+ */
+static int belongs_to(const char *path, const char *conf_path)
+{
+    CLEANUP(fd_close_cleanup)
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+    return fd < 0 ? -errno : statefile_belongs_to(fd, conf_path);
+}
+
+/*
  * Looks for the state of a daemon that had the same configuration file and another key, and gives
  * it the name of this key. -ENOENT: none.
  */
@@ -79,9 +91,12 @@ static int inherit(const char *directory, const char *conf_path, const char *pat
             other = NULL;
             return -ENOMEM;
         }
-        r = lockfile_open(other, false, &fd, &made, &pid);
-        if (r == 0) {
-            r = statefile_belongs_to(fd, conf_path);
+        r = belongs_to(other, conf_path);
+        if (r > 0) {
+            r = lockfile_open(other, false, &fd, &made, &pid);
+            if (r == 0) {
+                r = statefile_belongs_to(fd, conf_path); /* still */
+            }
         }
         if (is_shortage(r)) {
             return r; /* it may have been the one */

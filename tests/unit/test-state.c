@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/inotify.h>
 
 #include <cmocka.h>
 
@@ -407,6 +408,25 @@ static void another_configuration_inherits_nothing(void **state)
     assert_true(exists(f->left));
 }
 
+/* Another daemon that starts at that moment would find its state locked, and take us for its rival.
+ * A file is locked only by who may write it. */
+static void a_state_of_another_configuration_is_not_locked(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(fd_close_cleanup) int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    CLEANUP(state_free_cleanup) struct state *next = NULL;
+    char event[sizeof(struct inotify_event) + NAME_MAX + 1];
+
+    (void)leave_state(f);
+    assert_true(inotify_add_watch(watch, f->left, IN_CLOSE_WRITE) >= 0);
+    f->conf->key = OTHER;
+    free(f->conf->path);
+    f->conf->path = strdup("/etc/two.conf");
+    next = opened(f, HISTORY_NONE);
+    assert_int_equal(read(watch, event, sizeof(event)), -1);
+    assert_int_equal(errno, EAGAIN);
+}
+
 /* A relative path means another file in another directory, and the same one in the same. */
 static void a_path_of_another_directory_inherits_nothing(void **state)
 {
@@ -780,6 +800,7 @@ TEST_GROUP("test-state")
         TEST(what_is_no_plain_file_is_refused),
         TEST(a_daemon_with_another_key_inherits_from_its_configuration),
         TEST(another_configuration_inherits_nothing),
+        TEST(a_state_of_another_configuration_is_not_locked),
         TEST(a_path_of_another_directory_inherits_nothing),
         TEST(nothing_is_inherited_from_a_daemon_that_runs),
         TEST(nothing_is_inherited_from_another_ipc_namespace),
