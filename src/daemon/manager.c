@@ -256,12 +256,38 @@ static int give_up(struct manager *manager, int error)
 }
 
 /*
+ * The lock of the key goes, too, when somebody removes all semaphores: taken anew. False: another
+ * daemon was faster, and has the key from now on.
+ */
+static bool keep_lock(struct manager *manager)
+{
+    uint32_t key = manager->segment.key;
+    bool had = manager->keylock.id >= 0;
+    pid_t pid = 0;
+    int r;
+
+    if (keylock_holds(&manager->keylock)) {
+        return true;
+    }
+    manager->keylock = KEYLOCK_NONE;
+    r = keylock_take(key, &manager->keylock, &pid);
+    if (r == -EBUSY) {
+        report_rival(manager, key, pid);
+        (void)sd_event_exit(manager->event, EX_UNAVAILABLE);
+        return false;
+    }
+    if (r < 0 && had) {
+        report_unlocked(manager, r);
+    }
+    return true;
+}
+
+/*
  * The segment was removed: made anew, with the same records. Where that is not possible, because
  * somebody else has taken the key meanwhile, we go on with what we are attached to, and look again
- * in a while: so do those who have a session. Unless it was another daemon, to which the key is
- * left.
+ * in a while: so do those who have a session.
  */
-static int replace_lost(struct manager *manager)
+static void replace_lost(struct manager *manager)
 {
     struct segment_spec spec = manager_spec(manager->conf);
     int old_id = manager->segment.id;
@@ -269,15 +295,8 @@ static int replace_lost(struct manager *manager)
     struct segment_stat holder = {0};
     struct segment new;
     struct board board;
-    pid_t pid = 0;
-    int r;
+    int r = board_new(&board, manager->conf, spec.size);
 
-    if (!keylock_holds(&manager->keylock) &&
-        keylock_take(spec.key, &manager->keylock, &pid) == -EBUSY) {
-        report_rival(manager, spec.key, pid);
-        return sd_event_exit(manager->event, EX_UNAVAILABLE);
-    }
-    r = board_new(&board, manager->conf, spec.size);
     (void)manager_look(manager); /* whoever is attached may have acknowledged */
     if (!manager->keyless) {
         report_lost(manager);
@@ -291,7 +310,7 @@ static int replace_lost(struct manager *manager)
             (void)report_failed(manager, &spec, r, &holder);
         }
         manager->keyless = true;
-        return 0;
+        return;
     }
     if (board.layout == LAYOUT_RING && origin == SEGMENT_CREATED) {
         memcpy(new.map, manager->segment.map, new.size);
@@ -299,16 +318,19 @@ static int replace_lost(struct manager *manager)
     }
     manager_change_segment(manager, &new, &board);
     report_segment(manager, origin, old_id);
-    return 0;
 }
 
 static void health(struct manager *manager)
 {
     struct segment_stat stat;
-    int r = segment_query(manager->segment.id, &stat);
+    int r;
 
+    if (!keep_lock(manager)) {
+        return;
+    }
+    r = segment_query(manager->segment.id, &stat);
     if (r == -EINVAL || r == -EIDRM || (r == 0 && stat.removed)) {
-        (void)replace_lost(manager);
+        replace_lost(manager);
     }
     manager->health_usec = clock_usec();
     status_notify(manager);

@@ -214,6 +214,10 @@ test_another_daemon_elsewhere() {
     assert_exit 69 env RUNTIME_DIRECTORY="$TEST_DIR/elsewhere" timeout "$PATIENCE_S" "$shmd" --config "$conf"
     assert_contains "$output" "another shmd (pid $daemon) serves key 0x0000162e: stop it, or choose another key"
     assert_eq "$(ls -A "$TEST_DIR/elsewhere")" '' 'left behind'
+    # Whoever removes all semaphores changes that for a moment only.
+    ipcrm --all=sem
+    wait_until '(($(wc -l </proc/sysvipc/sem) == 2))'
+    assert_exit 69 env RUNTIME_DIRECTORY="$TEST_DIR/elsewhere" timeout "$PATIENCE_S" "$shmd" --config "$conf"
     first=$daemon
     printf 'key = 4711;\n' >"$TEST_DIR/other.conf"
     RUNTIME_DIRECTORY=$TEST_DIR/elsewhere NOTIFY_SOCKET='' "$shmd" --config "$TEST_DIR/other.conf" 2>>"$log" &

@@ -11,6 +11,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/sem.h>
 #include <sysexits.h>
 
 #include <cmocka.h>
@@ -784,6 +785,64 @@ static void a_daemon_that_runs_leaves_no_cause_of_a_failed_start(void **state)
     assert_int_equal(access(cause, F_OK), -1);
 }
 
+/* Somebody removes all semaphores of the system. */
+static void remove_lock(const struct fixture *f)
+{
+    assert_true(keylock_holds(&f->manager->keylock));
+    assert_int_equal(semctl(f->manager->keylock.id, 0, IPC_RMID), 0);
+}
+
+static void a_lock_that_was_removed_is_taken_again(void **state)
+{
+    struct fixture *f = *state;
+    int code;
+
+    remove_lock(f);
+    look_after(f);
+    assert_true(keylock_holds(&f->manager->keylock));
+    assert_int_equal(sd_event_get_exit_code(f->manager->event, &code), -ENODATA);
+    assert_int_equal(logged_in_all(f, "segment-at-risk"), 0);
+}
+
+/* Two daemons never serve one segment, and what the first has is left for whoever comes. */
+static void who_has_lost_its_lock_to_another_daemon_ends(void **state)
+{
+    struct fixture *f = *state;
+    struct sembuf count = {.sem_op = 1};
+    int rival, code;
+
+    remove_lock(f);
+    rival = semget((key_t)keylock_key(KEY), 1, IPC_CREAT | 0600);
+    assert_int_equal(semop(rival, &count, 1), 0);
+    look_after(f);
+    assert_int_equal(semctl(rival, 0, IPC_RMID), 0);
+    assert_int_equal(sd_event_get_exit_code(f->manager->event, &code), 0);
+    assert_int_equal(code, EX_UNAVAILABLE);
+    assert_non_null(strstr(mock_journal_field(logged("gave-up"), "MESSAGE"), "another shmd (pid"));
+}
+
+static bool make_semaphore(void *userdata)
+{
+    (void)userdata;
+    return semget((key_t)keylock_key(KEY), 1, IPC_CREAT | IPC_EXCL | 0600) >= 0;
+}
+
+/* Said once; as soon as it can be had, it is. */
+static void a_lock_that_another_user_has_taken_is_reported(void **state)
+{
+    struct fixture *f = *state;
+
+    SKIP_UNLESS_ROOT();
+    remove_lock(f);
+    assert_int_equal(check_as(PRIVATE_NOBODY, make_semaphore, NULL), 0);
+    look_after(f);
+    look_after(f);
+    assert_int_equal(semctl(semget((key_t)keylock_key(KEY), 0, 0), 0, IPC_RMID), 0);
+    look_after(f);
+    assert_true(keylock_holds(&f->manager->keylock));
+    assert_int_equal(logged_in_all(f, "segment-at-risk"), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 TEST_GROUP("test-manager")
@@ -810,6 +869,9 @@ TEST_GROUP("test-manager")
         TEST(a_pause_of_the_old_source_does_not_ask_the_new_one),
         TEST(a_reload_that_loses_the_key_goes_on_with_the_old_segment),
         TEST(a_daemon_that_runs_leaves_no_cause_of_a_failed_start),
+        TEST(a_lock_that_was_removed_is_taken_again),
+        TEST(who_has_lost_its_lock_to_another_daemon_ends),
+        TEST(a_lock_that_another_user_has_taken_is_reported),
     };
 
     private_ipc_or_skip();
