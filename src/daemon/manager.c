@@ -186,21 +186,23 @@ bool manager_work(struct manager *manager, bool *more, uint64_t *now)
 /* --- looking at the segment --- */
 
 /*
- * If subscribers still owe the record that an anonymous client has acknowledged, it stays for them,
- * and for the next anonymous client, too.
+ * If subscribers still owe the record that an anonymous client has acknowledged, it stays for them:
+ * true.
  */
-static void acknowledge_anonymous(struct manager *manager)
+static bool acknowledge_anonymous(struct manager *manager)
 {
-    struct record *record = &manager->board.record;
-    struct progress progress = subscribers_progress(manager);
+    struct progress progress = {.subscribers = false}; /* at the end, all have left */
 
+    if (manager->sessions) {
+        progress = subscribers_progress(manager);
+    }
     log_anonymous(manager);
     if (progress.subscribers && progress.slowest < board_newest(&manager->board)) {
-        record_restore_first(record);
-    } else {
-        record_done(record);
-        manager->newcomer = true; /* whoever comes next may not have seen it */
+        return true;
     }
+    record_done(&manager->board.record);
+    manager->newcomer = true; /* whoever comes next may not have seen it */
+    return false;
 }
 
 bool manager_look(struct manager *manager)
@@ -214,10 +216,19 @@ bool manager_look(struct manager *manager)
     if (found.scribbled) {
         report_scribbled(manager);
     }
-    if (found.acknowledged) {
-        acknowledge_anonymous(manager);
+    if (found.acknowledged && acknowledge_anonymous(manager)) {
+        record_restore_first(&manager->board.record); /* for the next anonymous client, too */
     }
     return found.acknowledged;
+}
+
+void manager_close_record(struct manager *manager)
+{
+    struct record *record = &manager->board.record;
+
+    if (manager->board.layout == LAYOUT_PLAIN && record_waits(record) && !record_close(record)) {
+        (void)acknowledge_anonymous(manager);
+    }
 }
 
 void manager_change_segment(struct manager *manager, const struct segment *segment,
@@ -297,7 +308,6 @@ static void replace_lost(struct manager *manager)
     struct board board;
     int r = board_new(&board, manager->conf, spec.size);
 
-    (void)manager_look(manager); /* whoever is attached may have acknowledged */
     if (!manager->keyless) {
         report_lost(manager);
     }
@@ -312,6 +322,7 @@ static void replace_lost(struct manager *manager)
         manager->keyless = true;
         return;
     }
+    manager_close_record(manager);
     if (board.layout == LAYOUT_RING && origin == SEGMENT_CREATED) {
         memcpy(new.map, manager->segment.map, new.size);
         manager->state->file->segment_id = new.id;

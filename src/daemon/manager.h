@@ -138,6 +138,12 @@ bool manager_work(struct manager *manager, bool *more, uint64_t *now);
 bool manager_look(struct manager *manager);
 
 /*
+ * A plain segment is about to go: nobody acknowledges its record any more, and what an anonymous
+ * client has acknowledged until now, counts. record_reopen(): it stays after all.
+ */
+void manager_close_record(struct manager *manager);
+
+/*
  * Goes on with another segment and a board for it, which it takes over. Who reads the old one is
  * told that it is superseded, and subscribes again. Nothing here can fail: there is no way back.
  */

@@ -71,7 +71,9 @@ void record_resume(struct record *record)
 {
     struct state_file *file = record->state->file;
     bool same = file->segment_id == record->segment->id;
-    bool published = same && plain_is_published(record->segment->map, record->state->image);
+    /* NUL: killed while another segment was about to take its place. */
+    bool published = same && plain_first(record->segment->map) != '\0' &&
+                     plain_is_published(record->segment->map, record->state->image);
 
     if (!published || !is_logged(record)) {
         forget_star(record);
@@ -197,6 +199,18 @@ bool record_star_is_logged(const struct record *record)
 bool record_withdraw(struct record *record)
 {
     return plain_withdraw(record->segment->map, record->state->image);
+}
+
+bool record_close(struct record *record)
+{
+    return plain_close(record->segment->map);
+}
+
+void record_reopen(struct record *record)
+{
+    if (record_waits(record)) {
+        plain_reopen(record->segment->map, record->state->image[0]);
+    }
 }
 
 void record_done(struct record *record)

@@ -75,5 +75,11 @@ bool record_star_is_logged(const struct record *record);
 /* All subscribers are done with it: nobody reads it any more. False if a '*' stood there. */
 bool record_withdraw(struct record *record);
 
+/* The segment is about to go: nobody acknowledges it there any more. False as above. */
+bool record_close(struct record *record);
+
+/* … and stays after all. */
+void record_reopen(struct record *record);
+
 /* The acknowledgements are in the queue, or will be as ranges: the record is done with. */
 void record_done(struct record *record);

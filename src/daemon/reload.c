@@ -83,6 +83,7 @@ static int acquire_elsewhere(struct manager *manager, struct replacement *new, c
 /* The old one is given up. */
 static void leave_elsewhere(struct manager *manager, const struct replacement *new)
 {
+    manager_close_record(manager);
     if (segment_remove(manager->segment.id) == 0) {
         report_removed(manager, manager->segment.key, manager->segment.id);
     }
@@ -100,10 +101,12 @@ static int acquire_in_place(struct manager *manager, struct replacement *new, ch
     struct segment_stat holder;
     int r;
 
+    manager_close_record(manager);
     (void)segment_remove(manager->segment.id);
     STEP("segment.gone");
     r = segment_acquire(&new->spec, &new->segment, &new->origin, &holder);
     if (r < 0) {
+        record_reopen(&manager->board.record);
         *ret_message = describe_failure(&new->spec, r, &holder);
         manager->keyless = true;
         return r;
@@ -149,11 +152,11 @@ static int replace_segment(struct manager *manager, const struct conf *conf,
     if (r < 0) {
         return r;
     }
-    if (new.image_size != manager->state->file->image_size) {
-        state_resize(manager->state, new.image_size);
-    }
     if (new.spec.key != manager->segment.key) {
         leave_elsewhere(manager, &new);
+    }
+    if (new.image_size != manager->state->file->image_size) {
+        state_resize(manager->state, new.image_size);
     }
     manager_change_segment(manager, &new.segment, &new.board);
     report_segment(manager, new.origin, old_id);
@@ -199,7 +202,6 @@ static int apply(struct manager *manager, struct conf *conf, char **ret_message)
     struct conf *old = manager->conf;
     int r;
 
-    (void)manager_look(manager); /* an acknowledgement of what may be replaced now */
     r = manager_poll(manager, conf);
     if (r == 0) {
         r = apply_conf(manager, conf, ret_message);
@@ -212,6 +214,7 @@ static int apply(struct manager *manager, struct conf *conf, char **ret_message)
         log_configure(manager->log, manager->conf);
         membership_configure(manager);
     }
+    (void)manager_look(manager); /* who may not write any more, may have acknowledged until now */
     (void)manager_refill(manager);
     return r;
 }

@@ -409,6 +409,7 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
         return r;
     }
     manager->started = true;
+    (void)manager_look(manager); /* who may not write any more, may have acknowledged until now */
     *ret = take(manager);
     return 0;
 }
@@ -440,6 +441,7 @@ struct manager *manager_free(struct manager *manager)
         membership_close(manager, forget);
     }
     if (manager->started && forget) {
+        manager_close_record(manager);
         unread_leave(manager);
     }
     if (manager->segment.map) {

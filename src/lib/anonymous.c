@@ -334,10 +334,10 @@ int shmd_anonymous_acknowledge(struct shmd_anonymous *handle)
     }
     handle->unacknowledged = false;
     handle->expect_new = true;
-    if (!record_stands(handle) || !plain_acknowledge(handle->segment, handle->record[0])) {
-        return SHMD_ALREADY_ACKNOWLEDGED;
+    if (record_stands(handle) && plain_acknowledge(handle->segment, handle->record[0])) {
+        return 0;
     }
-    return 0;
+    return plain_first(handle->segment) == '\0' ? -ENOLINK : SHMD_ALREADY_ACKNOWLEDGED;
 }
 
 int shmd_anonymous_info(const struct shmd_anonymous *handle, struct shmd_anonymous_info *ret)

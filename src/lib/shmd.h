@@ -154,7 +154,7 @@ void shmd_anonymous_place(const struct shmd_anonymous *handle, uint64_t *ret_num
  * because somebody else was first (then nothing was written); or
  *   -EROFS    the handle is for reading only, or the segment is a ring
  *   -ENODATA  no record was read since the last acknowledgement
- *   -ENOLINK  the segment has been removed: nobody would see the acknowledgement
+ *   -ENOLINK  the segment has been removed, or is about to be: nobody would see the acknowledgement
  *   -EACCES   as shmd_anonymous_read()
  *
  * The plain layout has no record numbers: if somebody else has acknowledged, and the refill has the

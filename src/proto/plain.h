@@ -19,7 +19,8 @@
  *                                                  reads bytes 0…n-1
  *      byte 0 == '*' (acquire)  ◀───────────────   byte 0 = '*'   (release)
  *
- * and nobody who saw byte 0 of a record sees anything older than that record.
+ * and nobody who saw byte 0 of a record sees anything older than that record. Where byte 0 is NUL,
+ * nothing has been published yet, or the segment is about to go (plain_close()).
  *
  * Bytes 0 and 1 are published by one store, and before that byte 1 is made different from what it
  * will be. Clients write byte 0 only, so byte 1 tells for certain whether a record has been
@@ -139,6 +140,33 @@ static inline bool plain_withdraw(char *segment, const char *image)
         }
     }
     return true;
+}
+
+/*
+ * Nobody acknowledges what stands there any more, as the segment is about to go: byte 0 becomes
+ * NUL. The other bytes stay, for who reads the record just now. False: it is '*', a client has
+ * acknowledged. Acquire: pairs with plain_acknowledge().
+ */
+static inline bool plain_close(char *segment)
+{
+    char first = plain_first(segment);
+
+    while (first != PLAIN_ACKNOWLEDGED &&
+           !__atomic_compare_exchange_n(segment, &first, '\0', false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE)) {
+    }
+    return first != PLAIN_ACKNOWLEDGED;
+}
+
+/* The segment stays, with the record that begins with `first`. A '*' that has come meanwhile, too.
+ */
+static inline void plain_reopen(char *segment, char first)
+{
+    char closed = '\0';
+
+    /* Release: pairs with plain_first() of a client. */
+    (void)__atomic_compare_exchange_n(segment, &closed, first, false, __ATOMIC_RELEASE,
+                                      __ATOMIC_RELAXED);
 }
 
 /*

@@ -424,6 +424,18 @@ static void test_acknowledge_second(void **state)
     assert_int_equal(shmd_anonymous_acknowledge(f->client), -ENODATA);
 }
 
+/* The daemon has closed it: the segment is about to go. */
+static void test_acknowledge_too_late(void **state)
+{
+    struct fixture *f = *state;
+
+    publish(f, LETTERS);
+    assert_reads(f, NO_WAIT, LETTERS);
+    assert_true(plain_close(f->segment));
+    assert_int_equal(shmd_anonymous_acknowledge(f->client), -ENOLINK);
+    assert_true(plain_close(f->segment)); /* no '*' */
+}
+
 /* A record that was never read is never acknowledged, even if it begins like the one that was. */
 static void test_acknowledge_only_what_was_read(void **state)
 {
@@ -528,6 +540,7 @@ TEST_GROUP("test-anonymous")
         cmocka_unit_test_setup_teardown(test_acknowledge, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_acknowledge_read_only, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_acknowledge_second, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_acknowledge_too_late, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_acknowledge_only_what_was_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_acknowledge_after_removal, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_info, set_up, tear_down),

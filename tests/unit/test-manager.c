@@ -528,7 +528,8 @@ static void taking_rights_from_who_is_attached_replaces(void **state)
     assert_int_not_equal(f->manager->segment.id, id);
     assert_segment(f, KEY, 27, 0644);
     assert_string_equal(f->manager->segment.map, LETTERS);
-    assert_string_equal(client, LETTERS);
+    assert_string_equal(client, "");              /* no record that he could acknowledge … */
+    assert_string_equal(client + 1, &LETTERS[1]); /* … but what he has begun to read */
     assert_int_equal(shmdt(client), 0);
 }
 
@@ -843,6 +844,118 @@ static void a_lock_that_another_user_has_taken_is_reported(void **state)
     assert_int_equal(logged_in_all(f, "segment-at-risk"), 1);
 }
 
+/* --- an acknowledgement in the last moment --- */
+
+static char *client;        /* attached to the segment that goes */
+static size_t acknowledged; /* by that client */
+
+/* As any program may, at any time. */
+static void acknowledge_if_possible(void)
+{
+    char first = plain_first(client);
+
+    acknowledged += first != '*' && first != '\0' && plain_acknowledge(client, first);
+}
+
+static int acknowledge_and_shmctl(int id, int command, struct shmid_ds *ds)
+{
+    acknowledge_if_possible();
+    return __real_shmctl(id, command, ds);
+}
+
+static int acknowledge_and_shmget(key_t key, size_t size, int flags)
+{
+    acknowledge_if_possible();
+    return __real_shmget(key, size, flags);
+}
+
+/* From now on, at each call that the daemon makes for a segment. */
+static void begin_to_acknowledge(struct fixture *f)
+{
+    acknowledged = 0;
+    client = shmat(f->manager->segment.id, NULL, 0);
+    assert_true(client != (char *)-1);
+    mock_shmctl = acknowledge_and_shmctl;
+    mock_shmget = acknowledge_and_shmget;
+}
+
+static void end_to_acknowledge(void)
+{
+    mock_shmctl = NULL;
+    mock_shmget = NULL;
+    acknowledge_if_possible();
+    assert_int_equal(shmdt(client), 0);
+}
+
+/* P3: whatever a client could acknowledge, is logged. */
+static void what_is_acknowledged_before_a_stop_is_logged(void **state)
+{
+    struct fixture *f = *state;
+
+    manager_refill(f->manager);
+    begin_to_acknowledge(f);
+    stop(f);
+    end_to_acknowledge();
+    assert_int_equal(logged_in_all(f, "acknowledged"), acknowledged);
+}
+
+static void what_is_acknowledged_before_a_segment_is_replaced_is_logged(void **state)
+{
+    static const char *const texts[] = {"size = 100;", "key = 0x162f;", "key = 0x162f; size = 100;",
+                                        "mode = \"0644\";",
+                                        "size = 8192; layout = \"ring\"; mode = \"0644\";"};
+    struct fixture *f = *state;
+
+    manager_refill(f->manager);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        uint64_t logged_before;
+
+        reload(f, "size = 27;");
+        acknowledge(f);
+        logged_before = acklog_total(&f->manager->state->file->acklog);
+        begin_to_acknowledge(f);
+        reload(f, texts[i]);
+        end_to_acknowledge();
+        assert_int_equal(acklog_total(&f->manager->state->file->acklog),
+                         logged_before + acknowledged);
+        assert_int_equal(acknowledged, 1);
+    }
+}
+
+/* Somebody has removed it. */
+static void what_is_acknowledged_in_a_removed_segment_is_logged(void **state)
+{
+    struct fixture *f = *state;
+
+    manager_refill(f->manager);
+    begin_to_acknowledge(f);
+    assert_int_equal(__real_shmctl(f->manager->segment.id, IPC_RMID, NULL), 0);
+    mock_shmctl = NULL; /* later than at the look that finds it removed */
+    look_after(f);
+    end_to_acknowledge();
+    assert_int_equal(acknowledged, 1);
+    assert_int_equal(acklog_total(&f->manager->state->file->acklog), 1);
+    assert_int_equal(number(f), 1);
+    manager_refill(f->manager);
+    assert_int_equal(number(f), 2);
+}
+
+/* Nobody but us writes it from now on, so nobody looks at it once in a while. */
+static void what_was_acknowledged_before_nobody_may_is_logged(void **state)
+{
+    struct fixture *f = *state;
+
+    manager_refill(f->manager);
+    f->manager->segment.map[0] = '*';
+    reload(f, "mode = \"0644\";");
+    assert_int_equal(acklog_total(&f->manager->state->file->acklog), 1);
+    f->manager->leave = true;
+    f->manager->segment.map[0] = '*';
+    stop(f);
+    assert_int_equal(start(f), EXIT_SUCCESS);
+    assert_int_equal(acklog_total(&f->manager->state->file->acklog), 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 TEST_GROUP("test-manager")
@@ -872,6 +985,10 @@ TEST_GROUP("test-manager")
         TEST(a_lock_that_was_removed_is_taken_again),
         TEST(who_has_lost_its_lock_to_another_daemon_ends),
         TEST(a_lock_that_another_user_has_taken_is_reported),
+        TEST(what_is_acknowledged_before_a_stop_is_logged),
+        TEST(what_is_acknowledged_before_a_segment_is_replaced_is_logged),
+        TEST(what_is_acknowledged_in_a_removed_segment_is_logged),
+        TEST(what_was_acknowledged_before_nobody_may_is_logged),
     };
 
     private_ipc_or_skip();

@@ -69,6 +69,28 @@ static void what_is_published_is_what_is_read(void **state)
     assert_string_equal(buffer, "z");
 }
 
+/* Whoever is attached still reads no record there, and acknowledges none; bytes that he has are
+ * whole.
+ */
+static void what_is_closed_is_acknowledged_by_nobody(void **state)
+{
+    char segment[SIZE] = {0};
+    char buffer[SIZE];
+
+    (void)state;
+    publish(segment, SIZE, LETTERS);
+    assert_true(plain_close(segment));
+    assert_int_equal(plain_read(segment, SIZE, buffer), -EAGAIN);
+    assert_false(plain_acknowledge(segment, 'a'));
+    assert_memory_equal(segment + 1, &LETTERS[1], SIZE - 1);
+    plain_reopen(segment, 'a');
+    assert_string_equal(segment, LETTERS);
+    assert_true(plain_acknowledge(segment, 'a'));
+    assert_false(plain_close(segment));
+    plain_reopen(segment, 'a');
+    assert_int_equal(plain_first(segment), PLAIN_ACKNOWLEDGED);
+}
+
 /* The smallest segment: one byte and its NUL. */
 static void two_bytes_are_a_segment(void **state)
 {
@@ -371,6 +393,7 @@ TEST_GROUP("test-plain")
         cmocka_unit_test(a_record_that_fits_has_no_fault),
         cmocka_unit_test(what_the_segment_cannot_hold_has_its_fault),
         cmocka_unit_test(what_is_published_is_what_is_read),
+        cmocka_unit_test(what_is_closed_is_acknowledged_by_nobody),
         cmocka_unit_test(two_bytes_are_a_segment),
         cmocka_unit_test(publishing_ends_at_its_extent),
         cmocka_unit_test(a_record_tells_whether_it_was_published),

@@ -444,6 +444,20 @@ static void killed_while_it_is_taken_back_it_stands_again(void **state)
     assert_holds(f, LETTERS);
 }
 
+/* … and while it is closed: another segment was about to take its place. */
+static void killed_while_it_is_closed_it_stands_again(void **state)
+{
+    struct fixture *f = *state;
+
+    resume(f);
+    publish(f, LETTERS);
+    assert_true(record_close(&f->record));
+    resume(f);
+    assert_progress(f, 1, PHASE_PUBLISHED);
+    assert_found(f, false, false);
+    assert_holds(f, LETTERS);
+}
+
 /* --- logged already --- */
 
 static void log_it(struct fixture *f, uint64_t number, bool verified)
@@ -748,6 +762,7 @@ TEST_GROUP("test-record")
         TEST(an_acknowledgement_is_not_taken_back),
         TEST(what_was_scribbled_on_is_taken_back_too),
         TEST(killed_while_it_is_taken_back_it_stands_again),
+        TEST(killed_while_it_is_closed_it_stands_again),
         TEST(what_is_logged_is_known),
         TEST(what_comes_after_it_was_taken_back_is_another_one),
         TEST(killed_at_any_instruction_each_is_logged_once),

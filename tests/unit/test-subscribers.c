@@ -14,6 +14,7 @@
 #define RING      "layout = \"ring\"; mode = \"0644\"; size = 4096; spin_us = 0; "
 #define OVERWRITE RING "when_full = \"overwrite\"; "
 #define PLAIN     "spin_us = 0; "
+#define OTHER_KEY PLAIN "key = 0x162f; "
 #define LETTERS   26 /* bytes of each record */
 #define LEASE     (200 * USEC_PER_MSEC)
 #define BRIEF     "lease_ms = 200; "
@@ -566,6 +567,24 @@ static void an_anonymous_star_does_not_take_it_from_subscribers(void **state)
 }
 
 /* P3: it was there before the subscriber's, though we come to look at both at once. */
+/* The segment goes before the daemon has looked: the '*' counts, and the record goes on for them.
+ */
+static void nor_does_one_in_a_segment_that_is_replaced(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)start(f, PLAIN);
+    subscribe(f, &f->a);
+    segment(f)[0] = PLAIN_ACKNOWLEDGED;
+    assert_true(file_write(f->daemon.conf_path, OTHER_KEY, strlen(OTHER_KEY)));
+    daemon_reload(f->daemon.manager);
+    assert_int_equal(newest(f), 1);
+    assert_int_equal(segment(f)[0], 'a');
+    segment(f)[0] = PLAIN_ACKNOWLEDGED;
+    (void)manager_look(f->daemon.manager);
+    assert_int_equal(account_of(f, "no").records, 2); /* another client, as far as anybody knows */
+}
+
 static void an_anonymous_star_is_logged_before_the_refill(void **state)
 {
     struct fixture *f = *state;
@@ -650,6 +669,7 @@ TEST_GROUP("test-subscribers")
         TEST(another_segment_is_told),
         TEST(a_plain_record_is_described_in_the_page),
         TEST(an_anonymous_star_does_not_take_it_from_subscribers),
+        TEST(nor_does_one_in_a_segment_that_is_replaced),
         TEST(an_anonymous_star_is_logged_before_the_refill),
         TEST(without_subscribers_a_star_is_enough),
         TEST(a_plain_subscriber_is_evicted_too),
