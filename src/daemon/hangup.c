@@ -1,23 +1,24 @@
-/* SPDX-License-Identifier: MIT
- *
- * As a service, the one who reloads must not end before systemd knows that the daemon has begun:
- * "systemctl reload" would return with nothing done. A busy daemon may say so later than we end,
- * and so we say it in its name; that it has done it, it says itself.
- */
+/* SPDX-License-Identifier: MIT */
 #include "daemon/hangup.h"
 #include "base/cleanup.h"
+#include "base/file.h"
+#include "daemon/runtime.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#define NAME_BYTES 16 /* of a process, with the NUL */
+#define LOOK_MSEC     20   /* between two looks at the answer */
+#define REFUSAL_BYTES 1900 /* of a refusal; with the numbers, less than HANGUP_REFUSAL_MAX */
+#define NAME_BYTES    16   /* of a process, with the NUL */
 
 /* The name of the program that a process runs. */
 static int name_of(pid_t pid, char ret_name[NAME_BYTES])
@@ -39,9 +40,80 @@ static int name_of(pid_t pid, char ret_name[NAME_BYTES])
     return 0;
 }
 
-int hangup_send(pid_t pid)
+/* --- the daemon --- */
+
+void hangup_answer(const char *instance, uint64_t asked, uint64_t done, const char *refusal)
 {
+    CLEANUP(free_cleanup) char *path = runtime_mark(instance, "reload");
+    CLEANUP(free_cleanup) char *next = runtime_mark(instance, "reload~");
+    CLEANUP(file_close_cleanup) FILE *file = path && next ? fopen(next, "we") : NULL;
+
+    /* A name for what is whole: who looks there finds this answer, or the one before. */
+    if (file &&
+        fprintf(file, "%d %" PRIu64 " %" PRIu64 " %.*s", (int)getpid(), asked, done, REFUSAL_BYTES,
+                refusal ? refusal : "") > 0 &&
+        fflush(file) == 0) {
+        (void)rename(next, path);
+    }
+}
+
+void hangup_end(const char *instance)
+{
+    CLEANUP(free_cleanup) char *path = runtime_mark(instance, "reload");
+
+    if (path) {
+        (void)unlink(path);
+    }
+}
+
+/* --- who asks --- */
+
+struct answer {
+    int pid;
+    uint64_t asked;
+    uint64_t done;
+    char refusal[HANGUP_REFUSAL_MAX];
+};
+
+/* False: there is none of this daemon. */
+static bool read_answer(const char *path, pid_t pid, struct answer *ret)
+{
+    CLEANUP(free_cleanup) char *text = NULL;
+    size_t length;
+    int at = 0;
+
+    if (!path || file_read(path, HANGUP_REFUSAL_MAX, &text, &length) < 0 ||
+        sscanf(text, "%d %" SCNu64 " %" SCNu64 "%n", &ret->pid, &ret->asked, &ret->done, &at) < 3) {
+        return false;
+    }
+    (void)snprintf(ret->refusal, sizeof(ret->refusal), "%s", text + at + strspn(text + at, " "));
+    return ret->pid == pid;
+}
+
+/* What was asked for before we looked may be done with what was in the file then. */
+static int await_answer(const char *path, pid_t pid, int pidfd, uint64_t before,
+                        char ret_refusal[HANGUP_REFUSAL_MAX])
+{
+    struct pollfd daemon = {.fd = pidfd, .events = POLLIN};
+    struct answer answer;
+
+    do {
+        if (read_answer(path, pid, &answer) && answer.done > before) {
+            memcpy(ret_refusal, answer.refusal, sizeof(answer.refusal));
+            return *ret_refusal ? -ECANCELED : 0;
+        }
+    } while (poll(&daemon, 1, LOOK_MSEC) <= 0);
+    (void)snprintf(ret_refusal, HANGUP_REFUSAL_MAX, "the daemon has ended meanwhile");
+    return -ECANCELED;
+}
+
+int hangup_send(pid_t pid, const char *instance, char ret_refusal[HANGUP_REFUSAL_MAX])
+{
+    CLEANUP(free_cleanup) char *path = runtime_mark(instance, "reload");
+    CLEANUP(fd_close_cleanup) int pidfd = pidfd_open(pid, 0);
     char own[NAME_BYTES], name[NAME_BYTES];
+    struct answer before;
+    bool answers;
     int r = name_of(pid, name);
 
     if (r < 0) {
@@ -53,10 +125,9 @@ int hangup_send(pid_t pid)
     if (strcmp(name, own) != 0) {
         return -ESRCH;
     }
-    (void)sd_notify(false, "RELOADING=1");
+    answers = pidfd >= 0 && read_answer(path, pid, &before);
     if (kill(pid, SIGHUP) < 0) {
-        r = -errno;
-        (void)sd_notify(false, "READY=1");
+        return -errno;
     }
-    return r;
+    return answers ? await_answer(path, pid, pidfd, before.asked, ret_refusal) : 0;
 }

@@ -7,6 +7,7 @@
  * rest for a moment before we listen again, so that it costs nobody else the processor.
  */
 #include "base/patience.h"
+#include "daemon/hangup.h"
 #include "daemon/manager.h"
 #include "daemon/report.h"
 #include "daemon/starts.h"
@@ -118,6 +119,7 @@ int manager_run(struct manager *manager)
     (void)manager_refill(manager);
     report_started(manager);
     status_notify(manager);
+    hangup_answer(manager->instance, 0, 0, NULL);
     (void)sd_notify(false, "READY=1");
     starts_ready(manager->instance);
     while (r >= 0 && sd_event_get_state(manager->event) != SD_EVENT_FINISHED) {

@@ -79,10 +79,15 @@ static int rest(int status)
 }
 
 /* Its configuration can be used: it shall. Returns the exit status. */
-static int reload(pid_t pid)
+static int reload(pid_t pid, const char *instance)
 {
-    int r = hangup_send(pid);
+    char refusal[HANGUP_REFUSAL_MAX];
+    int r = hangup_send(pid, instance, refusal);
 
+    if (r == -ECANCELED) {
+        (void)fprintf(stderr, "shmd: reload refused: %s\n", refusal);
+        return EXIT_FAILURE;
+    }
     if (r == -ESRCH) {
         (void)fprintf(stderr, "shmd: process %d is no shmd: --reload expects the one to tell\n",
                       (int)pid);
@@ -116,6 +121,7 @@ static int serve(struct conf *conf, const struct options *options)
     }
     if (status != EX_OSERR) {
         starts_end(instance);
+        hangup_end(instance);
     }
     return status;
 }
@@ -143,7 +149,7 @@ int main(int argc, char **argv)
         return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_SUCCESS : EXIT_FAILURE;
     }
     if (options.reload) {
-        return reload(options.reload);
+        return reload(options.reload, options.instance ? options.instance : conf->instance);
     }
     return options.check_config ? EXIT_SUCCESS : serve(take(conf), &options);
 }

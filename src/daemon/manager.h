@@ -65,6 +65,8 @@ struct manager {
     struct past *pasts;
     struct preparation *preparation; /* of a reload; NULL: there is none going on, … */
     bool outdated;                   /* … or that one has to be done again */
+    uint64_t reloads, reloads_done;  /* how many it was asked for, and has done */
+    bool refused;                    /* … the last one it has refused */
     sd_event_source *touch_source;   /* the next pages of the segment are touched */
     size_t touched;                  /* bytes */
     bool newcomer;                   /* may not have seen what was published last */

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/shortage.h"
 #include "base/step.h"
+#include "daemon/hangup.h"
 #include "daemon/manager.h"
 #include "daemon/preparation.h"
 #include "daemon/report.h"
@@ -221,14 +222,22 @@ static int apply(struct manager *manager, struct conf *conf, char **ret_message)
 
 static void finish(struct manager *manager, int error, const char *message)
 {
+    const char *refusal = message ? message : error_text(error);
+
+    manager->refused = error < 0;
+    manager->reloads_done = manager->reloads;
     if (error < 0) {
-        report_reload(manager, EVENT_RELOAD_REFUSED, message ? message : error_text(error));
+        report_reload(manager, EVENT_RELOAD_REFUSED, refusal);
     } else {
         report_reload(manager, EVENT_RELOAD_DONE, "reload done");
-        status_notify(manager);
     }
+    hangup_answer(manager->instance, manager->reloads, manager->reloads_done,
+                  error < 0 ? refusal : NULL);
+    status_notify(manager);
     (void)sd_notify(false, "READY=1");
 }
+
+static void begin(struct manager *manager);
 
 static void on_prepared(void *userdata, int error, struct conf *prepared, char *text)
 {
@@ -239,7 +248,7 @@ static void on_prepared(void *userdata, int error, struct conf *prepared, char *
 
     manager->preparation = preparation_free(manager->preparation);
     if (manager->outdated) { /* what has been read may be old by now */
-        manager_reload(manager);
+        begin(manager);
         return;
     }
     if (r == 0) {
@@ -251,18 +260,24 @@ static void on_prepared(void *userdata, int error, struct conf *prepared, char *
     finish(manager, r, message);
 }
 
-void manager_reload(struct manager *manager)
+static void begin(struct manager *manager)
 {
-    int r;
+    int r = preparation_start(manager->event, manager->conf, on_prepared, manager,
+                              &manager->preparation);
 
-    (void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_usec());
-    manager->outdated = manager->preparation != NULL;
-    if (manager->outdated) {
-        return;
-    }
-    r = preparation_start(manager->event, manager->conf, on_prepared, manager,
-                          &manager->preparation);
+    manager->outdated = false;
     if (r < 0) {
         finish(manager, r, NULL);
+    }
+}
+
+void manager_reload(struct manager *manager)
+{
+    (void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_usec());
+    hangup_answer(manager->instance, ++manager->reloads, manager->reloads_done, NULL);
+    if (manager->preparation) {
+        manager->outdated = true;
+    } else {
+        begin(manager);
     }
 }

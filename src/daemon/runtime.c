@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/runtime.h"
 #include "base/cleanup.h"
+#include "base/parse.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -62,4 +63,24 @@ int runtime_directory(char **ret)
     }
     *ret = take(path);
     return 0;
+}
+
+static bool is_service(void)
+{
+    const char *started = getenv("SYSTEMD_EXEC_PID");
+    uint64_t pid;
+
+    return started && parse_u64(started, &pid) == 0 && pid == (uint64_t)getpid();
+}
+
+char *runtime_mark(const char *instance, const char *kind)
+{
+    CLEANUP(free_cleanup) char *directory = NULL;
+    char *path;
+
+    if (!is_service() || runtime_directory(&directory) < 0 ||
+        asprintf(&path, "%s/%s.%s", directory, instance, kind) < 0) {
+        return NULL;
+    }
+    return path;
 }

@@ -10,3 +10,10 @@
  * caller's to free; -EPERM: it belongs to somebody else.
  */
 int runtime_directory(char **ret);
+
+/*
+ * Has systemd started this very process? What is noted in files then, INSTANCE.KIND in the runtime
+ * directory, is for others that it starts, and for those who find nobody there. The path is the
+ * caller's to free; NULL: it has not, or there is no place for it.
+ */
+char *runtime_mark(const char *instance, const char *kind);

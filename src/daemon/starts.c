@@ -6,7 +6,6 @@
 #include "daemon/starts.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/parse.h"
 #include "daemon/runtime.h"
 
 #include <fcntl.h>
@@ -28,38 +27,16 @@ uint64_t starts_pause(unsigned count)
     return pause < STARTS_PAUSE_MAX ? pause : STARTS_PAUSE_MAX;
 }
 
-/* Has systemd started this very process? Nobody else starts it again. */
-static bool is_service(void)
-{
-    const char *started = getenv("SYSTEMD_EXEC_PID");
-    uint64_t pid;
-
-    return started && parse_u64(started, &pid) == 0 && pid == (uint64_t)getpid();
-}
-
-/* The caller's to free; NULL: there is no place for it. */
-static char *mark_path(const char *instance, const char *kind)
-{
-    CLEANUP(free_cleanup) char *directory = NULL;
-    char *path;
-
-    if (!is_service() || runtime_directory(&directory) < 0 ||
-        asprintf(&path, "%s/%s.%s", directory, instance, kind) < 0) {
-        return NULL;
-    }
-    return path;
-}
-
 static int mark_open(const char *instance, const char *kind, int flags)
 {
-    CLEANUP(free_cleanup) char *path = mark_path(instance, kind);
+    CLEANUP(free_cleanup) char *path = runtime_mark(instance, kind);
 
     return path ? open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | flags, 0600) : -1;
 }
 
 static void mark_remove(const char *instance, const char *kind)
 {
-    CLEANUP(free_cleanup) char *path = mark_path(instance, kind);
+    CLEANUP(free_cleanup) char *path = runtime_mark(instance, kind);
 
     if (path) {
         (void)unlink(path);

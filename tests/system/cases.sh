@@ -154,6 +154,24 @@ test_reload_of_a_bad_configuration() {
     acknowledge_as alice --key 5678
 }
 
+# What looks right may be refused all the same: the key is somebody else's.
+test_reload_that_the_daemon_refuses() {
+    local id
+    systemctl start shmd
+    id=$(segment_id)
+    as alice perl -e 'shmget(6000, 27, 01000 | 0666) // die'
+    configure 'key = 6000;'
+    assert_exit 1 systemctl reload shmd
+    assert_contains "$(values MESSAGE _SYSTEMD_UNIT=shmd.service)" 'shmd: reload refused: '
+    assert_eq "$(segment_id)" "$id"
+    assert_contains "$(systemctl show --property=StatusText shmd)" 'the last reload was refused'
+    acknowledge_as alice --key 5678
+    configure 'key = 5678; size = 30;'
+    systemctl reload shmd
+    [[ $(systemctl show --property=StatusText shmd) != *refused* ]]
+    ipcrm -M 6000
+}
+
 # At start: a failed unit, the reason in the journal, and no loop.
 test_start_with_a_bad_configuration() {
     configure 'key = 5678;' 'size = 4294967323;'
