@@ -69,6 +69,34 @@ static int load(const struct options *options, struct conf **ret)
     return EXIT_SUCCESS;
 }
 
+/*
+ * How many systemd has passed. Where an environment that somebody else has left names some that are
+ * not there, there are none: their numbers will be those of what we open.
+ */
+static int passed_descriptors(void)
+{
+    char **names = NULL;
+    int count = sd_listen_fds_with_names(false, &names);
+
+    for (int i = 0; i < count; i++) {
+        free(names[i]);
+    }
+    if (count > 0) {
+        free(names);
+    }
+    if (count < 0) {
+        (void)fprintf(
+            stderr,
+            "shmd: LISTEN_FDS and LISTEN_FDNAMES are not of this process, and ignored: %s\n",
+            strerror(-count));
+        (void)unsetenv("LISTEN_PID");
+        (void)unsetenv("LISTEN_FDS");
+        (void)unsetenv("LISTEN_FDNAMES");
+        return 0;
+    }
+    return count;
+}
+
 /* systemd tries again at once, which is right after a crash, and too often for a shortage. */
 static int rest(int status)
 {
@@ -130,12 +158,11 @@ int main(int argc, char **argv)
 {
     CLEANUP(conf_free_cleanup) struct conf *conf = NULL;
     struct options options;
-    int status, r, passed;
+    int status, r;
 
     process_begin();
     patient_streams();
-    passed = sd_listen_fds(false);
-    process_close_from(SD_LISTEN_FDS_START + (passed > 0 ? passed : 0));
+    process_close_from(SD_LISTEN_FDS_START + passed_descriptors());
     r = options_parse(argc, argv, &options);
     if (r <= 0) {
         return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
