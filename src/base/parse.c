@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+#define SIZE_NUMBER_MAX (UINT64_C(1) << 20) /* of a unit */
 
 int parse_u64(const char *text, uint64_t *ret)
 {
@@ -96,5 +99,26 @@ int parse_seconds(const char *text, uint64_t *ret_usec)
         usec += unit * (uint64_t)(*fraction - '0');
     }
     *ret_usec = usec;
+    return 0;
+}
+
+int parse_size(const char *text, uint64_t *ret)
+{
+    static const char units[] = "KMGT";
+    size_t length = strspn(text, "0123456789");
+    const char *unit = text[length] ? strchr(units, toupper((unsigned char)text[length])) : NULL;
+    const char *rest = text + length + 1;
+    uint64_t number;
+
+    if (length == 0 || !unit ||
+        (*rest && strcasecmp(rest, "B") != 0 && strcasecmp(rest, "iB") != 0)) {
+        return -EINVAL;
+    }
+    errno = 0;
+    number = strtoull(text, NULL, 10);
+    if (errno || number > SIZE_NUMBER_MAX) {
+        return -ERANGE;
+    }
+    *ret = number << (10 * (unit - units + 1));
     return 0;
 }

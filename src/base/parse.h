@@ -23,3 +23,6 @@ int parse_mode(const char *text, mode_t *ret);
 
 /* Seconds with an optional fraction ("2", "0.25") as microseconds. */
 int parse_seconds(const char *text, uint64_t *ret_usec);
+
+/* A number and a unit, which is K, M, G or T, with or without B or iB: "64KiB". In bytes. */
+int parse_size(const char *text, uint64_t *ret);

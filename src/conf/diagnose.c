@@ -141,23 +141,16 @@ static const char *expected(const char *path)
 /* "1M": what its author has meant, in bytes, where that is plain. */
 static int complain_about_number(const struct reader *reader, const char *path)
 {
-    static const char units[] = "KMGT";
     const struct token *token = &reader->token;
-    const char *unit = token->text + strspn(token->text, "0123456789");
-    char digits[SHOWN_MAX + 1];
-    const char *known;
+    const struct setting *setting = setting_find(path);
+    struct shown shown = show(token);
     uint64_t number;
 
-    (void)snprintf(digits, sizeof(digits), "%.*s", (int)(unit - token->text), token->text);
-    known =
-        unit < token->text + token->length ? strchr(units, toupper((unsigned char)*unit)) : NULL;
-    if (known && setting_find(path) && setting_find(path)->type == SETTING_NUMBER &&
-        parse_u64_range(digits, 1, UINT64_C(1) << 20, &number) == 0) {
+    if (setting && setting->type == SETTING_NUMBER && parse_size(shown.text, &number) == 0) {
         return COMPLAIN(reader, token, "%s is %s, expected an integer without a unit: %llu", path,
-                        show(token).text,
-                        (unsigned long long)(number << (10 * (known - units + 1))));
+                        shown.text, (unsigned long long)number);
     }
-    return COMPLAIN(reader, token, "%s is %s, expected %s", path, show(token).text, expected(path));
+    return COMPLAIN(reader, token, "%s is %s, expected %s", path, shown.text, expected(path));
 }
 
 static int complain_about_word(const struct reader *reader, const char *path)

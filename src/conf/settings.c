@@ -126,6 +126,12 @@ const struct setting *setting_nearest(const char *path)
     return found;
 }
 
+/* Of users and @groups. */
+static bool is_names(const struct setting *setting)
+{
+    return strncmp(setting->path, "allow.", strlen("allow.")) == 0;
+}
+
 const char *setting_expected(const struct setting *setting)
 {
     switch (setting->type) {
@@ -137,6 +143,10 @@ const char *setting_expected(const struct setting *setting)
         return "a string of octal digits, such as \"0644\"";
     case SETTING_LIST:
         return "a list of strings, such as [\"one\", \"two\"]";
+    case SETTING_TEXT:
+        return is_names(setting)
+                   ? "a string of names with spaces between them, such as \"alice bob\""
+                   : "a string";
     default:
         return "a string";
     }

@@ -3,30 +3,12 @@
 #include "base/parse.h"
 #include "conf/conf.h"
 #include "conf/diagnose.h"
+#include "conf/mismatch.h"
 #include "conf/settings.h"
 
 #include <errno.h>
 #include <libconfig.h>
 #include <string.h>
-
-static const char *type_name(int type)
-{
-    switch (type) {
-    case CONFIG_TYPE_INT:
-    case CONFIG_TYPE_INT64:
-        return "an integer";
-    case CONFIG_TYPE_FLOAT:
-        return "a fraction";
-    case CONFIG_TYPE_STRING:
-        return "a string";
-    case CONFIG_TYPE_BOOL:
-        return "a boolean";
-    case CONFIG_TYPE_GROUP:
-        return "a group";
-    default:
-        return "a list";
-    }
-}
 
 static bool type_matches(const struct setting *setting, int type)
 {
@@ -65,9 +47,7 @@ static int list_take(struct conf *conf, const struct setting *setting,
         const config_setting_t *element = config_setting_get_elem(value, i);
 
         if (config_setting_type(element) != CONFIG_TYPE_STRING) {
-            return conf_message(conf->path, config_setting_source_line(element), ret_message,
-                                "%s has %s in it, expected %s", setting->path,
-                                type_name(config_setting_type(element)), setting_expected(setting));
+            return conf_mismatch_within(conf, setting->path, element, ret_message);
         }
         texts[i] = strdup(config_setting_get_string(element));
         if (!texts[i]) {
@@ -176,17 +156,14 @@ static int group_take(struct conf *conf, const config_setting_t *group, const ch
             char inner[SETTING_PATH_MAX + 1];
 
             if (!config_setting_is_group(value)) {
-                return conf_message(conf->path, line, ret_message,
-                                    "%s is %s, expected a group { … }", path,
-                                    type_name(config_setting_type(value)));
+                return conf_mismatch(conf, path, value, ret_message);
             }
             (void)snprintf(inner, sizeof(inner), "%s.", path);
             r = group_take(conf, value, inner, ret_message);
         } else if (!setting) {
             return complain_unknown(conf, path, line, ret_message);
         } else if (!type_matches(setting, config_setting_type(value))) {
-            return conf_message(conf->path, line, ret_message, "%s is %s, expected %s", path,
-                                type_name(config_setting_type(value)), setting_expected(setting));
+            return conf_mismatch(conf, path, value, ret_message);
         } else {
             conf->lines[setting_index(setting)] = line;
             r = value_take(conf, setting, value, ret_message);

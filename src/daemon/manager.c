@@ -43,8 +43,10 @@ static int resolve(const struct conf *conf, const char *setting, const char *lis
 
     if (r == -ENOENT) {
         return conf_refuse(conf, setting, ret_message,
-                           "%s names \"%.*s\", expected users, @groups of this system, or *",
-                           setting, (int)length, name);
+                           "%s names \"%.*s\", expected users, @groups of this system, or *, with "
+                           "%s between them",
+                           setting, (int)length, name,
+                           memchr(name, ',', length) ? "spaces and no commas" : "spaces");
     }
     return r;
 }

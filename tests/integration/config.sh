@@ -51,6 +51,13 @@ test_file_without_read_permission() {
     assert_eq "$(count_segments)" 0
 }
 
+# Names stand in a text, with spaces between them.
+test_names_with_commas() {
+    refuse 1 'allow.subscribe names "root,", expected users, @groups of this system, or *, with spaces and no commas between them' \
+        'allow = { subscribe = "root, nobody"; };'
+    accept 'allow = { subscribe = "root nobody"; };'
+}
+
 # 10 MB cost libconfig 41 s of processor time. (Of that, others take none.)
 test_huge_file() {
     head -c 10000000 /dev/zero | tr '\0' ' ' >"$conf"

@@ -260,44 +260,87 @@ static void a_large_segment_must_be_allowed(void **state)
     (void)conf_free(load(*state, "size = 1073741825;\nallow_large = true;\n"));
 }
 
-/* libconfig: "1.5, "5", true, [] for a number: looks absent": check the type, name the expected
- * one. */
+/*
+ * libconfig: "1.5, "5", true, [] for a number: looks absent": say what stands there, and what
+ * should; each kind of value for each kind of setting.
+ */
 static void a_wrong_type_is_refused_with_the_expected_one(void **state)
 {
     static const struct {
         const char *text;
         const char *words;
     } rows[] = {
-        {"key = 1.5;", "key is a fraction, expected an integer"},
-        {"key = 1e3;", "key is a fraction, expected an integer"},
-        {"key = \"5\";", "key is a string, expected an integer"},
-        {"key = true;", "key is a boolean, expected an integer"},
-        {"source = { command = \"/bin/x\"; };",
-         "source.command is a string, expected a list of strings"},
-        {"source = { command = [1]; };", "source.command has an integer in it, expected a list"},
-        {"key = [];", "key is a list, expected an integer"},
-        {"key = ();", "key is a list, expected an integer"},
-        {"key = { };", "key is a group, expected an integer"},
-        {"key = [ 5678 ];", "key is a list, expected an integer"},
-        {"mode = 0666;", "mode is an integer, expected a string of octal digits"},
-        {"mode = 438;", "mode is an integer"},
-        {"mode = 0x1B6;", "mode is an integer"},
-        {"keep = 1;", "keep is an integer, expected true or false"},
-        {"keep = \"true\";", "keep is a string, expected true or false"},
-        {"allow_large = 4294967296;", "allow_large is an integer, expected true or false"},
-        {"lock_memory = 0.0;", "lock_memory is a fraction, expected true or false"},
-        {"owner = 0;", "owner is an integer, expected a string"},
-        {"group = true;", "group is a boolean, expected a string"},
-        {"source = \"alphabet\";", "source is a string, expected a group"},
-        {"source = [];", "source is a list, expected a group"},
-        {"source = { type = 1; };", "source.type is an integer, expected a string"},
-        {"log = 6;", "log is an integer, expected a group"},
-        {"log = { level = 6; };", "log.level is an integer, expected a string"},
-        {"log = { queue = \"16\"; };", "log.queue is a string, expected an integer"},
+        /* numbers */
+        {"\nkey = 1.5;", "key is the fraction 1.5, expected an integer"},
+        {"\nkey = 1e3;", "key is the fraction 1000, expected an integer"},
+        {"\nkey = \"5\";", "key is the string \"5\", expected an integer, without quotes: 5"},
+        {"\nkey = \"0x10\";", "expected an integer, without quotes: 16"},
+        {"\nkey = \"-5\";", "key is the string \"-5\", expected an integer"},
+        {"\nkey = \"\";", "key is the string \"\", expected an integer"},
+        {"\nsize = \"4096\";", "expected an integer, without quotes: 4096"},
+        {"\nsize = \"1M\";", "expected an integer, without quotes and unit: 1048576"},
+        {"\nsize = \"64 KiB\";", "size is the string \"64 KiB\", expected an integer"},
+        {"\nlease_ms = \"10s\";", "lease_ms is the string \"10s\", expected an integer"},
+        {"\nkey = true;", "key is true, expected an integer"},
+        {"\nkey = [];", "key is a list, expected an integer"},
+        {"\nkey = ();", "key is a list, expected an integer"},
+        {"\nkey = { };", "key is a group, expected an integer"},
+        {"\nkey = [ 5678 ];", "key is a list, expected an integer"},
+        {"log = {\nqueue = \"16\"; };", "log.queue is the string \"16\", expected an integer"},
+        /* true and false */
+        {"\nkeep = 1;", "keep is the integer 1, expected true or false"},
+        {"\nkeep = \"true\";",
+         "keep is the string \"true\", expected true or false, without quotes"},
+        {"\nkeep = \"yes\";", "keep is the string \"yes\", expected true or false, without quotes"},
+        {"\nallow_large = 4294967296;", "allow_large is the integer 4294967296, expected true or"},
+        {"\nlock_memory = 0.0;", "lock_memory is the fraction 0, expected true or false"},
+        {"\nkeep = [ true ];", "keep is a list, expected true or false"},
+        /* modes */
+        {"\nmode = 0666;",
+         "mode is the integer 666, expected a string of octal digits, such as \""},
+        {"\nmode = 438;", "mode is the integer 438"},
+        {"\nmode = 0x1B6;", "mode is the integer 438"},
+        {"\nmode = false;", "mode is false, expected a string of octal digits"},
+        /* texts and choices */
+        {"\nowner = 0;", "owner is the integer 0, expected a string"},
+        {"\nowner = -1;", "owner is the integer -1, expected a string"},
+        {"\ngroup = true;", "group is true, expected a string"},
+        {"\nlayout = 1;", "layout is the integer 1, expected a string"},
+        {"source = {\ntype = 1; };", "source.type is the integer 1, expected a string"},
+        {"source = {\npath = [\"/x\"]; };", "source.path is a list, expected a string"},
+        {"log = {\nlevel = 6; };", "log.level is the integer 6, expected a string"},
+        /* names */
+        {"allow = {\nsubscribe = [\"alice\", \"bob\"]; };",
+         "allow.subscribe is a list, expected a string of names with spaces between them, such as "
+         "\"alice bob\""},
+        {"allow = {\npublish = 1000; };",
+         "allow.publish is the integer 1000, expected a string of"},
+        /* lists */
+        {"source = {\ncommand = \"/bin/x -y\"; };", "source.command is the string \"/bin/x -y\", "
+                                                    "expected a list of strings, such as [\"one\", "
+                                                    "\"two\"]"},
+        {"source = {\nenvironment = \"A=b\"; };",
+         "source.environment is the string \"A=b\", expected"},
+        {"source = {\ncommand = 1; };", "source.command is the integer 1, expected a list"},
+        {"source = { command =\n[1]; };",
+         "source.command has the integer 1 in it, expected a list"},
+        {"source = { command = [\n\"/x\", \"y\" \"z\"], environment = ((\"A=b\")); };",
+         "source.environment has a list in it, expected a list of strings"},
+        /* groups */
+        {"\nsource = \"push\";",
+         "source is the string \"push\", expected a group: source = { type = ...; };"},
+        {"\nallow = \"alice, bob\";", "expected a group: allow = { subscribe = ...; };"},
+        {"\nsource = [];", "source is a list, expected a group"},
+        {"\nlog = 6;", "log is the integer 6, expected a group: log = { level = ...; };"},
+        {"\nlimits = 6;",
+         "limits is the integer 6, expected a group: limits = { sessions = ...; };"},
+        /* a long one is cut */
+        {"\nkey = \"aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeee\";",
+         "key is the string \"aaaaaaaaaabbbbbbbbbbccccccccccdddddddddd…\", expected an integer"},
     };
 
     for (size_t i = 0; i < COUNT(rows); i++) {
-        assert_refused(*state, rows[i].text, 1, rows[i].words);
+        assert_refused(*state, rows[i].text, 2, rows[i].words);
     }
 }
 

@@ -208,6 +208,34 @@ static void seconds_that_are_none_are_refused(void **state)
     }
 }
 
+static void a_size_has_a_unit(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t number;
+    } good[] = {{"1K", 1024},
+                {"64KiB", 65536},
+                {"1m", 1048576},
+                {"2GB", UINT64_C(1) << 31},
+                {"1024T", UINT64_C(1) << 50}};
+    static const char *const bad[] = {"",    "1",   "K",   "-1K",  "1X",
+                                      "1Ki", "1 K", "1KK", "0x1K", "1.5M"};
+    uint64_t number = 7;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_int_equal(parse_size(good[i].text, &number), 0);
+        assert_int_equal(number, good[i].number);
+    }
+    number = 7;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(parse_size(bad[i], &number), -EINVAL);
+    }
+    assert_int_equal(parse_size("1048577K", &number), -ERANGE);
+    assert_int_equal(parse_size("99999999999999999999K", &number), -ERANGE);
+    assert_int_equal(number, 7);
+}
+
 TEST_GROUP("test-parse")
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +247,7 @@ TEST_GROUP("test-parse")
         cmocka_unit_test(a_mode_is_three_or_four_octal_digits),
         cmocka_unit_test(seconds_may_have_a_fraction),
         cmocka_unit_test(seconds_that_are_none_are_refused),
+        cmocka_unit_test(a_size_has_a_unit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
