@@ -6,6 +6,7 @@
  * handed in anew. The end is reached when all is confirmed.
  */
 #include "client/publish.h"
+#include "client/absence.h"
 #include "client/frame.h"
 #include "client/progress.h"
 #include "client/session.h"
@@ -31,6 +32,7 @@ struct publish {
     const struct options *options;
     struct shmd_publisher *publisher;
     struct progress progress;
+    struct absence absence;
     int input;
     bool ended; /* the input has */
     char *buffer;
@@ -85,12 +87,15 @@ static uint64_t record_max(const struct publish *publish)
  */
 static enum exit_status look(struct publish *publish, bool idle)
 {
+    struct shmd_publication publication;
     uint64_t confirmed, now = clock_usec();
     int r = shmd_publisher_confirmed(publish->publisher, &confirmed);
 
     if (r < 0) {
         return explain(publish, r);
     }
+    shmd_publisher_describe(publish->publisher, &publication);
+    absence_tell(&publish->absence, !publication.connected, &publish->progress);
     idle = idle && confirmed == publish->records;
     if (idle || confirmed != publish->confirmed) {
         publish->confirmed = confirmed;

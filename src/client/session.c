@@ -14,6 +14,7 @@
 #include "client/session.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "client/absence.h"
 #include "client/reading.h"
 #include "client/stop.h"
 
@@ -23,7 +24,6 @@
 #include <unistd.h>
 
 #define LATE_USEC    (2 * USEC_PER_SEC) /* for a daemon that is being restarted */
-#define ABSENT_USEC  USEC_PER_SEC       /* a restart is shorter */
 #define PASSES_USEC  (2 * USEC_PER_SEC) /* for a shortage to pass, … */
 #define PASSES_TRIES 20                 /* … looking so often */
 
@@ -33,13 +33,12 @@ struct session {
     struct shmd_subscriber *subscriber;
     struct shmd_record ahead; /* asked for already */
     bool has_ahead;
-    bool owes;            /* records were returned since the last acknowledgement, … */
-    uint64_t returned;    /* … up to this one */
-    bool postponed;       /* that acknowledgement failed, because the daemon was away */
-    uint64_t printed;     /* the last record that was printed, … */
-    uint8_t epoch[16];    /* … and the epoch that its number belongs to */
-    uint64_t absent_usec; /* since when there is no daemon; 0: there is */
-    bool absence_told;
+    bool owes;         /* records were returned since the last acknowledgement, … */
+    uint64_t returned; /* … up to this one */
+    bool postponed;    /* that acknowledgement failed, because the daemon was away */
+    uint64_t printed;  /* the last record that was printed, … */
+    uint8_t epoch[16]; /* … and the epoch that its number belongs to */
+    struct absence absence;
 };
 
 bool session_passes(int error, unsigned *tries)
@@ -228,30 +227,6 @@ static enum exit_status gone(struct session *session)
                                             : "nobody any more serves the segment");
 }
 
-/* On a terminal there is somebody who wonders why nothing comes. */
-static void tell_of_absence(struct session *session, bool absent)
-{
-    uint64_t now = clock_usec();
-
-    if (!absent) {
-        if (session->absence_told) {
-            output_note("the daemon is back");
-        }
-        session->absent_usec = 0;
-        session->absence_told = false;
-        return;
-    }
-    if (session->absent_usec == 0) {
-        session->absent_usec = now;
-    }
-    if (!session->absence_told && now - session->absent_usec >= ABSENT_USEC &&
-        session->reading.options->verb == VERB_FOLLOW && isatty(STDERR_FILENO)) {
-        session->absence_told = true;
-        progress_clear(&session->reading.progress);
-        output_note("the daemon is away: waiting until it is back");
-    }
-}
-
 static enum exit_status wait_for_news(struct session *session)
 {
     CLEANUP(free_cleanup) char *document = NULL;
@@ -260,7 +235,9 @@ static enum exit_status wait_for_news(struct session *session)
     int r;
 
     shmd_describe(session->subscriber, &subscription);
-    tell_of_absence(session, !subscription.connected);
+    if (session->reading.options->verb == VERB_FOLLOW) {
+        absence_tell(&session->absence, !subscription.connected, &session->reading.progress);
+    }
     if (usec > 0) {
         r = shmd_wait(session->subscriber, usec);
         return r == 0 || r == -ETIMEDOUT || r == -EINTR ? EXIT_DONE : failed(session, r);

@@ -660,17 +660,41 @@ test_progress_on_a_terminal() {
     assert_eq "$(cat "$TEST_DIR/stderr")" ''
 }
 
-# Who looks at a terminal is told why nothing comes.
-test_absence_on_a_terminal() {
+# on_a_terminal COMMAND: what it says on its standard error goes to the typescript
+on_a_terminal() {
     command -v script >/dev/null || skip 'needs script(1) for a terminal'
+    TERM=xterm script -qfc "$1" "$TEST_DIR/typescript" </dev/null >/dev/null &
+}
+
+# In a line of its own, whatever stood there before.
+assert_told() {
+    wait_until "tr '\r' '\n' <'$TEST_DIR/typescript' | grep -q '^shm-client: the daemon is $1'"
+}
+
+# Who looks at a terminal is told why nothing comes, …
+test_absence_on_a_terminal() {
     start_daemon "$ring"
-    script -qfc "$shm_client follow --socket $RUNTIME_DIRECTORY/shmd.sock >/dev/null" \
-        "$TEST_DIR/typescript" </dev/null >/dev/null &
+    on_a_terminal "$shm_client follow --socket $RUNTIME_DIRECTORY/shmd.sock >/dev/null"
     wait_log subscribed
     stop_daemon KILL
-    wait_until "grep -q 'shm-client: the daemon is away' '$TEST_DIR/typescript'"
+    assert_told away
     start_daemon_again
-    wait_until "grep -q 'shm-client: the daemon is back' '$TEST_DIR/typescript'"
+    assert_told back
+}
+
+# … and why nothing goes.
+test_absence_on_a_publishers_terminal() {
+    start_daemon "$ring" 'source = { type = "push"; };'
+    mkfifo "$TEST_DIR/input"
+    on_a_terminal "$shm_client publish --socket $RUNTIME_DIRECTORY/shmd.sock $TEST_DIR/input"
+    exec {input}>"$TEST_DIR/input"
+    echo 1 >&"$input"
+    wait_until "grep -q '1 record' '$TEST_DIR/typescript'"
+    stop_daemon KILL
+    assert_told away
+    start_daemon_again
+    assert_told back
+    exec {input}>&-
 }
 
 # --- a ring by key ---
