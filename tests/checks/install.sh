@@ -48,6 +48,17 @@ test_units_need_nothing_that_may_be_missing() {
     done
 }
 
+# From systemd 254 on, a crash would close the socket without it; before, systemd complains of it.
+test_units_know_how_this_systemd_restarts() {
+    local unit mode='#RestartMode=direct'
+    pkg-config libsystemd || skip 'pkg-config is not installed'
+    ! pkg-config --atleast-version=254 libsystemd || mode=${mode#?}
+    run_make install
+    for unit in $(installed 'shmd*.service'); do
+        assert_eq "$(grep '^#*RestartMode=' "$unit")" "$mode" "in $unit"
+    done
+}
+
 # Of the pages that are installed: what stands under FILES is there, wherever configure has put it.
 test_pages_say_where_files_are() {
     local configuration path count=0
