@@ -5,7 +5,10 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <pthread.h>
 #include <pwd.h>
+#include <stdio.h>
+#include <unistd.h>
 
 /* What errno says of a name that is not there depends on where it was looked for. */
 static int missing(void)
@@ -47,4 +50,26 @@ int account_group(const char *name, gid_t *ret)
     }
     *ret = entry->gr_gid;
     return 0;
+}
+
+static char self[128];
+
+static void find_self(void)
+{
+    uid_t uid = geteuid();
+    const struct passwd *entry = getpwuid(uid);
+
+    if (entry) {
+        (void)snprintf(self, sizeof(self), "user %s", entry->pw_name);
+    } else {
+        (void)snprintf(self, sizeof(self), "uid %u", (unsigned)uid);
+    }
+}
+
+const char *account_self(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, find_self);
+    return self;
 }

@@ -12,11 +12,14 @@ static inline bool is_shortage(int error)
 {
     switch (-error) {
     case EAGAIN:
+    case EDQUOT:
     case EIO:
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
+    case ENOLCK:
     case ENOMEM:
+    case ENOSPC:
     case ETOOMANYREFS: /* descriptors on their way through sockets, of one user */
         return true;
     default:
@@ -24,5 +27,8 @@ static inline bool is_shortage(int error)
     }
 }
 
-/* As strerror(3), and where a limit was reached, which one. */
+/*
+ * As strerror(3), and where a limit was reached, which one; where something is denied, to whom. The
+ * next call of this thread may overwrite it.
+ */
 const char *error_text(int error);

@@ -7,6 +7,7 @@
 #include "conf/conf.h"
 #include "base/account.h"
 #include "base/file.h"
+#include "base/shortage.h"
 #include "conf/scan.h"
 #include "conf/settings.h"
 #include "conf/take.h"
@@ -246,7 +247,9 @@ static int unreadable(const char *path, int error, char **ret_message)
         (void)conf_message(path, 0, ret_message, "is %s, expected a regular file",
                            error == -EISDIR ? "a directory" : "a device, socket or FIFO");
     } else {
-        (void)conf_message(path, 0, ret_message, "cannot be read: %s", strerror(-error));
+        (void)conf_message(path, 0, ret_message, "cannot be read: %s%s", error_text(error),
+                           error == -EACCES ? ": let it read the file, and enter its directory"
+                                            : "");
     }
     return error;
 }

@@ -28,6 +28,7 @@
     EVENT(SCRIBBLED,             "scribbled",             LOG_WARNING, "f1bcc2c31d724b0a998c78d45e09720a") \
     EVENT(ACKNOWLEDGED,          "acknowledged",          LOG_INFO,    "9a5ff1126e2f48418c8885f72837c182") \
     EVENT(SOCKET_TAKEN,          "socket-taken",          LOG_WARNING, "c9190c788a9542efac93a6152deec00a") \
+    EVENT(SOCKET_LOST,           "socket-lost",           LOG_WARNING, "711ede201f7e491697774de0b2b4df0a") \
     EVENT(SESSION_STARTED,       "session-started",       LOG_INFO,    "0479565a51e543019f10b292dd0df75f") \
     EVENT(SESSION_ENDED,         "session-ended",         LOG_INFO,    "8027f6bc0cde4db281ca400b54d8800c") \
     EVENT(SESSION_EVICTED,       "session-evicted",       LOG_WARNING, "92f064e8ab6147ce96a0b19dbd670e73") \

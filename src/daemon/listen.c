@@ -55,7 +55,9 @@ int listen_open(const char *path, int *ret)
     if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
         return -EEXIST;
     }
-    (void)unlink(path); /* what a killed daemon left */
+    if (unlink(path) < 0 && errno != ENOENT) { /* what a killed daemon left */
+        return -errno;
+    }
     if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
         return -errno;
     }

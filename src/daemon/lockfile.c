@@ -17,7 +17,10 @@ static int lock(int fd, const char *path, pid_t *ret_pid)
     if (fstat(fd, &opened) < 0) {
         return -errno;
     }
-    if (!S_ISREG(opened.st_mode) || opened.st_uid != geteuid()) {
+    if (!S_ISREG(opened.st_mode)) {
+        return -ENXIO;
+    }
+    if (opened.st_uid != geteuid()) {
         return -EPERM;
     }
     if (fcntl(fd, F_SETLK, &whole) < 0) {
@@ -50,7 +53,7 @@ int lockfile_open(const char *path, bool make, int *ret, bool *ret_made, pid_t *
             continue; /* another daemon was faster: is it ours? */
         }
         if (fd < 0) {
-            return errno == ELOOP ? -EPERM : -errno;
+            return -errno;
         }
         r = lock(fd, path, ret_pid);
         if (r == 0) {

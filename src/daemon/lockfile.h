@@ -14,6 +14,6 @@
 /*
  * Opens and locks; makes the file (*ret_made) if `make` says so. On failure nothing is left that
  * was not there before. -EBUSY: another process has it, *ret_pid says which (0: nobody knows);
- * -EPERM: it is somebody else's, or no file.
+ * -EPERM: it is somebody else's; -ELOOP, -EISDIR, -ENXIO: it is no regular file.
  */
 int lockfile_open(const char *path, bool make, int *ret, bool *ret_made, pid_t *ret_pid);

@@ -2,6 +2,7 @@
  *
  * shmd: begin → parse → load → new → run → free.
  */
+#include "base/account.h"
 #include "base/patient.h"
 #include "base/process.h"
 #include "base/shortage.h"
@@ -141,6 +142,7 @@ static int serve(struct conf *conf, const struct options *options)
         (void)conf_free(conf);
         return rest(status);
     }
+    (void)account_self(); /* which no error waits for later */
     starts_begin(instance);
     if (manager_new(conf, instance, options->socket, &manager, &status) == 0) {
         status = manager_run(manager);

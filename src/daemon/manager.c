@@ -345,6 +345,7 @@ static void health(struct manager *manager)
     if (r == -EINVAL || r == -EIDRM || (r == 0 && stat.removed)) {
         replace_lost(manager);
     }
+    listener_check(manager);
     manager->health_usec = clock_usec();
     status_notify(manager);
 }

@@ -17,6 +17,7 @@
 #include "daemon/board.h"
 #include "daemon/budget.h"
 #include "daemon/intake.h"
+#include "daemon/listener.h"
 #include "daemon/log.h"
 #include "daemon/past.h"
 #include "daemon/sessions.h"
@@ -55,10 +56,8 @@ struct manager {
     bool found; /* the segment was there before this start, and stays if that fails */
     struct board board;
     struct sessions *sessions;
-    char *socket_path;
-    bool bound; /* … by us, or by a daemon before us, and ours to remove */
-    bool made;  /* … by this start */
-    bool kept;  /* … its socket, by systemd: the next daemon goes on with it */
+    char *socket_path; /* of one of our own */
+    struct listener listener;
     struct intake intake;
     struct turn turn;
     uint64_t owed_from; /* the first record that any subscriber gets; UINT64_MAX: there is none */

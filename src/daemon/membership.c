@@ -4,7 +4,6 @@
 #include "base/step.h"
 #include "daemon/handshake.h"
 #include "daemon/leases.h"
-#include "daemon/listen.h"
 #include "daemon/report.h"
 #include "daemon/publishers.h"
 #include "daemon/status.h"
@@ -476,41 +475,7 @@ void membership_configure(struct manager *manager)
     leases_reconsider(manager);
 }
 
-/* The socket that systemd holds, or one of our own, which systemd then holds for the next daemon.
- */
-static int open_listener(struct manager *manager, struct inherited *inherited, int *ret)
-{
-    int r = 0;
-
-    *ret = inherited_take_listener(inherited, &manager->bound);
-    manager->kept = manager->bound;
-    if (manager->bound && access(manager->socket_path, F_OK) < 0) {
-        fdstore_forget_listener(); /* nobody finds it any more */
-        *ret = fd_close(*ret);
-    }
-    if (*ret < 0) {
-        r = listen_open(manager->socket_path, ret);
-        manager->bound = manager->made = r == 0;
-        manager->kept = r == 0 && fdstore_keep_listener(*ret);
-    }
-    if (r == -EADDRINUSE) {
-        report_socket_taken(manager);
-        r = 0;
-    }
-    return r;
-}
-
-/* Unless the next daemon goes on with it. A start that fails leaves what was there before. */
-static void remove_socket(const struct manager *manager)
-{
-    bool stops = manager->started ? !manager->leave : manager->made;
-
-    if (manager->bound && (stops || !manager->kept)) {
-        (void)unlink(manager->socket_path);
-    }
-}
-
-int membership_open(struct manager *manager, struct inherited **ret)
+int membership_open(struct manager *manager, int fd)
 {
     static const struct sessions_hooks hooks = {
         .hello = on_hello,
@@ -520,18 +485,11 @@ int membership_open(struct manager *manager, struct inherited **ret)
         .report = on_report,
     };
     struct sessions_hooks own = hooks;
-    CLEANUP(inherited_free_cleanup) struct inherited *inherited = NULL;
-    int fd = -1;
-    int r = inherited_new(&inherited);
+    int r;
 
     own.userdata = manager;
-    if (r == 0) {
-        r = open_listener(manager, inherited, &fd);
-    }
-    if (r == 0) {
-        r = sessions_new(manager->event, fd, &own, &manager->state->file->cursors.last,
-                         &manager->sessions);
-    }
+    r = sessions_new(manager->event, fd, &own, &manager->state->file->cursors.last,
+                     &manager->sessions);
     if (r == 0) {
         r = leases_open(manager);
     }
@@ -540,9 +498,6 @@ int membership_open(struct manager *manager, struct inherited **ret)
     }
     if (r == 0) {
         membership_configure(manager);
-        *ret = take(inherited);
-    } else if (!manager->sessions) {
-        remove_socket(manager);
     }
     return r;
 }
@@ -577,5 +532,4 @@ void membership_close(struct manager *manager, bool forget)
     }
     leases_close(manager);
     manager->sessions = sessions_free(manager->sessions);
-    remove_socket(manager);
 }

@@ -13,11 +13,8 @@
 
 struct inherited;
 
-/*
- * Opens the socket, with all that may fail before anything is known of the segment. What systemd
- * has kept is the caller's to free.
- */
-int membership_open(struct manager *manager, struct inherited **ret);
+/* With all that may fail before anything is known of the segment. The socket is taken over. */
+int membership_open(struct manager *manager, int fd);
 
 /* The segment is there: the sessions of an earlier daemon go on. */
 int membership_restore(struct manager *manager, struct inherited *inherited);
@@ -28,5 +25,5 @@ void membership_configure(struct manager *manager);
 /* Another segment takes the place of this one: its subscribers are told, and expected back. */
 void membership_send_away(struct manager *manager);
 
-/* Closes the socket; one that we bound is removed. `forget`: all sessions end, for good. */
+/* Closes the socket. `forget`: all sessions end, for good. */
 void membership_close(struct manager *manager, bool forget);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/preparation.h"
+#include "daemon/failure.h"
 #include "daemon/manager.h"
 #include "daemon/report.h"
 

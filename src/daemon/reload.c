@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/shortage.h"
 #include "base/step.h"
+#include "daemon/failure.h"
 #include "daemon/hangup.h"
 #include "daemon/manager.h"
 #include "daemon/preparation.h"

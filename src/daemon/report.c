@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/shortage.h"
 #include "base/text.h"
+#include "daemon/failure.h"
 #include "daemon/handshake.h"
 #include "daemon/starts.h"
 
@@ -10,7 +11,6 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sysexits.h>
 
 #define REJECTED_COST      10                  /* entries that one with a whole record is worth */
 #define REJECTED_BYTES_MAX ((size_t)4096)      /* of a rejected record, in its entry */
@@ -135,22 +135,6 @@ void report_lost(struct manager *manager)
                         manager->segment.id, manager->segment.key));
 }
 
-char *describe_rival(uint32_t key, pid_t pid)
-{
-    char *text;
-    int r = pid > 0
-                ? asprintf(&text,
-                           "another shmd (pid %d) serves key 0x%08" PRIx32
-                           ": stop it, or choose another key",
-                           (int)pid, key)
-                : asprintf(&text,
-                           "another shmd, which cannot be seen from here, serves key 0x%08" PRIx32
-                           ": stop it, or choose another key",
-                           key);
-
-    return r < 0 ? NULL : text;
-}
-
 void report_rival(struct manager *manager, uint32_t key, pid_t pid)
 {
     CLEANUP(free_cleanup) char *text = describe_rival(key, pid);
@@ -179,55 +163,6 @@ void report_unlocked(struct manager *manager, int error)
                         key, error == -EEXIST ? "another user has one" : strerror(-error)));
 }
 
-/* The key is held by a segment that is not ours to touch. */
-static char *describe_foreign(const struct segment_spec *spec, const struct segment_stat *holder)
-{
-    char *text;
-    int r;
-
-    if (holder->size == 0) {
-        r = asprintf(&text,
-                     "key 0x%08" PRIx32 " is held by a segment that this user may not look at; it "
-                     "is left alone. Choose another key, or see who owns it: ipcs -m",
-                     spec->key);
-    } else {
-        r = asprintf(&text,
-                     "key 0x%08" PRIx32 " is held by another user's segment %d: owner uid %u, "
-                     "created by pid %d, %zu bytes, nattch %zu; it is left alone. If nobody needs "
-                     "it, root may remove it: ipcrm -m %d; or choose another key",
-                     spec->key, holder->id, (unsigned)holder->uid, (int)holder->creator_pid,
-                     holder->size, holder->attached, holder->id);
-    }
-    return r < 0 ? NULL : text;
-}
-
-char *describe_failure(const struct segment_spec *spec, int error,
-                       const struct segment_stat *holder)
-{
-    char *text;
-
-    if (error == -EEXIST) {
-        return describe_foreign(spec, holder);
-    }
-    return asprintf(&text, "no segment of %zu bytes with key 0x%08" PRIx32 ": %s: %s", spec->size,
-                    spec->key, strerrorname_np(-error), segment_cause(error)) < 0
-               ? NULL
-               : text;
-}
-
-char *describe_state_failure(const char *path, int error)
-{
-    char *text;
-
-    return asprintf(&text, "no state in %s: %s", path ? path : "the runtime directory",
-                    error == -EPERM    ? "it belongs to another user"
-                    : error == -EEXIST ? "one that another configuration's daemon left lies there"
-                    : error == -ENOSPC ? "its file system has no room for a copy of the segment"
-                                       : error_text(error)) < 0
-               ? NULL
-               : text;
-}
-
 int report_failed(struct manager *manager, const struct segment_spec *spec, int error,
                   const struct segment_stat *holder)
 {
@@ -248,10 +183,7 @@ int report_failed(struct manager *manager, const struct segment_spec *spec, int 
     if (!manager->started) {
         starts_failed(manager->instance, text ? text : error_text(error));
     }
-    if (foreign) {
-        return EX_UNAVAILABLE;
-    }
-    return error == -EACCES || error == -EPERM ? EX_NOPERM : EX_OSERR;
+    return failure_status(error);
 }
 
 static void log_of_source(struct manager *manager, struct entry *entry)
@@ -321,6 +253,31 @@ void report_socket_taken(struct manager *manager)
                         "another daemon listens on %s, so there are no sessions: give this one an "
                         "--instance or a --socket of its own",
                         manager->socket_path));
+}
+
+void report_socket_lost(struct manager *manager, int error)
+{
+    const struct listener *listener = &manager->listener;
+    CLEANUP(free_cleanup) char *text = NULL;
+    int r = 0;
+
+    if (!listener->bound) {
+        bool is_main = strcmp(manager->instance, CONF_MAIN_INSTANCE) == 0;
+
+        r = asprintf(
+            &text, "nobody can connect until systemd makes it anew: systemctl restart %s%s.socket",
+            is_main ? "" : "shmd@", manager->instance);
+    } else if (error == -EADDRINUSE) {
+        r = asprintf(&text, "nobody can connect: another daemon listens there now");
+    } else if (error < 0) {
+        text = describe_socket_failure(listener->path, error);
+    }
+    text = r < 0 ? NULL : text;
+    log_event(manager->log, entry_new(EVENT_SOCKET_LOST,
+                                      "socket %s was removed by somebody else; %s", listener->path,
+                                      error == 0 ? "it is made anew"
+                                      : text     ? text
+                                                 : error_text(error)));
 }
 
 /* Who it is, and that the name is only claimed. */

@@ -27,20 +27,12 @@ void report_touch_failed(struct manager *manager, int error);
 void report_removed(struct manager *manager, uint32_t key, int id);
 void report_lost(struct manager *manager);
 
-/* Another shmd serves the key; `pid` is 0 if nobody knows which. NULL without memory. */
-char *describe_rival(uint32_t key, pid_t pid);
+/* Another shmd serves the key; `pid` is 0 if nobody knows which. */
 void report_rival(struct manager *manager, uint32_t key, pid_t pid);
 
 /* What may become of the segment, or of its key, without anybody's ill will. */
 void report_survives_nobody(struct manager *manager);
 void report_unlocked(struct manager *manager, int error);
-
-/* Why there is no segment, the caller's to free; NULL without memory. */
-char *describe_failure(const struct segment_spec *spec, int error,
-                       const struct segment_stat *holder);
-
-/* Why there is no state file, likewise. */
-char *describe_state_failure(const char *path, int error);
 
 /* It could not be had: segment-foreign or segment-failed. Returns the exit status. */
 int report_failed(struct manager *manager, const struct segment_spec *spec, int error,
@@ -60,6 +52,9 @@ void report_scribbled(struct manager *manager);
 
 /* Another daemon listens on our socket: there will be no sessions. */
 void report_socket_taken(struct manager *manager);
+
+/* Its name is gone. 0: it is made anew; else why it is not. */
+void report_socket_lost(struct manager *manager, int error);
 
 void report_session_started(struct manager *manager, const struct session *session);
 void report_session_ended(struct manager *manager, const struct session *session,

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+static const char shared[] = RUNSTATEDIR "/shmd";
+
 /* Is it there already, and ours? */
 static bool is_own_directory(const char *path)
 {
@@ -34,15 +36,21 @@ static int shared_directory(const char *path)
     return chmod(path, 0755) < 0 ? -errno : 0; /* whatever the umask is */
 }
 
-int runtime_directory(char **ret)
+static bool is_given(void)
 {
-    static const char shared[] = RUNSTATEDIR "/shmd";
+    const char *given = getenv("RUNTIME_DIRECTORY");
+
+    return given && *given;
+}
+
+int runtime_path(char **ret)
+{
     const char *given = getenv("RUNTIME_DIRECTORY");
     const char *user = getenv("XDG_RUNTIME_DIR");
-    CLEANUP(free_cleanup) char *path = NULL;
+    char *path;
     int r;
 
-    if (given && *given) {
+    if (is_given()) {
         r = asprintf(&path, "%.*s", (int)strcspn(given, ":"), given);
     } else if (geteuid() == 0 || is_own_directory(shared)) {
         r = asprintf(&path, "%s", shared);
@@ -52,14 +60,22 @@ int runtime_directory(char **ret)
         r = asprintf(&path, "/tmp/shmd-%u", (unsigned)geteuid());
     }
     if (r < 0) {
-        path = NULL;
         return -ENOMEM;
     }
-    if (!given || !*given) {
+    *ret = path;
+    return 0;
+}
+
+int runtime_directory(char **ret)
+{
+    CLEANUP(free_cleanup) char *path = NULL;
+    int r = runtime_path(&path);
+
+    if (r == 0 && !is_given()) {
         r = strcmp(path, shared) == 0 ? shared_directory(path) : private_directory(path);
-        if (r < 0) {
-            return r;
-        }
+    }
+    if (r < 0) {
+        return r;
     }
     *ret = take(path);
     return 0;

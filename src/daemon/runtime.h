@@ -7,8 +7,11 @@
 /*
  * $RUNTIME_DIRECTORY (systemd); else /run/shmd, for root and for whomever it belongs to: so that a
  * daemon by hand meets the service of its user; else one of the user's own. *ret is the
- * caller's to free; -EPERM: it belongs to somebody else.
+ * caller's to free.
  */
+int runtime_path(char **ret);
+
+/* The same, which is there then. -EPERM: it belongs to somebody else. */
 int runtime_directory(char **ret);
 
 /*

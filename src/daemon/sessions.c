@@ -7,9 +7,9 @@
 #include "daemon/parting.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <systemd/sd-event.h>
 
@@ -345,14 +345,14 @@ static int on_connect(sd_event_source *s, int fd, uint32_t events, void *userdat
     (void)s;
     (void)events;
     if (sessions->reserve_fd < 0) {
-        sessions->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        sessions->reserve_fd = eventfd(0, EFD_CLOEXEC);
     }
     connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (connection < 0 && (errno == EMFILE || errno == ENFILE)) {
         /* No descriptor: the reserve takes the connection off the queue, and it is closed. */
         sessions->reserve_fd = fd_close(sessions->reserve_fd);
         (void)fd_close(accept4(fd, NULL, NULL, SOCK_CLOEXEC));
-        sessions->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        sessions->reserve_fd = eventfd(0, EFD_CLOEXEC);
         return 0;
     }
     if (connection >= 0) {
@@ -361,22 +361,43 @@ static int on_connect(sd_event_source *s, int fd, uint32_t events, void *userdat
     return 0;
 }
 
+int sessions_listen(struct sessions *sessions, int fd)
+{
+    sd_event_source *source = NULL;
+    int r = sd_event_add_io(sessions->event, &source, fd, EPOLLIN, on_connect, sessions);
+
+    if (r >= 0) {
+        /* Where even the reserve is gone, the loop must not spin. */
+        r = sd_event_source_set_ratelimit(source, CONNECT_USEC, CONNECT_BURST);
+    }
+    if (r < 0) {
+        (void)sd_event_source_disable_unref(source);
+        (void)fd_close(fd);
+        return r;
+    }
+    (void)sd_event_source_disable_unref(sessions->listen_source);
+    (void)fd_close(sessions->listen_fd);
+    sessions->listen_source = source;
+    sessions->listen_fd = fd;
+    return 0;
+}
+
 int sessions_new(struct sd_event *event, int fd, const struct sessions_hooks *hooks,
                  uint32_t *last_id, struct sessions **ret)
 {
+    CLEANUP(fd_close_cleanup) int listen_fd = fd;
     CLEANUP(sessions_free_cleanup) struct sessions *sessions = calloc(1, sizeof(*sessions));
     int r;
 
     if (!sessions) {
-        (void)fd_close(fd);
         return -ENOMEM;
     }
     sessions->quiet_slowest = UINT64_MAX;
     sessions->event = event;
     sessions->hooks = *hooks;
     sessions->last_id = last_id;
-    sessions->listen_fd = fd;
-    sessions->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    sessions->listen_fd = -1;
+    sessions->reserve_fd = eventfd(0, EFD_CLOEXEC);
     if (sessions->reserve_fd < 0) {
         return -errno;
     }
@@ -385,13 +406,8 @@ int sessions_new(struct sd_event *event, int fd, const struct sessions_hooks *ho
         return r;
     }
     if (fd >= 0) {
-        r = sd_event_add_io(event, &sessions->listen_source, fd, EPOLLIN, on_connect, sessions);
-
-        if (r < 0) {
-            return r;
-        }
-        /* Where even the reserve is gone, the loop must not spin. */
-        r = sd_event_source_set_ratelimit(sessions->listen_source, CONNECT_USEC, CONNECT_BURST);
+        listen_fd = -1;
+        r = sessions_listen(sessions, fd);
         if (r < 0) {
             return r;
         }

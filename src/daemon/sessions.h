@@ -127,6 +127,9 @@ void sessions_send_away(struct session *session, enum page_state state);
 /* Subscribers or publishers, with those who are away. */
 size_t sessions_count(const struct sessions *sessions, enum message_role role);
 
+/* Clients come here from now on; `fd` is taken over, and the one before is closed. */
+int sessions_listen(struct sessions *sessions, int fd);
+
 /* Closes what is ours. What systemd keeps of the sessions stays, for the next daemon. */
 struct sessions *sessions_free(struct sessions *sessions);
 

@@ -10,8 +10,8 @@
  */
 #include "base/clock.h"
 #include "base/shortage.h"
+#include "daemon/failure.h"
 #include "daemon/fdstore.h"
-#include "daemon/listen.h"
 #include "daemon/manager.h"
 #include "daemon/membership.h"
 #include "daemon/preparation.h"
@@ -141,7 +141,7 @@ static int past_open(struct manager *manager, int *ret_status)
     } else if (r < 0) {
         path = state_describe(manager->conf);
         text = describe_state_failure(path, r);
-        *ret_status = r == -EACCES || r == -EPERM ? EX_NOPERM : EX_OSERR;
+        *ret_status = failure_status(r);
     } else {
         struct log_options options = {
             .instance = manager->instance, .sink = sink_detect(), .state = manager->state};
@@ -161,10 +161,9 @@ static int past_open(struct manager *manager, int *ret_status)
             }
             return 0;
         }
-        *ret_status = EX_OSERR;
     }
-    report_unstarted(manager, EVENT_START_FAILED, "%s", text ? text : strerror(ENOMEM));
-    return -EIO;
+    report_unstarted(manager, EVENT_START_FAILED, "%s", text ? text : error_text(r));
+    return r;
 }
 
 /*
@@ -270,7 +269,8 @@ static int segment_open(struct manager *manager, int *ret_status)
     spec.touch = true; /* nobody waits yet */
     if (r < 0) {
         text = describe_state_failure(manager->state->path, r);
-        report_unstarted(manager, EVENT_START_FAILED, "%s", text ? text : strerror(ENOMEM));
+        *ret_status = failure_status(r);
+        report_unstarted(manager, EVENT_START_FAILED, "%s", text ? text : error_text(r));
         return r;
     }
     if (!stays(file, manager->conf, &spec)) {
@@ -285,7 +285,7 @@ static int segment_open(struct manager *manager, int *ret_status)
         /* Without its state, nobody can tell what a ring holds: its readers find another one. */
         (void)segment_retire(spec.key, SEGMENT_ANY);
     }
-    r = board_new(&manager->board, manager->conf, spec.size);
+    r = segment_finally(board_new(&manager->board, manager->conf, spec.size), spec.size);
     if (r == 0) {
         r = acquire(manager, &spec, &origin, &damaged, &holder);
     }
@@ -341,14 +341,21 @@ static int socket_name(struct manager *manager, const char *path, int *ret_statu
 
 static int socket_open(struct manager *manager, struct inherited **ret, int *ret_status)
 {
-    int r = membership_open(manager, ret);
+    CLEANUP(free_cleanup) char *text = NULL;
+    int fd;
+    int r = inherited_new(ret);
 
+    if (r == 0) {
+        r = listener_open(manager, *ret, &fd);
+        text = r < 0 ? describe_socket_failure(manager->socket_path, r) : NULL;
+    }
+    if (r == 0) {
+        r = membership_open(manager, fd);
+    }
     if (r < 0) {
-        *ret_status = r == -EEXIST ? EX_UNAVAILABLE : EX_OSERR;
-        report_unstarted(manager, EVENT_START_FAILED, "no socket %s: %s", manager->socket_path,
-                         r == -EEXIST ? "something else has that name, a directory for example: "
-                                        "remove it, or choose another path with --socket"
-                                      : error_text(r));
+        *ret_status = failure_status(r);
+        report_unstarted(manager, EVENT_START_FAILED, "%s%s",
+                         text ? "" : "no sessions: ", text ? text : error_text(r));
     }
     return r;
 }
@@ -380,7 +387,7 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
         r = timers_new(manager);
     }
     if (r < 0) {
-        report_unstarted(manager, EVENT_START_FAILED, "%s", error_text(r));
+        report_unstarted(manager, EVENT_START_FAILED, "no event loop: %s", error_text(r));
         return r;
     }
     r = past_open(manager, ret_status);
@@ -402,7 +409,8 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
             r = intake_start(manager); /* last: others may notice it */
         }
         if (r < 0) {
-            report_unstarted(manager, EVENT_START_FAILED, "%s", error_text(r));
+            report_unstarted(manager, EVENT_START_FAILED,
+                             "neither its sessions nor its source can go on: %s", error_text(r));
         }
     }
     if (r < 0) {
@@ -440,6 +448,7 @@ struct manager *manager_free(struct manager *manager)
     if (manager->sessions) {
         membership_close(manager, forget);
     }
+    listener_remove(manager);
     if (manager->started && forget) {
         manager_close_record(manager);
         unread_leave(manager);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #define INITIAL_IPC_NS   0xEFFFFFFFU /* the kernel's number for the initial IPC namespace */
 #define STATE_NAME_PARTS "key-%08x"
@@ -156,12 +157,25 @@ static int map(struct state *state, size_t image_size)
     return state->file ? map_image(state, image_size) : -errno;
 }
 
-/* The length must be there before it is mapped: a short file system is an error, not SIGBUS. */
+/* Does its file system have room for so many bytes, if nothing else is there? */
+static bool could_hold(int fd, size_t length)
+{
+    struct statvfs fs;
+
+    /* A tmpfs without a limit says 0. */
+    return fstatvfs(fd, &fs) < 0 || fs.f_blocks == 0 || length / fs.f_frsize < fs.f_blocks;
+}
+
+/*
+ * The length must be there before it is mapped: a short file system is an error, not SIGBUS.
+ * -EFBIG: it will never be there.
+ */
 static int stretch(int fd, size_t image_size)
 {
-    int r = ftruncate(fd, (off_t)(STATE_IMAGE_OFFSET + image_size)) < 0 ? -errno : 0;
+    size_t length = STATE_IMAGE_OFFSET + image_size;
+    int r = ftruncate(fd, (off_t)length) < 0 ? -errno : -posix_fallocate(fd, 0, (off_t)length);
 
-    return r < 0 ? r : -posix_fallocate(fd, 0, (off_t)(STATE_IMAGE_OFFSET + image_size));
+    return r == -ENOSPC && !could_hold(fd, length) ? -EFBIG : r;
 }
 
 /* Begins a new epoch. The magic comes last: before that, it is no state. */
@@ -293,8 +307,8 @@ char *state_describe(const struct conf *conf)
     CLEANUP(free_cleanup) char *directory = NULL;
     char *path;
 
-    if (runtime_directory(&directory) < 0) {
-        return strdup("the runtime directory");
+    if (runtime_path(&directory) < 0) {
+        return NULL;
     }
     return state_path(directory, (uint32_t)conf->key, &path) < 0 ? NULL : path;
 }

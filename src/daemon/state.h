@@ -124,7 +124,7 @@ enum history {
 /*
  * Finds or makes the state for a configuration: the one of its key, or one that an earlier daemon
  * with the same configuration file left under another key. -EBUSY: another daemon has it, *ret_pid
- * says which; -EPERM: there is a file, but not ours.
+ * says which; others as of lockfile_open(). -EFBIG: no room could be made for it.
  */
 int state_open(const struct conf *conf, struct state **ret, enum history *ret_history,
                pid_t *ret_pid);

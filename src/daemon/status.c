@@ -37,11 +37,12 @@ void status_notify(struct manager *manager)
                        intake_source_type(manager), trouble->reason);
     }
     (void)snprintf(status, sizeof(status),
-                   "%s%s%s%s, key 0x%08" PRIx32 ", segment %d, epoch %s: %" PRIu64 " %s, %" PRIu64
+                   "%s%s%s%s%s, key 0x%08" PRIx32 ", segment %d, epoch %s: %" PRIu64 " %s, %" PRIu64
                    " acknowledged, %" PRIu64 " rejected, %zu subscriber%s%s",
                    manager->refused ? "the last reload was refused; " : "",
-                   manager->keyless ? "the segment has lost its key; " : "", source,
-                   layout_name(manager), manager->segment.key, manager->segment.id,
+                   manager->keyless ? "the segment has lost its key; " : "",
+                   manager->listener.lost ? "nobody can connect, for the socket was removed; " : "",
+                   source, layout_name(manager), manager->segment.key, manager->segment.id,
                    SD_ID128_TO_STRING(file->epoch), newest, text_records(newest),
                    acklog_total(&file->acklog), file->rejected, subscribers,
                    subscribers == 1 ? "" : "s", publishers);

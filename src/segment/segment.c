@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 /* Touched in one system call: no other thread gets or gives back memory meanwhile. */
@@ -272,6 +273,23 @@ static int prepare(const struct segment_spec *spec, int id, struct segment *ret)
     return 0;
 }
 
+/* May there ever be room for so many bytes, whatever else goes? */
+static bool could_hold(size_t size)
+{
+    struct shminfo limits;
+    struct sysinfo system;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+    return (shmctl(0, IPC_INFO, (struct shmid_ds *)(void *)&limits) < 0 ||
+            (size - 1) / page < limits.shmall) &&
+           (sysinfo(&system) < 0 || size / system.mem_unit <= system.totalram + system.totalswap);
+}
+
+int segment_finally(int error, size_t size)
+{
+    return (error == -ENOSPC || error == -ENOMEM) && !could_hold(size) ? -EFBIG : error;
+}
+
 /* -EEXIST: the key is taken. The permissions come last: until then nobody else can attach. */
 static int create(const struct segment_spec *spec, struct segment *ret)
 {
@@ -279,10 +297,10 @@ static int create(const struct segment_spec *spec, struct segment *ret)
     int r;
 
     if (id < 0) {
-        return -errno;
+        return segment_finally(-errno, spec->size);
     }
     STEP("segment.made");
-    r = prepare(spec, id, ret);
+    r = segment_finally(prepare(spec, id, ret), spec->size);
     if (r < 0) {
         (void)segment_remove(id);
     }
@@ -315,7 +333,7 @@ int segment_rehearse(const struct segment_spec *spec, uint32_t key)
     int r;
 
     if (id < 0) {
-        return -errno;
+        return segment_finally(-errno, spec->size);
     }
     STEP("segment.rehearsed");
     r = attach(spec, id, &segment);
@@ -324,7 +342,7 @@ int segment_rehearse(const struct segment_spec *spec, uint32_t key)
         r = fit(&segment, spec);
     }
     segment_detach(&segment);
-    return r;
+    return segment_finally(r, spec->size);
 }
 
 /* Tells the readers of a ring that another segment takes its place, and removes it. */
@@ -466,7 +484,7 @@ int segment_acquire(const struct segment_spec *spec, struct segment *ret,
             return -EEXIST;
         }
     }
-    return -EBUSY;
+    return -EAGAIN;
 }
 
 const char *segment_cause(int error)
@@ -487,7 +505,11 @@ const char *segment_cause(int error)
     case -EPERM:
         return "no permission to change the segment or to lock its memory: see lock_memory, "
                "LimitMEMLOCK= and who owns the segment";
-    case -EBUSY:
+    case -EFBIG:
+        return "the size is more than this machine has memory and swap space, or more than all "
+               "segments may have together (SHMALL): choose a smaller size, or see sysctl "
+               "kernel.shmall";
+    case -EAGAIN:
         return "other programs take and free the key all the time: choose another key";
     case -EEXIST:
         return "the key is held by another's segment: choose another key";

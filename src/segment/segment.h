@@ -151,5 +151,8 @@ int segment_find(int id, struct segment *ret);
 /* Detaches; the segment stays. */
 void segment_detach(struct segment *segment);
 
+/* What a shortage is, met on the way to a segment of that size: -EFBIG if it does not pass. */
+int segment_finally(int error, size_t size);
+
 /* The likely cause of a failure to acquire, and what to do about it. A static string. */
 const char *segment_cause(int error);

@@ -95,8 +95,8 @@ test_no_such_place() {
     need_other_users
     prepare_places
     configure
-    XDG_RUNTIME_DIR=/run/nowhere assert_exit 71 timeout "$PATIENCE_S" "${dave[@]}" "$shmd" --config "$conf"
-    assert_contains "$output" 'runtime directory: No such file'
+    XDG_RUNTIME_DIR=/run/nowhere assert_exit 69 timeout "$PATIENCE_S" "${dave[@]}" "$shmd" --config "$conf"
+    assert_contains "$output" 'no state in /run/nowhere/shmd/key-' ': its directory is not there: make it'
     assert_eq "$(count_segments)" 0
 }
 

@@ -47,7 +47,7 @@ test_file_without_read_permission() {
     chmod 0600 "$conf"
     chmod 0777 "$RUNTIME_DIRECTORY"
     assert_exit 78 "${alice[@]}" timeout "$PATIENCE_S" "$shmd" --config "$conf"
-    assert_contains "$output" "$conf: " 'Permission denied'
+    assert_contains "$output" "$conf: cannot be read: Permission denied for u" ': let it read the file'
     assert_eq "$(count_segments)" 0
 }
 

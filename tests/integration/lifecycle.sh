@@ -253,12 +253,55 @@ test_garbage_in_the_state_file() {
     done
 }
 
-# No state file can be written: the reason by name, nothing left behind.
-test_runtime_directory_missing() {
-    configure
-    assert_exit 71 env RUNTIME_DIRECTORY="$TEST_DIR/none/such" timeout "$PATIENCE_S" "$shmd" --config "$conf"
-    assert_contains "$output" "$TEST_DIR/none/such"
+# refused STATUS WORDS [COMMAND…]: a start that nobody tries again; nothing is left behind
+refused() {
+    assert_exit "$1" "${@:3}" timeout "$PATIENCE_S" "$shmd" --config "$conf"
+    assert_contains "$output" "$2"
     assert_eq "$(count_segments)" 0
+}
+
+# No state file can be written, and waiting would not help: where it is, why not, and what to do.
+test_state_that_cannot_be_had() {
+    local path file
+    configure
+    start_daemon_again
+    path=$(state_file)
+    stop_daemon
+    mkdir "$path"
+    refused 69 "no state in $path: a directory has that name: remove it"
+    rmdir "$path"
+    mkfifo "$path"
+    refused 69 "no state in $path: something that is no regular file has that name: remove it"
+    rm "$path"
+    ln -s nowhere "$path"
+    refused 69 "no state in $path: a symbolic link stands there "
+    rm "$path"
+
+    file=$TEST_DIR/file
+    echo precious >"$file"
+    refused 69 "no state in $TEST_DIR/none/such/key-0000162e" env RUNTIME_DIRECTORY="$TEST_DIR/none/such"
+    assert_contains "$output" 'its directory is not there: make it'
+    refused 69 'something on the way there is no directory: make it one' env RUNTIME_DIRECTORY="$file"
+    ln -s circle "$TEST_DIR/circle"
+    refused 69 'leads round in a circle: remove it' env RUNTIME_DIRECTORY="$TEST_DIR/circle"
+    refused 69 'the path is too long: choose a shorter one' \
+        env RUNTIME_DIRECTORY="/$(printf '%0300d' 0)"
+    assert_eq "$(cat "$file")" precious
+}
+
+# Who may not, is named: it is not the one who reads that.
+test_state_of_who_may_not() {
+    need_other_users
+    configure
+    mkdir -m 0755 "$TEST_DIR/ours"
+    refused 77 'Permission denied for u' env RUNTIME_DIRECTORY="$TEST_DIR/ours" "${dave[@]}"
+    assert_contains "$output" "no state in $TEST_DIR/ours/key-" ': let it write there'
+    mkdir -m 0777 "$TEST_DIR/theirs"
+    assert_exit 77 env RUNTIME_DIRECTORY="$TEST_DIR/theirs" timeout "$PATIENCE_S" "${dave[@]}" \
+        "$shmd" --config "$conf" --socket "$TEST_DIR/ours/it"
+    assert_contains "$output" "no socket $TEST_DIR/ours/it: Permission denied for u" \
+        ': let it write there, or choose another path with --socket'
+    assert_eq "$(ls -A "$TEST_DIR/theirs")" '' 'files left behind'
 }
 
 # A segment that an administrator removed is noticed, said, and made anew.

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# What the kernel can refuse: the cause by its name, exit status 71, and nothing left behind. The
-# limits belong to the IPC namespace, which is the case's own.
+# What the kernel can refuse: the cause by its name, and nothing left behind; and the exit status says
+# whether it may pass (71) or somebody has to mend it (69). The limits belong to the IPC namespace, which
+# is the case's own.
 set -euo pipefail
 . "$(dirname "$0")/../peer.sh"
 
@@ -13,11 +14,12 @@ set_limit() {
     assert_eq "$(cat "/proc/sys/kernel/$1")" "$2" "kernel.$1"
 }
 
+# assert_refused STATUS WORDS
 assert_refused() {
     local segments
     segments=$(count_segments)
-    assert_exit 71 timeout "$PATIENCE_S" "$shmd" --config "$conf"
-    assert_contains "$output" "$1"
+    assert_exit "$1" timeout "$PATIENCE_S" "$shmd" --config "$conf"
+    assert_contains "$output" "$2"
     assert_eq "$(count_segments)" "$segments" 'segments'
     assert_eq "$(ls -A "$RUNTIME_DIRECTORY")" '' 'files left behind'
 }
@@ -27,19 +29,29 @@ test_number_of_segments() {
     make_segment 99 27
     set_limit shmmni 1
     configure
-    assert_refused SHMMNI
+    assert_refused 71 SHMMNI
 }
 
 test_size_of_a_segment() {
     set_limit shmmax 20
     configure
-    assert_refused SHMMAX
+    assert_refused 69 SHMMAX
 }
 
 test_pages_of_all_segments() {
+    make_segment 99 27
     set_limit shmall 1
+    configure
+    assert_refused 71 SHMALL
     configure 'size = 10000;'
-    assert_refused SHMALL
+    assert_refused 69 SHMALL
+}
+
+# More than there is memory, and more than the file system of the state has, whatever others give back.
+test_size_beyond_the_machine() {
+    configure 'layout = "ring"; size = 1099511627776; allow_large = true;'
+    assert_refused 69 'memory'
+    assert_refused 69 'choose a smaller size'
 }
 
 # A running daemon that cannot get what a reload wants goes on as before.
@@ -67,13 +79,23 @@ test_memory() {
     assert_eq "$(ls -A "$RUNTIME_DIRECTORY")" '' 'files left behind'
 }
 
-# The daemon's own copy does not fit where its state is: that is said, with the place.
+# The daemon's own copy does not fit where its state is, and never will: that is said, with the place.
 test_room_for_the_state() {
     configure 'size = 1099511627776; allow_large = true;'
-    assert_exit 71 timeout "$PATIENCE_S" "$shmd" --config "$conf"
-    assert_contains "$output" "$RUNTIME_DIRECTORY/key-0000162e"
-    assert_eq "$(count_segments)" 0
-    assert_eq "$(ls -A "$RUNTIME_DIRECTORY")" '' 'files left behind'
+    assert_refused 69 "$RUNTIME_DIRECTORY/key-0000162e"
+    assert_contains "$output" 'larger than its whole file system: choose a smaller size'
+}
+
+# It would fit if nothing else were there: somebody may make room.
+test_room_that_others_take() {
+    local directory=$TEST_DIR/small
+    mkdir "$directory"
+    mount -t tmpfs -o size=4M none "$directory" 2>/dev/null || skip 'no file system can be mounted here'
+    head -c 3M /dev/zero >"$directory/full"
+    configure
+    assert_exit 71 env RUNTIME_DIRECTORY="$directory" timeout "$PATIENCE_S" "$shmd" --config "$conf"
+    assert_contains "$output" "no state in $directory/key-0000162e" 'no room for a copy of the segment: make room'
+    umount "$directory"
 }
 
 # Descriptors on their way to somebody who does not take them: whose limit that is, is said, and it

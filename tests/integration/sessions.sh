@@ -297,6 +297,36 @@ test_socket_option() {
     assert_eq "$(count_segments)" 0
 }
 
+# Whoever removes its socket shuts nobody out for long.
+test_socket_that_is_removed() {
+    local socket=$RUNTIME_DIRECTORY/shmd.sock
+    start_daemon
+    rm "$socket"
+    wait_log "socket $socket was removed by somebody else; it is made anew"
+    assert_contains "$(peer hello=me take=1)" 'took 1 records'
+    stop_daemon
+    [[ ! -e $socket ]] || fail 'its socket is left behind'
+}
+
+# What another daemon has put in its place meanwhile stays that one's.
+test_socket_that_another_daemon_has_now() {
+    local first second
+    start_daemon
+    first=$daemon
+    kill -STOP "$first"
+    rm "$RUNTIME_DIRECTORY/shmd.sock"
+    mkdir "$TEST_DIR/second"
+    conf=$TEST_DIR/second/shmd.conf
+    start_daemon 'key = 6000;'
+    second=$daemon
+    kill -CONT "$first"
+    wait_log 'nobody can connect: another daemon listens there now'
+    daemon=$first
+    stop_daemon
+    daemon=$second
+    assert_contains "$(peer hello=me take=1)" 'key 0x00001770'
+}
+
 # assert_not_here SHELL-TEXT: a client in another IPC namespace, in which this has been done before
 assert_not_here() {
     assert_exit 1 unshare --ipc "$BASH" -c "$1; exec \"\$@\"" - \

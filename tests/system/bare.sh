@@ -211,15 +211,23 @@ test_no_permission() {
     brought_back_by shmd.service
 }
 
+# 69: no waiting makes room for it.
+test_size_beyond_the_machine() {
+    configure 'size = 1099511627776;' 'allow_large = true;'
+    fails_once 69
+    assert_contains "$output" 'shmd could not start: no state in /run/shmd/' 'choose a smaller size'
+    brought_back_by shmd.socket
+}
+
 # 71, which may pass: it is tried again, a while later each time, and whoever comes is told why.
 test_lack_that_passes() {
-    configure 'size = 1099511627776;' 'allow_large = true;'
+    as alice perl -e '1 while defined shmget(0, 1, 0600)'
     systemctl start --no-block shmd
     wait_until '(($(systemctl show --property=NRestarts --value shmd) >= 2))'
     wait_until '(($(count_entries UNIT=shmd.service EXIT_STATUS=71) >= 2))'
     assert_exit 3 as nobody shm-client --key 5678
-    assert_contains "$output" 'shmd could not start: no state in /run/shmd/'
-    configure ''
+    assert_contains "$output" 'shmd could not start: no segment of 27 bytes ' SHMMNI
+    ipcrm --all=shm
     wait_until '[[ $(systemctl is-active shmd) == active ]]'
     read_as_nobody
     assert_exit 1 test -e /run/shmd/shmd.failed

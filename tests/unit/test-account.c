@@ -70,8 +70,10 @@ static void that_a_name_cannot_be_looked_up_does_not_mean_that_there_is_none(voi
 
 static void shortages_pass_and_refusals_do_not(void **state)
 {
-    static const int pass[] = {-EAGAIN, -EIO, -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM, -ETOOMANYREFS};
-    static const int stay[] = {0, 1, -EACCES, -EINVAL, -ENOENT, -EPERM, -EEXIST, ENOMEM};
+    static const int pass[] = {-EAGAIN,  -EDQUOT, -EIO,    -EMFILE, -ENFILE,
+                               -ENOBUFS, -ENOLCK, -ENOMEM, -ENOSPC, -ETOOMANYREFS};
+    static const int stay[] = {0,      1,       -EACCES,  -EINVAL, -ENOENT, -EPERM,        -EEXIST,
+                               ENOMEM, -EISDIR, -ENOTDIR, -ELOOP,  -EROFS,  -ENAMETOOLONG, -EFBIG};
 
     (void)state;
     for (size_t i = 0; i < sizeof(pass) / sizeof(pass[0]); i++) {
@@ -93,6 +95,23 @@ static void a_limit_is_named(void **state)
     assert_string_equal(error_text(-ENOENT), strerror(ENOENT));
 }
 
+static bool is_denied_as(void *userdata)
+{
+    return strcmp(error_text(-EACCES), userdata) == 0 && strstr(error_text(-EPERM), " for ");
+}
+
+/* To whom: a daemon does not run as the one who reads of it. */
+static void who_is_denied_is_named(void **state)
+{
+    char named[] = "Permission denied for user nobody";
+    char nameless[] = "Permission denied for uid 4000000003";
+
+    (void)state;
+    SKIP_UNLESS_ROOT();
+    assert_int_equal(check_as(PRIVATE_NOBODY, is_denied_as, named), 0);
+    assert_int_equal(check_as(4000000003, is_denied_as, nameless), 0);
+}
+
 TEST_GROUP("test-account")
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +120,7 @@ TEST_GROUP("test-account")
         cmocka_unit_test(nobody_of_that_name),
         cmocka_unit_test(shortages_pass_and_refusals_do_not),
         cmocka_unit_test(a_limit_is_named),
+        cmocka_unit_test(who_is_denied_is_named),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -589,7 +589,7 @@ static bool is_unreadable(void *userdata)
     struct conf *conf = NULL;
 
     return conf_load(f->path, &conf, &message) == -EACCES && message &&
-           strstr(message, "cannot be read: Permission denied");
+           strstr(message, "cannot be read: Permission denied for user nobody: let it read");
 }
 
 static void a_file_that_may_not_be_read_is_refused(void **state)

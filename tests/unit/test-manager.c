@@ -383,6 +383,68 @@ static void foreign(uint32_t key)
     assert_int_equal(check_as(PRIVATE_NOBODY, take_key, &key), 0);
 }
 
+/* --- the socket's name --- */
+
+static void look_after_the_socket(struct fixture *f)
+{
+    mock_journal_reset();
+    assert_true(manager_on_tick(f->manager->tick_source, 0, f->manager) >= 0);
+}
+
+static void assert_lost_socket_is_said(const char *words)
+{
+    assert_non_null(strstr(mock_journal_field(logged("socket-lost"), "MESSAGE"), words));
+}
+
+static void assert_listens(const struct fixture *f, bool listens)
+{
+    struct peer peer = {.socket = -1};
+
+    assert_int_equal(peer_connect(&peer, f->manager->socket_path), listens);
+    assert_int_equal(strstr(f->manager->status, "nobody can connect") == NULL, listens);
+    (void)fd_close(peer.socket);
+}
+
+/* Somebody cleans up in the runtime directory: who comes then still finds the daemon. */
+static void a_socket_that_was_removed_is_made_anew(void **state)
+{
+    struct fixture *f = *state;
+    const char *path = f->manager->socket_path;
+
+    look_after_the_socket(f);
+    assert_int_equal(mock_journal_find("socket-lost"), -1);
+    assert_int_equal(unlink(path), 0);
+    look_after_the_socket(f);
+    assert_lost_socket_is_said("it is made anew");
+    assert_listens(f, true);
+    /* Where that cannot be, it is said once, and tried again. */
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    look_after_the_socket(f);
+    assert_lost_socket_is_said("something else has that name, a directory for example: remove it");
+    assert_listens(f, false);
+    look_after_the_socket(f);
+    assert_int_equal(mock_journal_find("socket-lost"), -1);
+    assert_int_equal(rmdir(path), 0);
+    look_after_the_socket(f);
+    assert_lost_socket_is_said("it is made anew");
+    assert_listens(f, true);
+}
+
+/* One that systemd made, only systemd can make again. */
+static void a_socket_of_systemd_that_was_removed_is_told_of(void **state)
+{
+    struct fixture *f = *state;
+
+    f->manager->listener.bound = false;
+    assert_int_equal(unlink(f->manager->socket_path), 0);
+    look_after_the_socket(f);
+    assert_lost_socket_is_said("systemctl restart shmd@unit.socket");
+    assert_listens(f, false);
+    look_after_the_socket(f);
+    assert_int_equal(mock_journal_find("socket-lost"), -1);
+}
+
 /* --- start and stop --- */
 
 /* "A key that someone else's segment holds: … exit 69 …; the segment is not touched." */
@@ -972,6 +1034,8 @@ TEST_GROUP("test-manager")
         TEST(a_source_may_answer_later),
         TEST(a_foreign_segment_refuses_the_start),
         TEST(a_start_that_fails_leaves_the_segment_that_was_there),
+        TEST(a_socket_that_was_removed_is_made_anew),
+        TEST(a_socket_of_systemd_that_was_removed_is_told_of),
         TEST(in_another_namespace_the_same_id_is_another_segment),
         TEST(a_reload_can_change_the_size),
         TEST(taking_rights_from_who_is_attached_replaces),

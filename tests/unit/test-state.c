@@ -367,15 +367,19 @@ static void what_is_no_plain_file_is_refused(void **state)
     assert_true(asprintf(&target, "%s/target", f->directory) > 0);
     assert_true(file_write(target, "mine", 4));
     assert_int_equal(symlink(target, path), 0);
-    assert_not_opened(f, -EPERM);
+    assert_not_opened(f, -ELOOP);
     assert_int_equal(stat(target, &st), 0);
     assert_int_equal(st.st_size, 4);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(symlink("nowhere", path), 0);
-    assert_not_opened(f, -EPERM);
+    assert_not_opened(f, -ELOOP);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(mkfifo(path, 0600), 0);
-    assert_not_opened(f, -EPERM);
+    assert_not_opened(f, -ENXIO);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_not_opened(f, -EISDIR);
+    assert_int_equal(rmdir(path), 0);
 }
 
 /* --- the configuration's key changes --- */
