@@ -102,11 +102,9 @@ static enum kept kind_of(int fd)
     (void)fstat(fd, &st);
     switch (st.st_mode & S_IFMT) {
     case S_IFSOCK:
-        return KEPT_SOCKET;
+        return sd_is_socket(fd, AF_UNIX, SOCK_STREAM, -1) > 0 ? KEPT_CLIENT_DOORBELL : KEPT_SOCKET;
     case S_IFREG:
         return st.st_size == PAGE_SIZE ? KEPT_PAGE : KEPT_QUEUE;
-    case S_IFIFO:
-        return KEPT_CLIENT_DOORBELL;
     default:
         return KEPT_DOORBELL;
     }

@@ -5,7 +5,7 @@
  * them all back, and a client notices a pause.
  *
  * The descriptors of a session have one name, "session-N", and are told apart by what they are.
- * systemd drops a socket or pipe whose other end has hung up: then the rest of the session tells
+ * systemd drops a socket whose other end has hung up: then the rest of the session tells
  * what it has acknowledged before it went.
  *
  * Without systemd nothing is kept, and clients connect again.

@@ -4,10 +4,12 @@
 #include "daemon/access.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <systemd/sd-event.h>
+
+#define RINGS_BYTES 1 /* of rings that nobody hears: as few as the kernel lets us keep */
 
 void session_restore(struct session *session)
 {
@@ -90,14 +92,17 @@ int session_equip_queue(struct session *session, size_t longest, const uint8_t e
 
 int session_share(struct session *session, int ret_fds[MESSAGE_WELCOME_FDS])
 {
-    int ends[2];
+    static const int few = RINGS_BYTES;
+    int pair[2];
 
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
         return -errno;
     }
-    session->client_doorbell = ends[1];
+    (void)shutdown(pair[0], SHUT_RD); /* the client can send nothing there, no descriptors either */
+    (void)setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &few, sizeof(few));
+    session->client_doorbell = pair[0];
     ret_fds[0] = session->page_fd;
-    ret_fds[1] = ends[0];
+    ret_fds[1] = pair[1];
     ret_fds[2] = session->doorbell;
     ret_fds[3] = session->queue_fd;
     return session->role == MESSAGE_PUBLISHER ? 4 : 3;
@@ -141,8 +146,7 @@ void session_notify(struct session *session)
 void session_ring(struct session *session)
 {
     if (page_sleeps(&session->page->client_sleeps)) {
-        /* Full: then it is rung already. Broken: its socket will tell. */
-        (void)!write(session->client_doorbell, "", 1);
+        session_wake(session);
     }
 }
 
@@ -159,7 +163,8 @@ void session_end(struct session *session, enum page_state state)
 
 void session_wake(struct session *session)
 {
-    (void)!write(session->client_doorbell, "", 1);
+    /* Full: then it is rung already. Broken: its connection will tell. */
+    (void)send(session->client_doorbell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 void session_hang_up(struct session *session)

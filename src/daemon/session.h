@@ -8,9 +8,10 @@
  *
  * The daemon's doorbell is an eventfd that the daemon never reads: it is watched edge-triggered, so
  * each ring wakes, and a client that fills its counter deprives only itself of a bell. The client's
- * doorbell is a pipe: its two ends are separate open files, so a client that changes the flags of
- * its end (O_NONBLOCK is shared by all who hold an open file) cannot make the daemon block when it
- * rings; and when the daemon dies, the client's end hangs up.
+ * doorbell is a pair of sockets: these are separate open files, so a client that changes the flags
+ * of its own (O_NONBLOCK is shared by all who hold an open file) cannot make the daemon block when
+ * it rings; and when the daemon dies, the client's hangs up. (So it is with a pipe, but that has one
+ * lock for both ends: who reads there with splice(2) keeps who writes, or closes, waiting.)
  */
 #pragma once
 
@@ -39,7 +40,7 @@ struct session {
 
     int socket; /* -1: publisher: it has gone, and what it has handed in is still to be published */
     int doorbell;        /* ours: an eventfd */
-    int client_doorbell; /* the end of a pipe that we write */
+    int client_doorbell; /* the other socket is the client's */
     int page_fd, queue_fd;
     struct sd_event_source *socket_source, *doorbell_source, *deadline_source;
 
@@ -121,7 +122,7 @@ void session_notify(struct session *session);
 /* The same after page_fence(). */
 void session_ring(struct session *session);
 
-/* Says in the page how it ends. What wakes the client is that its pipe hangs up: … */
+/* Says in the page how it ends. What wakes the client is that its doorbell hangs up: … */
 void session_end(struct session *session, enum page_state state);
 
 /* … where that comes later, it is woken now. */

@@ -236,6 +236,8 @@ CALL_POSITIVE(pthread_create, EAGAIN,
 CALL(int, socket, EMFILE, (int domain, int type, int protocol), (domain, type, protocol))
 CALL(int, bind, ENOMEM, (int fd, __CONST_SOCKADDR_ARG address, socklen_t length),
      (fd, address, length))
+CALL(int, socketpair, EMFILE, (int domain, int type, int protocol, int pair[2]),
+     (domain, type, protocol, pair))
 CALL(int, connect, ENOMEM, (int fd, __CONST_SOCKADDR_ARG address, socklen_t length),
      (fd, address, length))
 CALL(int, listen, ENOMEM, (int fd, int backlog), (fd, backlog))

@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -455,6 +456,84 @@ static void bell(const char *path, unsigned long rounds)
            atomic_load(&session.page->state) == PAGE_ACTIVE ? "active" : "ended");
 }
 
+/* There is room in neither for what is spliced: there it waits. */
+static _Noreturn void splice_from(int bell)
+{
+    static const char bytes[MESSAGE_MAX];
+    int sockets[2], ends[2];
+
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)fcntl(bell, F_SETFL, 0);
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) < 0 || pipe2(ends, O_NONBLOCK) < 0) {
+        die("splice");
+    }
+    while (send(sockets[0], bytes, sizeof(bytes), MSG_DONTWAIT) > 0 ||
+           send(sockets[0], bytes, 1, MSG_DONTWAIT) > 0) {
+    }
+    while (write(ends[1], bytes, sizeof(bytes)) > 0) {
+    }
+    (void)fcntl(ends[1], F_SETFL, 0);
+    (void)splice(bell, NULL, sockets[0], NULL, 1, 0); /* it is a pipe, which is locked meanwhile */
+    (void)splice(bell, NULL, ends[1], NULL, 1, 0);
+    die("splice");
+}
+
+static bool sleeps(pid_t pid)
+{
+    char path[32], line[64] = "", *state;
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    file = fopen(path, "re");
+    state = file && fgets(line, sizeof(line), file) ? strrchr(line, ')') : NULL;
+    if (file) {
+        (void)fclose(file);
+    }
+    return state && state[2] == 'S';
+}
+
+/* A process of its is in the midst of reading its bell all the while: in a plain segment it is rung
+ * so many times meanwhile, and then leaves. */
+static void hold_bell(const char *path, unsigned long rounds)
+{
+    struct pollfd rung = {.events = POLLIN};
+    struct session session;
+    pid_t pid;
+
+    start = MESSAGE_START_OLDEST;
+    if (!subscribe(path, &session)) {
+        die("no session");
+    }
+    rung.fd = session.fds[BELL_FD];
+    for (unsigned long i = 0; i <= rounds; i++) {
+        uint64_t published = atomic_load(&session.page->published);
+
+        atomic_store(&session.page->client_sleeps, 1);
+        atomic_store(&session.page->acknowledged, published);
+        ring(&session);
+        if (i == 0) {
+            (void)poll(&rung, 1, PATIENCE_MSEC);
+            pid = fork();
+            if (pid == 0) {
+                (void)close(session.socket);
+                splice_from(session.fds[BELL_FD]);
+            }
+            while (!sleeps(pid)) {
+                (void)usleep(USEC_PER_MSEC);
+            }
+        }
+        while (i < rounds && atomic_load(&session.page->published) == published) {
+            (void)usleep(USEC_PER_MSEC);
+        }
+    }
+    (void)close(session.socket);
+    rung.events = 0; /* until it hangs up */
+    printf("hold-bell: rung %lu times, %s, %s\n", rounds,
+           poll(&rung, 1, PATIENCE_MSEC) == 1 ? "hung up" : "still there",
+           sleeps(pid) ? "held" : "let go");
+    (void)kill(pid, SIGKILL);
+}
+
 static const char *outcome(int r)
 {
     return r < 0 ? strerrorname_np(errno) : "done";
@@ -605,12 +684,25 @@ static const struct {
     const char *name;
     void (*act)(const char *path, unsigned long rounds);
 } attacks[] = {
-    {"fuzz", fuzz},         {"bomb", bomb},         {"half", half},
-    {"mute", mute},         {"ask", ask},           {"deaf", deaf},
-    {"flood", flood},       {"nonsense", nonsense}, {"visit", visit},
-    {"bell", bell},         {"vanish", vanish},     {"sloth", sloth},
-    {"scribble", scribble}, {"usurp", usurp},       {"as-pid", as_pid},
-    {"as-user", as_user},   {"bequeath", bequeath}, {"acknowledge", acknowledge},
+    {"fuzz", fuzz},
+    {"bomb", bomb},
+    {"half", half},
+    {"mute", mute},
+    {"ask", ask},
+    {"deaf", deaf},
+    {"flood", flood},
+    {"nonsense", nonsense},
+    {"visit", visit},
+    {"bell", bell},
+    {"hold-bell", hold_bell},
+    {"vanish", vanish},
+    {"sloth", sloth},
+    {"scribble", scribble},
+    {"usurp", usurp},
+    {"as-pid", as_pid},
+    {"as-user", as_user},
+    {"bequeath", bequeath},
+    {"acknowledge", acknowledge},
 };
 
 int main(int argc, char **argv)

@@ -49,6 +49,15 @@ test_bell() {
     in_a_session "$ring"'when_full = "overwrite";' attacker bell=1000000
 }
 
+# It is in the midst of reading its bell for as long as it likes: the daemon rings it, and ends its
+# session meanwhile.
+test_bell_that_is_held() {
+    need_other_users
+    start_daemon "$plain"
+    assert_eq "$(attacker hold-bell=20)" 'hold-bell: rung 20 times, hung up, held'
+    stop_daemon
+}
+
 # Its memory is gone, and it owes for ever: its lease ends it, and costs the others no more.
 test_vanished_page() {
     local evicted

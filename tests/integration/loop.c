@@ -22,9 +22,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -59,14 +59,15 @@ static int sleep_until_news(struct shmd_subscriber *subscriber, int timeout_msec
     return 1;
 }
 
-/* How many bells lie in the pipe, the only one that this program has. */
+/* How many bells lie in the stream socket, the only one that this program has. */
 static int count_bells(void)
 {
     for (int fd = 3; fd < 64; fd++) {
-        struct stat st;
-        int bells;
+        int type, bells;
+        socklen_t length = sizeof(type);
 
-        if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && ioctl(fd, FIONREAD, &bells) == 0) {
+        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM &&
+            ioctl(fd, FIONREAD, &bells) == 0) {
             return bells;
         }
     }

@@ -440,14 +440,12 @@ static void do_block(struct peer *peer, const char *argument)
     puts("counter filled");
 }
 
-/* Takes records, says all the time that it sleeps, and never looks at its bell, which it makes as
- * small as it can. */
+/* Takes records, says all the time that it sleeps, and never looks at its bell. */
 static void do_deaf(struct peer *peer, const char *count)
 {
     uint64_t end = peer->taken + strtoull(count, NULL, 10);
     int queued = 0;
 
-    (void)fcntl(peer->fds[BELL_FD], F_SETPIPE_SZ, 4096);
     atomic_store(&peer->page->client_sleeps, 1);
     while (peer->taken < end && atomic_load(&peer->page->state) == PAGE_ACTIVE) {
         if (take_one(peer)) {

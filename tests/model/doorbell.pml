@@ -20,13 +20,13 @@
  *      K2 K3  ring()               page_must_ring() (or page_fence(), page_sleeps()) and write(), in session_notify(),
  *                                  shmd_acknowledge()
  *
- * The bells. A subscriber's is a pipe: it wakes as long as something is in it, and is drained before
+ * The bells. A subscriber's is a socket: it wakes as long as something is in it, and is drained before
  * the next announcement (drain() in shmd_arm()). The daemon's is an eventfd that is watched
  * edge-triggered and never read: each ring wakes once. Either way a ring that finds nobody asleep is
  * kept until the next sleep.
  *
  * Planted bugs, each of which must be caught: -DBUG_S2 no fence after the flag; -DBUG_K2 no fence
- * before looking at the flag; -DBUG_S3 no second look for news; -DBUG_DRAIN the pipe is drained after
+ * before looking at the flag; -DBUG_S3 no second look for news; -DBUG_DRAIN it is drained after
  * the announcement's second look and not before it.
  */
 
@@ -147,7 +147,7 @@ proctype client(byte me)
 #ifdef BUG_DRAIN
             bell[me] = false;
 #endif
-            bell[me] /* S4: what is in the pipe stays there */
+            bell[me] /* S4: what is in the socket stays there */
         fi;
         announce_awake(me)
     od

@@ -20,7 +20,7 @@ struct fixture {
     struct store store;
     struct inherited *inherited;
     int fds[KEPT_FDS]; /* of a session */
-    int others[2];     /* its client's: socket, end of the pipe */
+    int others[2];     /* its client's: the other ends of socket and doorbell */
 };
 
 static int set_up(void **state)
@@ -32,7 +32,7 @@ static int set_up(void **state)
     f->directory = private_directory_new();
     if (!f->directory || !store_open(&f->store, f->directory) ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0 ||
-        pipe2(ends, O_CLOEXEC) < 0) {
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
         return -1;
     }
     f->fds[KEPT_SOCKET] = sockets[0];
@@ -43,9 +43,9 @@ static int set_up(void **state)
         return -1;
     }
     f->fds[KEPT_DOORBELL] = eventfd(0, EFD_CLOEXEC);
-    f->fds[KEPT_CLIENT_DOORBELL] = ends[1];
+    f->fds[KEPT_CLIENT_DOORBELL] = ends[0];
     f->others[0] = sockets[1];
-    f->others[1] = ends[0];
+    f->others[1] = ends[1];
     return 0;
 }
 
@@ -193,7 +193,7 @@ static void sessions_are_told_apart(void **state)
     assert_taken(f, 12);
 }
 
-/* "systemd drops a socket or pipe whose other end has hung up" */
+/* "systemd drops a socket whose other end has hung up" */
 static void of_a_client_that_died_the_rest_comes_back(void **state)
 {
     struct fixture *f = *state;

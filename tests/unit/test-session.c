@@ -9,9 +9,15 @@
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
+
+#define RINGS_MAX 16 /* that lie in a bell unheard; shmd(8) tells how many there are */
 
 struct fixture {
     struct session *session;
@@ -239,6 +245,83 @@ static void a_bell_that_is_full_does_not_hold_us_up(void **state)
     assert_true(is_rung(f));
 }
 
+/* They are memory of the kernel's for as long as the client holds its end, also when we are gone.
+ */
+static void few_rings_lie_there_unheard(void **state)
+{
+    struct fixture *f = *state;
+    int rings = 0;
+
+    for (int i = 0; i < 200000; i++) {
+        session_wake(f->session);
+    }
+    assert_int_equal(ioctl(f->fds[1], FIONREAD, &rings), 0);
+    assert_in_range(rings, 1, RINGS_MAX);
+}
+
+/* Neither bytes nor descriptors: who closes our end would have to wait until these are closed. */
+static void nothing_can_be_sent_to_our_end(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(send(f->fds[1], "", 1, MSG_NOSIGNAL), -1);
+    assert_int_equal(errno, EPIPE);
+}
+
+/* As long as its alarm lets it: in the midst of reading its bell, for there is room for nothing. */
+static _Noreturn void hold_bell(int bell)
+{
+    static const char bytes[4096];
+    int sockets[2], ends[2];
+
+    (void)alarm(PATIENCE_SEC);
+    (void)fcntl(bell, F_SETFL, 0);
+    (void)socketpair(AF_UNIX, SOCK_STREAM, 0, sockets);
+    while (send(sockets[0], bytes, sizeof(bytes), MSG_DONTWAIT) > 0 ||
+           send(sockets[0], bytes, 1, MSG_DONTWAIT) > 0) {
+    }
+    (void)splice(bell, NULL, sockets[0], NULL, 1, 0); /* a pipe's lock would be held meanwhile */
+    (void)!pipe2(ends, O_NONBLOCK);
+    while (write(ends[1], bytes, sizeof(bytes)) > 0) {
+    }
+    (void)fcntl(ends[1], F_SETFL, 0);
+    (void)splice(bell, NULL, ends[1], NULL, 1, 0);
+    _exit(0);
+}
+
+static char state_of(pid_t pid)
+{
+    char path[32], line[64] = "";
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    (void)!read(fd, line, sizeof(line) - 1);
+    (void)close(fd);
+    return *(strchr(line, ')') + 2);
+}
+
+/* Its process is still in its call when we are done. */
+static void who_holds_its_bell_holds_nobody_up(void **state)
+{
+    struct fixture *f = *state;
+    pid_t pid;
+
+    session_wake(f->session);
+    pid = fork();
+    if (pid == 0) {
+        hold_bell(f->fds[1]);
+    }
+    while (state_of(pid) == 'R') {
+        (void)usleep(1000);
+    }
+    session_wake(f->session);
+    f->session->client_doorbell = fd_close(f->session->client_doorbell);
+    assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+}
+
 static void a_bell_that_is_gone_does_no_harm(void **state)
 {
     struct fixture *f = *state;
@@ -303,6 +386,9 @@ TEST_GROUP("test-session")
         TEST(what_it_writes_into_our_lines_changes_nothing),
         TEST(who_sleeps_is_rung),
         TEST(a_bell_that_is_full_does_not_hold_us_up),
+        TEST(few_rings_lie_there_unheard),
+        TEST(nothing_can_be_sent_to_our_end),
+        TEST(who_holds_its_bell_holds_nobody_up),
         TEST(a_bell_that_is_gone_does_no_harm),
         TEST(the_end_is_told_awake_or_asleep),
         TEST(the_bell_hangs_up_with_us),
