@@ -23,7 +23,8 @@ int patient_write_on(int fd, const void *bytes, size_t length, size_t *written, 
         } else if (errno != EINTR) {
             return -errno;
         }
-        if (n < 0 && stop && stop()) {
+        /* Also after a part: a signal that came meanwhile interrupts no further write. */
+        if (*written < length && stop && stop()) {
             return -EINTR;
         }
     }

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char *const machine_directories[] = {"/var/log/journal", "/run/log/journal"};
 
@@ -34,12 +35,32 @@ static void files_add(struct files *files, const char *path)
     }
 }
 
+/* Is it called as files of journald are? Others, compressed ones for example, it does not read. */
+static bool is_named_journal(const char *name)
+{
+    size_t length = strlen(name);
+
+    return (length > 8 && strcmp(name + length - 8, ".journal") == 0) ||
+           (length > 9 && strcmp(name + length - 9, ".journal~") == 0);
+}
+
 static int file_check(struct check *check, const char *path)
 {
     CLEANUP(fd_close_cleanup) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct stat st;
 
+    if (fd < 0 && errno == ENOENT) {
+        if (lstat(path, &st) == 0) { /* a link that leads nowhere; else vacuumed just now */
+            check->files++;
+            files_add(check->damaged, path);
+        }
+        return 0;
+    }
     if (fd < 0) {
-        return errno == ENOENT ? 0 : -errno; /* vacuumed just now */
+        return -errno;
+    }
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+        return 0; /* nor does it read these */
     }
     check->files++;
     if (!journalfile_is_sound(fd)) {
@@ -69,7 +90,7 @@ static int directory_check(struct check *check, const char *path, bool below)
             name = NULL;
             return -ENOMEM;
         }
-        if (strstr(entry->d_name, ".journal")) {
+        if (is_named_journal(entry->d_name) && entry->d_type != DT_DIR) {
             r = file_check(check, name);
         } else if (below) {
             r = directory_check(check, name, false);

@@ -21,35 +21,50 @@
 
 DEFINE_CLEANUP(struct shmd_subscriber, shmd_unsubscribe)
 
-/* Is there a daemon to have a session with, and is it the one that is meant? */
-static bool wants_session(const struct options *options, const struct shmd_options *daemon,
-                          uint32_t key)
+/*
+ * Is there a daemon to have a session with, and is it the one that is meant? A negative errno
+ * value: that cannot be known, and a session is not to be replaced by none without a word.
+ */
+static int wants_session(const struct options *options, const struct shmd_options *daemon,
+                         uint32_t key)
 {
     CLEANUP(free_cleanup) char *document = NULL;
+    int r;
 
     if (!options->acknowledge || options->anonymous) {
         return false;
     }
-    return key == 0 || (shmd_status(daemon, &document) == 0 && target_serves(document, key));
+    if (key == 0) {
+        return true;
+    }
+    r = shmd_status(daemon, &document);
+    return r == 0 ? target_serves(document, key) : target_is_absent(r) ? false : r;
 }
 
-static enum exit_status read_records(const struct options *options)
+static enum exit_status read_records(const struct options *command_line)
 {
     CLEANUP(shmd_unsubscribe_cleanup) struct shmd_subscriber *subscriber = NULL;
     CLEANUP(target_free) struct target target = {0};
+    struct options found;
+    const struct options *options = &found;
     struct shmd_options daemon;
     enum exit_status status;
+    int r;
 
-    if (target_names_segment(options)) {
-        status = target_find(options, &target);
+    if (target_names_segment(command_line)) {
+        status = target_find(command_line, &target);
         if (status != EXIT_DONE) {
             return status;
         }
     }
+    found = target_options(command_line, &target);
     daemon = target_daemon(options, &target);
-    if (wants_session(options, &daemon, target.key)) {
+    r = wants_session(options, &daemon, target.key);
+    if (r < 0) {
+        return session_explain(options, r);
+    }
+    if (r > 0) {
         unsigned tries = 0;
-        int r;
 
         do {
             r = shmd_subscribe(&daemon, &subscriber);

@@ -74,13 +74,17 @@ static bool read_cause(const struct options *options, char *cause, size_t size)
 
 const char *output_hint(const struct options *options, char hint[OUTPUT_HINT_SIZE])
 {
+    const char *instance = options->instance;
     char cause[OUTPUT_HINT_SIZE / 2];
 
+    if (instance && strcmp(instance, CONF_MAIN_INSTANCE) == 0) {
+        instance = NULL;
+    }
     if (read_cause(options, cause, sizeof(cause))) {
         (void)snprintf(hint, OUTPUT_HINT_SIZE, "shmd could not start: %s", cause);
     } else {
         (void)snprintf(hint, OUTPUT_HINT_SIZE, "is shmd running? (systemctl status shmd%s%s)",
-                       options->instance ? "@" : "", options->instance ? options->instance : "");
+                       instance ? "@" : "", instance ? instance : "");
     }
     return hint;
 }

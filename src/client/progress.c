@@ -8,9 +8,11 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-#define PAUSE_USEC (200 * USEC_PER_MSEC) /* between two of them */
+#define PAUSE_USEC     (200 * USEC_PER_MSEC) /* between two of them */
+#define LINE_MAX_WIDTH 160
 
 void progress_start(struct progress *progress)
 {
@@ -18,8 +20,8 @@ void progress_start(struct progress *progress)
         (struct progress){.wanted = output_is_screen(STDERR_FILENO), .drawn_usec = clock_usec()};
 }
 
-/* As 1.5 MB; returns how wide it is. */
-static int bytes_write(FILE *file, uint64_t bytes)
+/* 3 records, 1.5 MB */
+static void counts_describe(char *text, size_t size, uint64_t records, uint64_t bytes)
 {
     static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
     double amount = (double)bytes;
@@ -29,13 +31,17 @@ static int bytes_write(FILE *file, uint64_t bytes)
         amount /= 1000;
         unit++;
     }
-    return fprintf(file, unit ? "%.1f %s" : "%.0f %s", amount, units[unit]);
+    (void)snprintf(text, size, "%" PRIu64 " %s, %.*f %s", records, text_records(records), unit > 0,
+                   amount, units[unit]);
 }
 
-static int counts_write(uint64_t records, uint64_t bytes)
+/* How much there is room for, without the last column: some terminals begin another line there. */
+static int columns(void)
 {
-    return fprintf(stderr, "\r%" PRIu64 " %s, ", records, text_records(records)) +
-           bytes_write(stderr, bytes);
+    struct winsize size;
+
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1
+                                                                           : LINE_MAX_WIDTH;
 }
 
 /* Over what is left of the line before; without a word to the terminal that not each understands.
@@ -50,6 +56,8 @@ static void blank(struct progress *progress, int width)
 
 void progress_update(struct progress *progress, uint64_t records, uint64_t bytes)
 {
+    char counts[LINE_MAX_WIDTH / 2];
+    char line[LINE_MAX_WIDTH];
     uint64_t now, passed, rate;
     int width;
 
@@ -61,11 +69,13 @@ void progress_update(struct progress *progress, uint64_t records, uint64_t bytes
     if (passed < PAUSE_USEC) {
         return;
     }
-    width = counts_write(records, bytes);
     rate =
         (uint64_t)((double)(records - progress->records) * (double)USEC_PER_SEC / (double)passed +
                    0.5);
-    width += fprintf(stderr, ", %" PRIu64 " %s/s", rate, text_records(rate));
+    counts_describe(counts, sizeof(counts), records, bytes);
+    width = snprintf(line, sizeof(line), "%s, %" PRIu64 " %s/s", counts, rate, text_records(rate));
+    width = width < columns() ? width : columns();
+    (void)fprintf(stderr, "\r%.*s", width, line);
     blank(progress, width);
     (void)fflush(stderr);
     progress->drawn = true;
@@ -85,8 +95,11 @@ void progress_clear(struct progress *progress)
 
 void progress_end(struct progress *progress, uint64_t records, uint64_t bytes)
 {
+    char counts[LINE_MAX_WIDTH / 2];
+
     if (progress->drawn) {
-        blank(progress, counts_write(records, bytes));
+        counts_describe(counts, sizeof(counts), records, bytes);
+        blank(progress, fprintf(stderr, "\r%s", counts) - 1);
         (void)fputc('\n', stderr);
         progress->width = 0;
         progress->drawn = false;

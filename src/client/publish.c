@@ -106,10 +106,13 @@ static enum exit_status look(struct publish *publish, bool idle)
         return EXIT_DONE;
     }
     progress_clear(&publish->progress);
-    output_error("%" PRIu64 " of %" PRIu64 " %s confirmed, and no more within %g s: see "
-                 "shm-client status for who holds them up, or wait longer with --timeout SECONDS",
+    shmd_publisher_describe(publish->publisher, &publication);
+    output_error("%" PRIu64 " of %" PRIu64 " %s confirmed, and no more within %g s: %s, or wait "
+                 "longer with --timeout SECONDS",
                  confirmed, publish->records, publish->records == 1 ? "record is" : "records are",
-                 (double)publish->options->timeout_usec / (double)USEC_PER_SEC);
+                 (double)publish->options->timeout_usec / (double)USEC_PER_SEC,
+                 publication.connected ? "see shm-client status for who holds them up"
+                                       : "the daemon is away: see systemctl status shmd");
     return EXIT_TIMED_OUT;
 }
 
@@ -282,30 +285,33 @@ static enum exit_status publish_all(struct publish *publish)
     return status;
 }
 
-enum exit_status publish(const struct options *options)
+enum exit_status publish(const struct options *command_line)
 {
     CLEANUP(target_free) struct target target = {0};
     CLEANUP(shmd_publisher_close_cleanup) struct shmd_publisher *publisher = NULL;
     CLEANUP(fd_close_cleanup) int file = -1;
+    struct options found;
+    const struct options *options = &found;
     struct publish publish = {.options = options, .input = STDIN_FILENO};
     struct shmd_options daemon;
     enum exit_status status;
     unsigned tries = 0;
     int r;
 
-    if (options->file) {
-        file = publish.input = open(options->file, O_RDONLY | O_CLOEXEC);
+    if (command_line->file) {
+        file = publish.input = open(command_line->file, O_RDONLY | O_CLOEXEC);
         if (file < 0) {
-            output_error("cannot open %s: %s", options->file, strerror(errno));
+            output_error("cannot open %s: %s", command_line->file, strerror(errno));
             return EXIT_FAILED;
         }
     }
-    if (options->config) {
-        status = target_find(options, &target);
+    if (command_line->config) {
+        status = target_find(command_line, &target);
         if (status != EXIT_DONE) {
             return status;
         }
     }
+    found = target_options(command_line, &target);
     stop_catch();
     daemon = target_daemon(options, &target);
     do {

@@ -71,6 +71,13 @@ enum exit_status reading_hand_over(struct reading *reading)
     if (r == -EPIPE && output_is_unread()) {
         return EXIT_FAILED;
     }
+    if (r == -EINTR) {
+        progress_clear(&reading->progress);
+        output_error(
+            "stopped while standard output took no more: what was not written whole was not "
+            "acknowledged, so read it again");
+        return EXIT_FAILED;
+    }
     if (r < 0) {
         progress_clear(&reading->progress);
         output_error("cannot write the record to standard output: %s: it was not acknowledged, "

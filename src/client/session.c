@@ -77,9 +77,22 @@ enum exit_status session_explain(const struct options *options, int error)
         return EXIT_NOBODY;
     case -ECONNRESET:
     case -EPIPE:
+        output_error(
+            "the daemon has closed the connection; it may have ended, or it speaks another "
+            "version of the protocol: %s",
+            output_hint(options, hint));
+        return EXIT_NOBODY;
     case -ETIMEDOUT:
         output_error("the daemon does not answer: %s", output_hint(options, hint));
         return EXIT_NOBODY;
+    case -EPROTO:
+        output_error("what answers on %s is no shmd, or one that speaks another version of the "
+                     "protocol: see shmd --version",
+                     options->socket ? options->socket : "its socket");
+        return EXIT_FAILED;
+    case -EINVAL:
+        output_error("a name or a path is too long: see --socket and --name in shm-client(1)");
+        return EXIT_FAILED;
     case -EXDEV:
         output_error(
             "the daemon's segment is not here: this is another IPC namespace than its own, "

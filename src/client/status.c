@@ -83,23 +83,26 @@ static enum exit_status show_segment(const struct options *options, uint32_t key
 
 /* --- as the daemon says --- */
 
-static enum exit_status show(const struct options *options)
+static enum exit_status show(const struct options *command_line)
 {
     CLEANUP(free_cleanup) char *document = NULL;
     CLEANUP(target_free) struct target target = {0};
+    struct options found;
+    const struct options *options = &found;
     struct shmd_options daemon;
     enum exit_status status;
     int r;
 
-    if (target_names_segment(options)) {
-        status = target_find(options, &target);
+    if (target_names_segment(command_line)) {
+        status = target_find(command_line, &target);
         if (status != EXIT_DONE) {
             return status;
         }
     }
+    found = target_options(command_line, &target);
     daemon = target_daemon(options, &target);
     r = shmd_status(&daemon, &document);
-    if (target.key && (r < 0 || !target_serves(document, target.key))) {
+    if (target.key && (target_is_absent(r) || (r == 0 && !target_serves(document, target.key)))) {
         return show_segment(options, target.key);
     }
     if (target_is_absent(r) && target_has_key(options)) {

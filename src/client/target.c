@@ -54,6 +54,16 @@ void target_free(struct target *target)
     *target = (struct target){0};
 }
 
+struct options target_options(const struct options *options, const struct target *target)
+{
+    struct options of = *options;
+
+    if (!of.instance && !of.socket) {
+        of.instance = target->instance;
+    }
+    return of;
+}
+
 struct shmd_options target_daemon(const struct options *options, const struct target *target)
 {
     return (struct shmd_options){

@@ -22,6 +22,9 @@ enum exit_status target_find(const struct options *options, struct target *targe
 
 void target_free(struct target *target);
 
+/* The command line, with the instance that its configuration is of: so that hints name that one. */
+struct options target_options(const struct options *options, const struct target *target);
+
 /* The daemon to ask, for shmd_subscribe() and shmd_status(). Points into both. */
 struct shmd_options target_daemon(const struct options *options, const struct target *target);
 

@@ -246,7 +246,9 @@ static void last_line_write(FILE *file, const struct judge *judge)
                         file);
             unknown_write(file, judge);
         }
-        foreign_write(file, judge, "; and there are ");
+        foreign_write(file, judge,
+                      judge->faults[FAULT_FOREIGN].total == 1 ? "; and there is "
+                                                              : "; and there are ");
     }
     (void)fputc('\n', file);
 }

@@ -129,12 +129,12 @@ struct entry *ackentry_unread(const struct untold_records *let_go)
         [UNREAD_DAMAGED] = ": what stood in the segment was damaged",
     };
     bool known = let_go->why < sizeof(whys) / sizeof(whys[0]);
-    struct entry *entry =
-        entry_new(EVENT_RECORDS_UNREAD,
-                  "%" PRIu64 " %s of %" PRIu64 " to %" PRIu64
-                  " %s let go, and nobody had acknowledged them%s",
-                  let_go->records, text_records(let_go->records), let_go->first, let_go->last,
-                  let_go->records == 1 ? "was" : "were", known ? whys[let_go->why] : "");
+    struct entry *entry = entry_new(
+        EVENT_RECORDS_UNREAD,
+        "%" PRIu64 " %s of %" PRIu64 " to %" PRIu64 " %s let go, and nobody had acknowledged %s%s",
+        let_go->records, text_records(let_go->records), let_go->first, let_go->last,
+        let_go->records == 1 ? "was" : "were", let_go->records == 1 ? "it" : "them",
+        known ? whys[let_go->why] : "");
 
     entry_add(entry, "SHMD_RECORD_FIRST=%" PRIu64, let_go->first);
     entry_add(entry, "SHMD_RECORD_LAST=%" PRIu64, let_go->last);

@@ -167,7 +167,7 @@ int main(int argc, char **argv)
     process_close_from(SD_LISTEN_FDS_START + passed_descriptors());
     r = options_parse(argc, argv, &options);
     if (r <= 0) {
-        return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+        return r == -EINVAL ? EXIT_USAGE : r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     }
     status = load(&options, &conf);
     if (status != EXIT_SUCCESS) {

@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char help[] =
     "Usage: shmd [OPTION]...\n"
@@ -65,6 +66,17 @@ static int complain(const char *argument)
     return -EINVAL;
 }
 
+/* 0: what was asked for stands on standard output. */
+static int told(void)
+{
+    int r = fflush(stdout) == 0 && !ferror(stdout) ? 0 : errno ? -errno : -EIO;
+
+    if (r < 0) {
+        (void)fprintf(stderr, "shmd: cannot write to standard output: %s\n", strerror(-r));
+    }
+    return r;
+}
+
 int options_parse(int argc, char **argv, struct options *ret)
 {
     struct options options = {0};
@@ -95,10 +107,10 @@ int options_parse(int argc, char **argv, struct options *ret)
             break;
         case 'h':
             (void)fputs(help, stdout);
-            return 0;
+            return told();
         case 'V':
             (void)puts(PACKAGE_STRING);
-            return 0;
+            return told();
         default:
             return complain(argv[optind - 1]);
         }

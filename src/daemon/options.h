@@ -17,6 +17,7 @@ struct options {
 };
 
 /*
- * 1: run. 0: done already (--help, --version). -EINVAL: not understood, and standard error says so.
+ * 1: run. 0: done already (--help, --version). -EINVAL: not understood; others: what was asked for
+ * could not be written. Standard error says so.
  */
 int options_parse(int argc, char **argv, struct options *ret);

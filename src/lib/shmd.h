@@ -216,8 +216,8 @@ struct shmd_subscription {
     bool ring;      /* else plain */
     bool overwrite; /* the newest data wins; else the daemon waits for its subscribers */
     uint8_t epoch[16];
-    uint64_t lease_usec;   /* how long an acknowledgement may be owed, see shmd.conf(5) */
-    bool connected;        /* else it is trying to connect again */
+    uint64_t lease_usec; /* how long an acknowledgement may be owed, see shmd.conf(5) */
+    bool connected; /* else it tries to connect again, or the session has ended for good (-ETIME) */
     uint64_t acknowledged; /* the last record that was acknowledged by this subscriber; 0: none */
     uint64_t lost;         /* records lost in this session */
 };
@@ -240,8 +240,8 @@ struct shmd_subscription {
  *   -EMFILE    this process has no descriptor free (RLIMIT_NOFILE); -ENFILE: the system has none
  *   -ETOOMANYREFS  too many descriptors are on their way from the daemon's user to others
  *   -EAGAIN    the daemon has no segment at the moment
- * and what socket(2), connect(2), mmap(2) and shmat(2) fail with. The last three lines, -ENOBUFS,
- * -ENOMEM and -EUSERS pass: try again later.
+ * and what socket(2), connect(2), mmap(2) and shmat(2) fail with. -EMFILE, -ENFILE, -ETOOMANYREFS,
+ * -EAGAIN, -EUSERS, -ENOBUFS and -ENOMEM pass: try again later.
  *
  * Since 0.1.
  */

@@ -155,6 +155,15 @@ test_damaged_files() {
     cp "$TEST_DIR/whole" "$TEST_DIR/journal/other.journal"
     audit_again 1 --json
     assert_contains "$output" '{"whole":false,' '"damaged_files":1,'
+    # What is no journal, sd-journal does not read, and nothing is missing with it.
+    rm "$TEST_DIR/journal/test.journal"
+    gzip <"$TEST_DIR/whole" >"$TEST_DIR/journal/old.journal.gz"
+    mkdir "$TEST_DIR/journal/directory.journal"
+    mkfifo "$TEST_DIR/journal/fifo.journal"
+    audit_again 0
+    ln -s nowhere "$TEST_DIR/journal/link.journal"
+    audit_again 1
+    assert_contains "$output" "such as $TEST_DIR/journal/link.journal"
 }
 
 # After a power failure, a file may have its length, and pages of zeros.

@@ -384,6 +384,24 @@ test_why_nobody_serves() {
     assert_error 3 '*is shmd running?*' client
 }
 
+# Of several services, the one that the configuration is of.
+test_why_an_instance_does_not_serve() {
+    local verb
+    [[ -n ${RUN_IS_OURS:-} ]] || skip 'needs a /run of its own'
+    mkdir /run/shmd
+    echo 'key = 77;' >"$TEST_DIR/orders.conf"
+    echo 'the main one is broken' >/run/shmd/shmd.failed
+    echo 'orders is broken' >/run/shmd/orders.failed
+    for verb in read status publish; do
+        assert_contains "$("$shm_client" "$verb" --config "$TEST_DIR/orders.conf" 2>&1 </dev/null)" \
+            'shmd could not start: orders is broken'
+    done
+    rm /run/shmd/*.failed
+    assert_contains "$("$shm_client" publish --config "$TEST_DIR/orders.conf" 2>&1 </dev/null)" \
+        '(systemctl status shmd@orders)'
+    assert_contains "$("$shm_client" publish --instance shmd 2>&1 </dev/null)" '(systemctl status shmd)'
+}
+
 test_anonymous_on_request() {
     start_daemon
     assert_output "$letters\\n" "$shm_client" --anonymous --key "$key"
@@ -406,6 +424,14 @@ test_session_refused() {
     start_holder
     assert_error 1 'the daemon has too many sessions: *' client
     kill -KILL "$holder"
+    # Nor does it take the record without one.
+    start_another 'limits = { sessions = 16; sessions_per_user = 1; };'
+    "${alice[@]}" "$shm_client" follow --from next --socket "$RUNTIME_DIRECTORY/shmd.sock" >/dev/null &
+    wait_log subscribed
+    assert_error 1 'the daemon has too many sessions: *' \
+        "${alice[@]}" "$shm_client" --socket "$RUNTIME_DIRECTORY/shmd.sock" --key "$key"
+    kill $!
+    assert_eq "$(count_log unverified)" 0
     start_another 'mode = "0600";'
     assert_error 1 "the daemon's socket, or its segment, is not for this user: *" \
         "${alice[@]}" "$shm_client" --socket "$RUNTIME_DIRECTORY/shmd.sock"
@@ -511,6 +537,20 @@ test_follow_ends_by_signal() {
         wait_client 0
         assert_contains "$(client status)" "acknowledged:   $(last_number)"
     done
+}
+
+# … also while nobody takes what it has begun to write, which is not acknowledged then.
+test_follow_ends_by_signal_in_the_midst() {
+    local pid
+    start_daemon "$ring"
+    mkfifo "$TEST_DIR/fifo"
+    exec 9<>"$TEST_DIR/fifo"
+    "$shm_client" follow --socket "$RUNTIME_DIRECTORY/shmd.sock" >"$TEST_DIR/fifo" 2>"$TEST_DIR/stderr" &
+    pid=$!
+    wait_until "grep -q pipe /proc/$pid/wchan"
+    kill -TERM "$pid"
+    assert_exit_of "$pid" 1
+    assert_contains "$(cat "$TEST_DIR/stderr")" 'stopped while standard output took no more: '
 }
 
 test_follow_by_key() {
@@ -649,6 +689,10 @@ test_progress_on_a_terminal() {
     [[ $text =~ (' 1 record'|'records')/s$'\r'\ +$'\rshm-client: no new record within 2 s: '.*$'\r\n\r1 record, 26 B' ]] ||
         fail "$(cat -v <<<"$text")"
     [[ $text != *$'\e'* ]] || fail "$(cat -v <<<"$text")"
+    # One that is narrow, as much as it has room for: it would go to the next line, again and again.
+    text=$(TERM=xterm script -qec "stty cols 20; $shm_client follow --no-ack --key $key --from oldest \
+        --timeout 1 >/dev/null" /dev/null </dev/null) || true
+    [[ $text == *$'\r1 record, 26 B, '??[^e]* && $text != *records/s* ]] || fail "$(cat -v <<<"$text")"
     # A terminal on which nothing can be written over gets no such line.
     text=$(TERM=dumb script -qec "$shm_client follow --no-ack --key $key --from oldest --timeout 1 >/dev/null" \
         /dev/null </dev/null) || true
@@ -1044,7 +1088,7 @@ test_status_watch() {
 # --- the command line and the configuration ---
 
 test_help_and_version() {
-    local status=0
+    local option status=0
     assert_contains "$("$shm_client" --help)" 'Usage: shm-client'
     assert_eq "$("$shm_client" -h)" "$("$shm_client" --help)"
     assert_eq "$("$shm_client" help)" "$("$shm_client" --help)"
@@ -1057,6 +1101,12 @@ test_help_and_version() {
     assert_eq "$("$shm_client" -V)" "$("$shm_client" --version)"
     "$shm_client" --help >/dev/full 2>"$TEST_DIR/stderr" || status=$?
     assert_eq "$status" 1
+    for option in --help --version; do
+        status=0
+        "$shmd" "$option" >/dev/full 2>"$TEST_DIR/stderr" || status=$?
+        assert_eq "$status $(cat "$TEST_DIR/stderr")" \
+            '1 shmd: cannot write to standard output: No space left on device'
+    done
 }
 
 # Nothing of this gets as far as the segment.
