@@ -325,8 +325,8 @@ static void replace_lost(struct manager *manager)
         return;
     }
     manager_close_record(manager);
-    if (board.layout == LAYOUT_RING && origin == SEGMENT_CREATED) {
-        memcpy(new.map, manager->segment.map, new.size);
+    if (board.layout == LAYOUT_RING) {
+        ring_duplicate(new.map, manager->segment.map, new.size);
         manager->state->file->segment_id = new.id;
     }
     manager_change_segment(manager, &new, &board);

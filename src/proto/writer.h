@@ -98,6 +98,20 @@ static inline void ring_format(struct ring_writer *writer, void *segment, size_t
     atomic_store_explicit(&header->magic, RING_MAGIC, memory_order_release);
 }
 
+/*
+ * Copies a ring, to which nothing is written meanwhile, into another segment of the same size. As
+ * in ring_format(), the magic comes last: whoever attaches it finds all of the ring, or none.
+ */
+static inline void ring_duplicate(void *segment, const void *ring, size_t size)
+{
+    struct ring_header *header = segment;
+    size_t magic = sizeof(header->magic);
+
+    atomic_store_explicit(&header->magic, 0, memory_order_release); /* pairs with ring_attach() */
+    memcpy((char *)segment + magic, (const char *)ring + magic, size - magic);
+    atomic_store_explicit(&header->magic, RING_MAGIC, memory_order_release);
+}
+
 /* Where a record of `length` would begin, and how far the ring is then written. */
 static inline uint64_t ring_place(const struct ring_writer *writer, uint64_t length,
                                   uint64_t *ret_end)

@@ -30,7 +30,7 @@ struct scene {
     bool copied;
     bool done; /* the child is */
     size_t length;
-    char buffer[SIZE];
+    _Alignas(64) char buffer[SIZE];
 };
 
 static int set_up(void **state)
@@ -510,6 +510,38 @@ static void what_is_copied_while_it_is_written_over_is_whole_or_nothing(void **s
                 1);
 }
 
+static void duplicate(void *userdata)
+{
+    struct scene *s = userdata;
+
+    ring_duplicate(s->buffer, s->segment, SIZE);
+}
+
+static bool all_or_none_is_there(void *userdata)
+{
+    const struct scene *s = userdata;
+    struct ring_reader reader;
+
+    return ring_attach(&reader, s->buffer, SIZE) < 0 || memcmp(s->buffer, s->segment, SIZE) == 0;
+}
+
+/* P1: whoever attaches the segment to which a ring is copied finds each record whole. */
+static void a_ring_is_copied_as_a_whole(void **state)
+{
+    struct scene *s = *state;
+    long steps;
+
+    publish(s, 40);
+    publish(s, LONGEST);
+    memset(s->buffer, 0xff, SIZE);
+    steps = step_through(duplicate, all_or_none_is_there, s);
+    if (steps < 0) {
+        SKIP("no process can be stepped through");
+    }
+    assert_true(steps > 0);
+    assert_memory_equal(s->buffer, s->segment, SIZE);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 TEST_GROUP("test-ring")
@@ -534,6 +566,7 @@ TEST_GROUP("test-ring")
         TEST(a_length_that_cannot_be_is_not_believed),
         TEST(who_seeks_the_oldest_while_it_is_written_over_finds_it),
         TEST(what_is_copied_while_it_is_written_over_is_whole_or_nothing),
+        TEST(a_ring_is_copied_as_a_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -329,6 +329,35 @@ static void what_is_owed_of_an_old_ring_is_not_forgotten_with_the_next(void **st
     assert_told(f, 10, held);
 }
 
+/* Somebody has removed it, and another program of ours has made one under its key, or nobody has.
+ */
+static void what_a_removed_ring_held_is_held_by_the_next(void **state)
+{
+    static const size_t sizes[] = {0, 100, 4096};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct manager *manager = start(f, RING);
+        uint64_t held = newest(f);
+        int id = manager->segment.id;
+
+        assert_int_equal(shmctl(id, IPC_RMID, NULL), 0);
+        assert_true(sizes[i] == 0 ||
+                    shmget((key_t)manager->segment.key, sizes[i], IPC_CREAT | 0600) >= 0);
+        (void)manager_on_tick(manager->tick_source, 0, manager);
+        assert_int_not_equal(manager->segment.id, id);
+        assert_int_equal(oldest(f), 1);
+        assert_int_equal(newest(f), held);
+        turn(f);
+        assert_told(f, 0, 0);
+        subscribe(f, &f->a, MESSAGE_START_OLDEST);
+        assert_int_equal(f->a.welcome.first, 1);
+        peer_leave(&f->a);
+        daemon_free(&f->daemon);
+        mock_journal_reset();
+    }
+}
+
 /* However often it happens, there is an entry a second, and what it tells adds up. */
 static void often_is_told_together(void **state)
 {
@@ -373,6 +402,7 @@ TEST_GROUP("test-unread")
         TEST(of_too_many_stretches_the_first_is_told),
         TEST(damaged_stretches_say_nothing),
         TEST(what_is_owed_of_an_old_ring_is_not_forgotten_with_the_next),
+        TEST(what_a_removed_ring_held_is_held_by_the_next),
         TEST(often_is_told_together),
     };
 
