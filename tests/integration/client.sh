@@ -426,8 +426,9 @@ test_session_refused() {
     kill -KILL "$holder"
     # Nor does it take the record without one.
     start_another 'limits = { sessions = 16; sessions_per_user = 1; };'
-    "${alice[@]}" "$shm_client" follow --from next --socket "$RUNTIME_DIRECTORY/shmd.sock" >/dev/null &
-    wait_log subscribed
+    "${alice[@]}" "$shm_client" follow --from next --name the-only-one \
+        --socket "$RUNTIME_DIRECTORY/shmd.sock" >/dev/null &
+    wait_log 'calls itself the-only-one\) subscribed'
     assert_error 1 'the daemon has too many sessions: *' \
         "${alice[@]}" "$shm_client" --socket "$RUNTIME_DIRECTORY/shmd.sock" --key "$key"
     kill $!

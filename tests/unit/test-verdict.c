@@ -63,7 +63,7 @@ static void test_text_of_faults(void **state)
     assert_non_null(strstr(text, "\nholes: record 3 of session 1 of shmd, epoch " EPOCH "\n"));
     assert_non_null(strstr(text, "\noverlaps: records 4-5 of session 1 of shmd, epoch"));
     assert_non_null(strstr(text, "\nNOT whole: 2 entries missing, 1 entry repeated, 1 record in "
-                                 "no entry, 1 overlap; and there are 1 foreign entry that claims "
+                                 "no entry, 1 overlap; and there is 1 foreign entry that claims "
                                  "to be ours (by uid 1000)\n"));
 }
 
