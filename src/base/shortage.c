@@ -12,6 +12,9 @@ const char *error_text(int error)
     static _Thread_local char text[TEXT_MAX];
 
     switch (-error) {
+    case EAGAIN:
+        return "this user, or this service, has as many processes and threads as it may: see "
+               "TasksMax=, LimitNPROC= or ulimit -u";
     case EMFILE:
         return "this process has as many files open as it may: see LimitNOFILE= or ulimit -n";
     case ENFILE:

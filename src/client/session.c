@@ -64,7 +64,9 @@ enum exit_status session_explain(const struct options *options, int error)
                      "shmd.conf(5)");
         return EXIT_FAILED;
     case -EUSERS:
-        output_error("the daemon has too many sessions: try again, or see limits in shmd.conf(5)");
+        output_error(
+            "the daemon has too many sessions: try again, or see limits in shmd.conf(5); or "
+            "it may have no more files open, which its log says");
         return EXIT_FAILED;
     case -EACCES:
         output_error("the daemon's socket, or its segment, is not for this user: see mode, owner "

@@ -340,22 +340,25 @@ static int on_message(sd_event_source *s, int fd, uint32_t events, void *userdat
 }
 
 /*
- * Of each user, no more are away than it may have sessions, for they have cursors. Who is late is
- * not expected any more, and gives way: first the one that has been away for longest.
+ * Of each user, and of all together, no more are away than there may be sessions, for they have
+ * cursors. Who is late is not expected any more, and gives way: first the one of this user that has
+ * been away for longest.
  */
 static bool may_come_back(const struct session *session)
 {
     const struct sessions *sessions = session->sessions;
     struct session *late = NULL;
-    size_t away = 0;
+    size_t away = 0, all = 0;
 
     for (struct session *other = sessions->first; other; other = other->next) {
+        all += session_is_away(other);
         if (session_is_away(other) && other->usage == session->usage) {
             away++;
             late = other->cursor->late ? other : late;
         }
     }
-    if (session->identity.uid == 0 || away < sessions->limits.sessions_per_user) {
+    if (session->identity.uid == 0 ||
+        (away < sessions->limits.sessions_per_user && all < sessions->limits.sessions)) {
         return true;
     }
     if (late) {

@@ -88,6 +88,7 @@ static void shortages_pass_and_refusals_do_not(void **state)
 static void a_limit_is_named(void **state)
 {
     (void)state;
+    assert_non_null(strstr(error_text(-EAGAIN), "TasksMax="));
     assert_non_null(strstr(error_text(-EMFILE), "LimitNOFILE="));
     assert_non_null(strstr(error_text(-ENFILE), "fs.file-max"));
     assert_non_null(strstr(error_text(-ETOOMANYREFS), "in flight"));

@@ -617,6 +617,25 @@ static void no_more_of_a_user_are_expected_back_than_it_may_have_sessions(void *
                            "did not read its WELCOME"));
 }
 
+/* Who has subordinate uids, uses another one each time. */
+static void no_more_are_expected_back_than_there_may_be_sessions(void **state)
+{
+    struct message_hello hello = hello_of(MESSAGE_SUBSCRIBER, 0);
+    struct fixture *f = *state;
+
+    if (geteuid() != 0) {
+        SKIP("needs root: is several users");
+    }
+    (void)start(f, RING LONG "limits = { sessions = 3; }; ");
+    (void)chmod(f->daemon.socket_path, 0666);
+    for (uid_t i = 0; i < 6; i++) {
+        assert_true(peer_connect_as(&f->a, f->daemon.socket_path, ALICE + i, ALICE, NULL, 0));
+        say_and_stop(f, &f->a, &hello);
+        peer_leave(&f->a);
+        assert_int_equal(f->daemon.manager->sessions->count, i < 3 ? i + 1 : 3);
+    }
+}
+
 /* Late is who was not back in time, and may still say what it has acknowledged: it gives way. */
 static void who_is_late_takes_no_place_of_those_who_are_expected(void **state)
 {
@@ -669,6 +688,7 @@ TEST_GROUP("test-leases")
         TEST(each_user_has_a_lease),
         TEST(a_lease_that_is_over_stays_so),
         TEST(no_more_of_a_user_are_expected_back_than_it_may_have_sessions),
+        TEST(no_more_are_expected_back_than_there_may_be_sessions),
         TEST(who_is_late_takes_no_place_of_those_who_are_expected),
     };
 
