@@ -384,7 +384,7 @@ void report_session_ended(struct manager *manager, const struct session *session
         [SESSION_EVICTED] = {EVENT_SESSION_EVICTED,
                              "evicted: it acknowledged nothing for as long as its lease"},
         [SESSION_AWAITED] = {EVENT_SESSION_EVICTED,
-                             "evicted: others have waited for it for as long as its lease"},
+                             "evicted: others have waited for its user for as long as its lease"},
         [SESSION_FORGOTTEN] = {EVENT_SESSION_ENDED, "ended: it did not come back at all"},
         [SESSION_MALFORMED] = {EVENT_SESSION_REFUSED, "ended: it sent a message that is none"},
         [SESSION_LIED] = {EVENT_SESSION_REFUSED,
