@@ -49,10 +49,26 @@ enum exit_status anonymous_explain(const struct options *options, uint32_t key, 
     return EXIT_FAILED;
 }
 
+/* Does the key lead to another segment by now? */
+static bool is_replaced(const struct source *source)
+{
+    CLEANUP(shmd_anonymous_close_cleanup) struct shmd_anonymous *now = NULL;
+    struct shmd_anonymous_info info;
+
+    return shmd_anonymous_open(source->info.key, false, &now) == 0 &&
+           shmd_anonymous_info(now, &info) == 0 && info.id != source->info.id;
+}
+
 /* Says why no record came, or why it could not be acknowledged. */
 static enum exit_status failed(struct source *source, int error)
 {
     progress_clear(&source->reading.progress);
+    if (error == -ENOLINK && is_replaced(source)) {
+        output_error(
+            "another segment has taken the place of the one with key 0x%08x: run this again",
+            source->info.key);
+        return EXIT_NOBODY;
+    }
     if (error == -ENOLINK) {
         return output_nobody(source->reading.options, source->info.key,
                              "nobody any more serves the segment");

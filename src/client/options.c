@@ -203,8 +203,11 @@ static int refuse_verb(const char *word)
     return refuse_unknown("unknown verb", word, "", found);
 }
 
-/* An option that is not like the table says; `argument` is the one that getopt_long() looked at. */
-static int option_refuse(int problem, const char *argument)
+/*
+ * An option that is not like the table says; `argument` is the one that getopt_long() looked at,
+ * and `group` the one that it looks at still, if it is in the midst of short options.
+ */
+static int option_refuse(int problem, const char *argument, const char *group)
 {
     const char short_form[] = {'-', (char)optopt, '\0'};
 
@@ -214,7 +217,10 @@ static int option_refuse(int problem, const char *argument)
     /* In a group of short options `argument` may be the one before; and only options that take no
      * value can have one too many. */
     if (strncmp(argument, "--", 2) != 0 || (optopt != 0 && !strchr("XAJWhV", optopt))) {
-        return refuse("unknown option", short_form);
+        return refuse_unknown("unknown option", short_form, "--",
+                              group && group[0] == '-' && strlen(group) > 3
+                                  ? nearest_option(long_options, group)
+                                  : NULL);
     }
     return optopt == 0 ? refuse_unknown("unknown or ambiguous option", argument, "--",
                                         nearest_option(long_options, argument))
@@ -342,7 +348,7 @@ int options_parse(int argc, char **argv, struct options *ret)
     opterr = 0;
     while ((option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
         if (option == '?' || option == ':') {
-            return option_refuse(option, argv[optind - 1]);
+            return option_refuse(option, argv[optind - 1], argv[optind]);
         }
         given[option] = true;
         if (option == 'h') {

@@ -914,6 +914,16 @@ test_segment_removed_while_waiting() {
     wait "$client" || status=$?
     assert_eq "$status" 3
     assert_contains "$(cat "$TEST_DIR/stderr")" 'is shmd running?'
+
+    # By a daemon, which goes on under the same key.
+    start_daemon "$ring"
+    "$shm_client" follow --no-ack --key "$key" 2>"$TEST_DIR/stderr" >/dev/null &
+    client=$!
+    wait_until '(($(segment_field "$key" nattch) == 2))'
+    configure "$ring" 'mode = "0600"; when_full = "overwrite";'
+    reload_daemon
+    assert_exit_of "$client" 3
+    assert_contains "$(cat "$TEST_DIR/stderr")" "another segment has taken the place of the one with key"
 }
 
 # --- output ---
@@ -1121,6 +1131,8 @@ test_usage_errors() {
 --bogus | unknown or ambiguous option '--bogus': see shm-client --help
 -x | unknown option '-x': see shm-client --help
 --no-ack -xh | unknown option '-x': see shm-client --help
+-watch | unknown option '-w', did you mean --watch? See shm-client --help
+-jsno | unknown option '-j', did you mean --json? See shm-client --help
 --co 1 | unknown or ambiguous option '--co': see shm-client --help
 --no-ack=1 | unexpected value in option '--no-ack=1': see shm-client --help
 --key | no value after option '--key': see shm-client --help
