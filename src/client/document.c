@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/document.h"
 
+#include "base/cleanup.h"
 #include "base/text.h"
 
 #include <string.h>
@@ -122,10 +123,28 @@ static const char *unit_of(struct piece *name)
     return NULL;
 }
 
+char *document_text(struct piece value)
+{
+    char *text = malloc(value.length + 1), *to = text;
+
+    for (size_t i = 0; text && i < value.length; i++) {
+        /* What else is escaped could not be shown: it stays as it is. */
+        i += value.text[i] == '\\' && i + 1 < value.length && strchr("\"\\", value.text[i + 1]);
+        *to++ = value.text[i];
+    }
+    if (text) {
+        *to = '\0';
+    }
+    return text;
+}
+
 static void value_write(FILE *file, struct piece value)
 {
-    value = unquote(value);
-    text_write_visible(file, value.text, value.length, false);
+    CLEANUP(free_cleanup) char *text = document_text(unquote(value));
+
+    if (text) {
+        text_write_visible(file, text, strlen(text), false);
+    }
 }
 
 static void label_write(FILE *file, struct piece name)

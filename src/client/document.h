@@ -23,5 +23,9 @@ const char *document_member(const char *at, struct piece *ret_name, struct piece
 /* The value of a member of the outermost object, without quotes; length 0: there is none. */
 struct piece document_find(const char *document, const char *name);
 
+/* A string of it, as it is to be read: its quotes and backslashes without those that escape them.
+ * The caller's to free; NULL: no memory. */
+char *document_text(struct piece value);
+
 /* One line `name:  value` for each member, and one for each object in an array. */
 void document_write(FILE *file, const char *document);

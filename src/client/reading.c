@@ -3,6 +3,7 @@
 #include "client/document.h"
 #include "client/stop.h"
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/text.h"
 
@@ -105,16 +106,18 @@ uint64_t reading_wait_usec(struct reading *reading)
 enum exit_status reading_timed_out(struct reading *reading, const char *document)
 {
     uint64_t timeout = reading->options->timeout_usec;
-    struct piece cause = document ? document_find(document, "source_error") : (struct piece){0};
-    struct piece since = document ? document_find(document, "source_fails_since") : cause;
+    struct piece since =
+        document ? document_find(document, "source_fails_since") : (struct piece){0};
+    CLEANUP(free_cleanup)
+    char *cause = since.length > 0 ? document_text(document_find(document, "source_error")) : NULL;
 
     if (output_is_unread()) {
         return EXIT_FAILED;
     }
     progress_clear(&reading->progress);
-    if (cause.length > 0) {
-        output_error("no new record: the source of the daemon has none since %.*s: %.*s",
-                     (int)since.length, since.text, (int)cause.length, cause.text);
+    if (cause) {
+        output_error("no new record: the source of the daemon has none since %.*s: %s",
+                     (int)since.length, since.text, cause);
     } else if (timeout == 0) {
         output_error("no new record is there now: wait for one with --timeout SECONDS");
     } else {

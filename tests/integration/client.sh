@@ -871,6 +871,15 @@ test_source_that_fails() {
     echo now >"$TEST_DIR/flags"
     assert_eq "$(client --timeout "$PATIENCE_S")" now
     [[ $(client status) != *'source error'* ]] || fail "$(client status)"
+    # As it is called, and not as a document has it.
+    configure 'mode = "0644"; source = {' "type = \"file\"; path = \"$TEST_DIR/a\\\"b\\\\c\"; };"
+    reload_daemon
+    client --timeout "$PATIENCE_S" >/dev/null
+    wait_until '[[ $(client status) == *"source error:   $TEST_DIR/a\"b\\c: No such file"* ]]'
+    assert_error 4 "*Z: $TEST_DIR/a\"b\\\\c: No such file or directory" client --timeout 0.1
+    configure 'mode = "0644"; source = {' "type = \"file\"; path = \"$TEST_DIR/flags\"; };"
+    reload_daemon
+    client --timeout "$PATIENCE_S" >/dev/null
     wait_until "tail -n 3 '$notify' | grep -q '^STATUS=plain, '"
 }
 
