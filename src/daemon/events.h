@@ -21,6 +21,7 @@
     EVENT(SEGMENT_FOREIGN,       "segment-foreign",       LOG_ERR,     "57b6ee8129fc44749f8fcde0b339924c") \
     EVENT(SEGMENT_AT_RISK,       "segment-at-risk",       LOG_WARNING, "03ba737ce1574cac8c188af986cc62cc") \
     EVENT(SEGMENT_FAILED,        "segment-failed",        LOG_ERR,     "cc844325401f4784a1e1e1d3ffa3d1e9") \
+    EVENT(STATE_LOST,            "state-lost",            LOG_WARNING, "04e0bd8c987f488984d59e0ed47c45d2") \
     EVENT(RECORD_REJECTED,       "record-rejected",       LOG_WARNING, "8971badd6d17436ab040c7433a8657dc") \
     EVENT(SOURCE_FAILED,         "source-failed",         LOG_WARNING, "de737fb92fc344b1af5993a695d5b9f7") \
     EVENT(SOURCE_ENDED,          "source-ended",          LOG_NOTICE,  "ac1adee1c9da4917aa6e673ff7b800fc") \

@@ -12,6 +12,7 @@
 #define RETRY_USEC    (USEC_PER_SEC / 10)
 #define LEFT_OUT_USEC USEC_PER_SEC /* between two rounds of entries about what was left out */
 #define UNTOLD_USEC   USEC_PER_SEC /* between two entries about what nobody has acknowledged */
+#define PAUSE_USEC    (10 * USEC_PER_MSEC) /* how long the daemon waits for a pause, at most */
 
 /* So many acknowledgements at once, and then one each `cost` microseconds (budget.h). */
 struct pace {
@@ -35,6 +36,9 @@ struct log {
     /* What follows, and the queue in the state, is guarded by the mutex. */
     pthread_mutex_t mutex;
     pthread_cond_t changed;
+    bool sending;          /* … what is noted in the state meanwhile */
+    bool pausing;          /* it is to leave the state alone */
+    pthread_cond_t paused; /* … and does */
     uint32_t key;
     int segment_id;
     bool closing;
@@ -215,6 +219,19 @@ static struct entry *entry_of(struct log *log, const struct ack *ack, uint64_t s
     }
 }
 
+/* The mutex is let go of while something is sent that the outbox in the state is about. */
+static void begin_sending(struct log *log)
+{
+    log->sending = true;
+    (void)pthread_mutex_unlock(&log->mutex);
+}
+
+static void end_sending(struct log *log)
+{
+    (void)pthread_mutex_lock(&log->mutex);
+    log->sending = false;
+}
+
 /* Sends the next acknowledgement; false if there is none yet, or no sending. */
 static bool ack_send(struct log *log)
 {
@@ -231,10 +248,10 @@ static bool ack_send(struct log *log)
     if (!ack.verified) {
         pace_charge(&log->anonymous, now);
     }
-    (void)pthread_mutex_unlock(&log->mutex);
+    begin_sending(log);
     entry = entry_of(log, &ack, sequence);
     sent = entry && send_surely(log, entry, sequence);
-    (void)pthread_mutex_lock(&log->mutex);
+    end_sending(log);
     if (sent) {
         acklog_pop(&log->state->file->acklog);
         STEP("log.popped");
@@ -256,13 +273,13 @@ static bool untold_send(struct log *log)
     entry = ackentry_unread(&about);
     entry_describe(entry, log->instance, log->epoch);
     describe_segment(log, entry);
-    (void)pthread_mutex_unlock(&log->mutex);
+    begin_sending(log);
     if (entry && !entry->lacks) {
         sent = send_surely(log, entry, OUTBOX_UNTOLD | about.last);
     } else {
         (void)rest(log);
     }
-    (void)pthread_mutex_lock(&log->mutex);
+    end_sending(log);
     if (sent) {
         untold_arrived(untold);
         log->untold_due = clock_usec() + UNTOLD_USEC;
@@ -296,6 +313,10 @@ static void *run(void *argument)
 
     (void)pthread_mutex_lock(&log->mutex);
     for (;;) {
+        while (log->pausing) {
+            (void)pthread_cond_signal(&log->paused);
+            (void)pthread_cond_wait(&log->changed, &log->mutex);
+        }
         if (event_send(log) || untold_send(log) || ack_send(log)) {
             log->sent++;
             continue;
@@ -330,6 +351,9 @@ int log_new(const struct log_options *options, struct log **ret)
     r = -pthread_mutex_init(&log->mutex, NULL);
     if (r == 0) {
         r = -pthread_cond_init(&log->changed, NULL);
+    }
+    if (r == 0) {
+        r = -pthread_cond_init(&log->paused, NULL);
     }
     if (r == 0) {
         r = -pthread_create(&log->thread, NULL, run, log);
@@ -429,6 +453,30 @@ void log_wake(struct log *log)
     }
 }
 
+bool log_pause(struct log *log)
+{
+    struct timespec deadline = clock_timespec(clock_usec() + PAUSE_USEC);
+    int r = 0;
+
+    (void)pthread_mutex_lock(&log->mutex);
+    log->pausing = true;
+    while (log->sending && r == 0) {
+        r = pthread_cond_clockwait(&log->paused, &log->mutex, CLOCK_MONOTONIC, &deadline);
+    }
+    if (log->sending) {
+        log_go_on(log);
+        return false;
+    }
+    return true; /* with the mutex */
+}
+
+void log_go_on(struct log *log)
+{
+    log->pausing = false;
+    (void)pthread_cond_signal(&log->changed);
+    (void)pthread_mutex_unlock(&log->mutex);
+}
+
 /* How many entries the journal has taken. */
 static uint64_t count_sent(struct log *log)
 {
@@ -479,6 +527,7 @@ int log_close(struct log *log, uint64_t timeout_usec, uint64_t patience_usec)
         (void)entry_free(entry);
     }
     (void)pthread_cond_destroy(&log->changed);
+    (void)pthread_cond_destroy(&log->paused);
     (void)pthread_mutex_destroy(&log->mutex);
     free(log);
     return done;

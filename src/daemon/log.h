@@ -62,6 +62,13 @@ void log_wake(struct log *log);
 void log_let_go(struct log *log, uint64_t first, uint64_t last, enum unread_why why);
 
 /*
+ * The log leaves the state alone, until log_go_on(). False: it is in the midst of sending, and did
+ * not come to an end within a moment.
+ */
+bool log_pause(struct log *log);
+void log_go_on(struct log *log);
+
+/*
  * Sends what waits, for at most `timeout_usec`, and not longer than the journal goes on to take an
  * entry each `patience_usec`; and ends. 1 if everything was sent; 0: what was not stays in the
  * state; -ETIMEDOUT: its thread hangs, and still uses the state.

@@ -6,6 +6,7 @@
 #include "daemon/membership.h"
 #include "daemon/publishers.h"
 #include "daemon/report.h"
+#include "daemon/statename.h"
 #include "daemon/status.h"
 #include "daemon/subscribers.h"
 #include "daemon/touch.h"
@@ -333,6 +334,21 @@ static void replace_lost(struct manager *manager)
     report_segment(manager, origin, old_id);
 }
 
+void manager_keep_state(struct manager *manager)
+{
+    int r;
+
+    if (state_is_named(manager->state) || !log_pause(manager->log)) {
+        return;
+    }
+    r = state_name_again(manager->state);
+    log_go_on(manager->log);
+    if (r == 0 || !manager->nameless) {
+        report_state_lost(manager, r);
+    }
+    manager->nameless = r < 0;
+}
+
 static void health(struct manager *manager)
 {
     struct segment_stat stat;
@@ -341,6 +357,7 @@ static void health(struct manager *manager)
     if (!keep_lock(manager)) {
         return;
     }
+    manager_keep_state(manager);
     r = segment_query(manager->segment.id, &stat);
     if (r == -EINVAL || r == -EIDRM || (r == 0 && stat.removed)) {
         replace_lost(manager);

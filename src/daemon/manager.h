@@ -83,6 +83,7 @@ struct manager {
     uint64_t fastest;     /* the most that any subscriber has acknowledged */
     bool fresh;           /* a new epoch began with this start */
     bool started;         /* … which came to its end */
+    bool nameless;        /* the state file was removed, and could not be made anew yet */
     bool keyless;         /* the key is somebody else's: we go on with the segment, without */
     bool leave;           /* stop, but leave the segment to the next daemon */
     uint64_t tick_usec;   /* period */
@@ -153,6 +154,9 @@ void manager_change_segment(struct manager *manager, const struct segment *segme
 
 /* Begins, changes or ends the polling, as a configuration wants it. */
 int manager_poll(struct manager *manager, const struct conf *conf);
+
+/* If somebody has removed the state file, it is made anew. */
+void manager_keep_state(struct manager *manager);
 
 int manager_on_poll(sd_event_source *s, int fd, uint32_t events, void *userdata);
 int manager_on_tick(sd_event_source *s, uint64_t usec, void *userdata);

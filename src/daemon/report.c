@@ -135,6 +135,23 @@ void report_lost(struct manager *manager)
                         manager->segment.id, manager->segment.key));
 }
 
+void report_state_lost(struct manager *manager, int error)
+{
+    const char *path = manager->state->path;
+
+    if (error == 0) {
+        log_event(manager->log,
+                  entry_new(EVENT_STATE_LOST, "%s was removed by somebody else; made anew", path));
+        return;
+    }
+    log_event(manager->log,
+              entry_new(EVENT_STATE_LOST,
+                        "%s was removed by somebody else, and cannot be made anew: %s; until it "
+                        "can, the next daemon would begin without the records that wait",
+                        path,
+                        error == -EBUSY ? "another shmd has its own there" : error_text(error)));
+}
+
 void report_rival(struct manager *manager, uint32_t key, pid_t pid)
 {
     CLEANUP(free_cleanup) char *text = describe_rival(key, pid);

@@ -27,6 +27,9 @@ void report_touch_failed(struct manager *manager, int error);
 void report_removed(struct manager *manager, uint32_t key, int id);
 void report_lost(struct manager *manager);
 
+/* The state file was removed. `error`: it cannot be made anew; 0: it was. */
+void report_state_lost(struct manager *manager, int error);
+
 /* Another shmd serves the key; `pid` is 0 if nobody knows which. */
 void report_rival(struct manager *manager, uint32_t key, pid_t pid);
 

@@ -17,6 +17,7 @@
 #include "daemon/preparation.h"
 #include "daemon/reload.h"
 #include "daemon/report.h"
+#include "daemon/statename.h"
 #include "daemon/status.h"
 #include "daemon/touch.h"
 #include "source/program.h"
@@ -435,6 +436,7 @@ static void segment_close(struct manager *manager, bool forget)
 
 struct manager *manager_free(struct manager *manager)
 {
+    int logged = 0;
     bool forget;
 
     if (!manager) {
@@ -442,6 +444,9 @@ struct manager *manager_free(struct manager *manager)
     }
     manager->preparation = preparation_free(manager->preparation);
     forget = manager->started ? !manager->leave && !manager->conf->keep : manager->fresh;
+    if (manager->started && !forget) {
+        manager_keep_state(manager);
+    }
     if (manager->segment.map && forget) {
         board_announce(&manager->board, RING_CLOSED);
     }
@@ -463,16 +468,17 @@ struct manager *manager_free(struct manager *manager)
     }
     intake_close(&manager->intake);
     if (manager->log) {
-        int r = log_close(manager->log, LOG_CLOSE_USEC,
-                          manager->leave ? LOG_LEAVE_USEC : LOG_CLOSE_USEC);
-
-        if (r < 0) {
-            return NULL; /* both end with the process */
-        }
-        forget &= r > 0; /* or else the next one sends what was not */
+        logged = log_close(manager->log, LOG_CLOSE_USEC,
+                           manager->leave ? LOG_LEAVE_USEC : LOG_CLOSE_USEC);
+        forget &= logged > 0; /* or else the next one sends what was not */
     }
     if (manager->state && forget) {
         state_remove(manager->state);
+    } else if (manager->started && !state_is_named(manager->state)) {
+        (void)state_name_again(manager->state); /* the log was in the way until now */
+    }
+    if (logged < 0) {
+        return NULL; /* log and state end with the process */
     }
     manager->state = state_free(manager->state);
     manager->pasts = past_free(manager->pasts);

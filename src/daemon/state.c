@@ -5,6 +5,7 @@
 #include "daemon/lockfile.h"
 #include "daemon/runtime.h"
 #include "daemon/statefile.h"
+#include "daemon/statename.h"
 #include "proto/message.h"
 
 #include <dirent.h>
@@ -380,7 +381,9 @@ size_t state_image_size(const struct conf *conf)
 
 void state_remove(struct state *state)
 {
-    (void)unlink(state->path);
+    if (state_is_named(state)) {
+        (void)unlink(state->path);
+    }
 }
 
 struct state *state_free(struct state *state)

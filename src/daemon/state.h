@@ -145,7 +145,7 @@ void state_resize(struct state *state, size_t image_size);
 /* How large an image a configuration needs: a ring needs none. */
 size_t state_image_size(const struct conf *conf);
 
-/* Forgets: the file is removed. */
+/* Forgets: the file is removed, if its name still leads to it. */
 void state_remove(struct state *state);
 
 /* Unmaps; the file stays, unless it was removed. */

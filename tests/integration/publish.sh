@@ -95,6 +95,17 @@ test_a_ring_that_is_gone_with_some_acknowledged() {
     wait_log '3 records of 3 to 5 were let go'
 }
 
+# The state file is removed while the daemon runs, at the worst moment: when it is about to leave.
+test_a_state_file_that_is_removed() {
+    start_daemon "$ring" "$push"
+    seq 5 | publish
+    rm "$RUNTIME_DIRECTORY"/key-*.state
+    stop_daemon USR1
+    wait_log 'key-0000162e\.[^ ]*state was removed by somebody else; made anew$'
+    start_daemon_again
+    assert_eq "$(read_all 5)" "$(seq 5)"
+}
+
 # The kernel removes a segment to which nobody is attached.
 test_a_ring_that_the_kernel_removes() {
     local setting=/proc/sys/kernel/shm_rmid_forced

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "daemon.h"
+#include "daemon/statename.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -906,6 +907,71 @@ static void a_lock_that_another_user_has_taken_is_reported(void **state)
     assert_int_equal(logged_in_all(f, "segment-at-risk"), 1);
 }
 
+/* The next daemon goes on, whoever has removed the state while this one ran, and whenever. */
+static void a_state_that_was_removed_is_made_anew(void **state)
+{
+    struct fixture *f = *state;
+    sd_id128_t epoch = f->manager->state->file->epoch;
+
+    manager_refill(f->manager);
+    for (int i = 0; i < 2; i++) {
+        bool in_time = i == 0;
+
+        assert_int_equal(unlink(f->manager->state->path), 0);
+        if (in_time) {
+            look_after(f);
+            assert_true(state_is_named(f->manager->state));
+            assert_non_null(strstr(mock_journal_field(logged("state-lost"), "MESSAGE"), "anew"));
+        }
+        acknowledge(f);
+        f->manager->leave = true;
+        stop(f);
+        assert_int_equal(start(f), EXIT_SUCCESS);
+        assert_true(sd_id128_equal(f->manager->state->file->epoch, epoch));
+        assert_int_equal(number(f), i + 2);
+    }
+}
+
+/* Said once, however often it is tried. */
+static void a_state_that_cannot_be_made_anew_is_reported(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(free_cleanup) char *path = strdup(f->manager->state->path);
+
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0755), 0);
+    look_after(f);
+    look_after(f);
+    assert_false(state_is_named(f->manager->state));
+    assert_int_equal(rmdir(path), 0);
+    look_after(f);
+    assert_true(state_is_named(f->manager->state));
+    look_after(f);
+    assert_int_equal(logged_in_all(f, "state-lost"), 2);
+}
+
+/* What is being sent is noted in the state: it waits for that, but not for the journal. */
+static void a_journal_that_hangs_delays_only_the_state(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t end = clock_usec() + PATIENCE_USEC;
+
+    manager_refill(f->manager);
+    (void)logged("segment-created"); /* the last one so far */
+    mock_journal_block(true);
+    acknowledge(f);
+    assert_true(mock_journal_wait_blocked());
+    assert_int_equal(unlink(f->manager->state->path), 0);
+    look_after(f);
+    assert_false(state_is_named(f->manager->state));
+    acknowledge(f); /* who is attached is served */
+    mock_journal_block(false);
+    while (!state_is_named(f->manager->state) && clock_usec() < end) {
+        look_after(f);
+    }
+    assert_true(state_is_named(f->manager->state));
+}
+
 /* --- an acknowledgement in the last moment --- */
 
 static char *client;        /* attached to the segment that goes */
@@ -1046,6 +1112,9 @@ TEST_GROUP("test-manager")
         TEST(a_pause_of_the_old_source_does_not_ask_the_new_one),
         TEST(a_reload_that_loses_the_key_goes_on_with_the_old_segment),
         TEST(a_daemon_that_runs_leaves_no_cause_of_a_failed_start),
+        TEST(a_state_that_was_removed_is_made_anew),
+        TEST(a_state_that_cannot_be_made_anew_is_reported),
+        TEST(a_journal_that_hangs_delays_only_the_state),
         TEST(a_lock_that_was_removed_is_taken_again),
         TEST(who_has_lost_its_lock_to_another_daemon_ends),
         TEST(a_lock_that_another_user_has_taken_is_reported),

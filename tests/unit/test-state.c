@@ -6,6 +6,7 @@
 
 #include "conf/conf.h"
 #include "daemon/statefile.h"
+#include "daemon/statename.h"
 #include "private.h"
 
 #include <setjmp.h>
@@ -708,6 +709,114 @@ static void a_resize_that_has_no_room_changes_nothing(void **state)
     assert_continues(mine, epoch);
 }
 
+/* --- the name --- */
+
+static bool removed(const struct state *mine)
+{
+    return unlink(mine->path) == 0;
+}
+
+static bool moved_away(const struct state *mine)
+{
+    CLEANUP(free_cleanup) char *away = NULL;
+
+    return asprintf(&away, "%s.bak", mine->path) > 0 && rename(mine->path, away) == 0;
+}
+
+static bool replaced(const struct state *mine)
+{
+    return removed(mine) && file_write(mine->path, "", 0);
+}
+
+static bool replaced_by_a_link(const struct state *mine)
+{
+    return removed(mine) && symlink("/dev/null", mine->path) == 0;
+}
+
+/* Whatever became of the file: the state is there again, whole, and ours alone. */
+static void a_state_that_lost_its_name_gets_it_again(void **state)
+{
+    static bool (*const ways[])(const struct state *) = {removed, moved_away, replaced,
+                                                         replaced_by_a_link};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        sd_id128_t epoch = leave_state(f);
+        CLEANUP(state_free_cleanup) struct state *mine = opened(f, HISTORY_CONTINUED);
+        const struct state_file *file = mine->file;
+        const char *image = mine->image;
+        struct stat st;
+        pid_t pid;
+
+        assert_true(state_is_named(mine));
+        assert_true(ways[i](mine));
+        assert_false(state_is_named(mine));
+        assert_int_equal(state_name_again(mine), 0);
+        assert_true(state_is_named(mine));
+        assert_ptr_equal(mine->file, file);
+        assert_ptr_equal(mine->image, image);
+        assert_continues(mine, epoch);
+        assert_int_equal(lstat(mine->path, &st), 0);
+        assert_int_equal(st.st_mode, S_IFREG | 0600);
+        pid = child_start();
+        if (pid == 0) {
+            struct state *other = NULL;
+            enum history history;
+            pid_t holder;
+
+            _exit(state_open(f->conf, &other, &history, &holder) == -EBUSY ? 0 : 1);
+        }
+        assert_int_equal(child_wait(pid), 0);
+
+        state_enter(mine->file, 7, PHASE_EMPTY);
+        state_enter(mine->file, 7, PHASE_PUBLISHED);
+        memcpy(mine->image, "xyz", 3);
+        memcpy(mine->image, "abc", 3);
+        mine = state_free(mine);
+        mine = opened(f, HISTORY_CONTINUED);
+        assert_continues(mine, epoch);
+        state_remove(mine);
+        mine = state_free(mine);
+    }
+}
+
+static void a_state_that_cannot_get_its_name_again_stays_as_it_is(void **state)
+{
+    struct fixture *f = *state;
+    sd_id128_t epoch = leave_state(f);
+    CLEANUP(state_free_cleanup) struct state *mine = opened(f, HISTORY_CONTINUED);
+
+    assert_true(removed(mine));
+    assert_int_equal(mkdir(mine->path, 0700), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(state_name_again(mine), -EISDIR);
+        assert_continues(mine, epoch);
+    }
+    assert_int_equal(rmdir(mine->path), 0);
+    assert_int_equal(state_name_again(mine), 0);
+    mine = state_free(mine);
+    mine = opened(f, HISTORY_CONTINUED);
+    assert_continues(mine, epoch);
+}
+
+/* Its name is another daemon's now, and stays that. */
+static void a_name_that_another_daemon_has_is_left_to_it(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(state_free_cleanup) struct state *mine = opened(f, HISTORY_NONE);
+    struct stat before, after;
+    pid_t pid;
+
+    assert_true(removed(mine));
+    pid = hold(f);
+    assert_int_equal(stat(mine->path, &before), 0);
+    assert_int_equal(state_name_again(mine), -EBUSY);
+    state_remove(mine);
+    assert_int_equal(stat(mine->path, &after), 0);
+    assert_int_equal(after.st_ino, before.st_ino);
+    child_end(pid);
+}
+
 /* --- the directory --- */
 
 static void the_first_directory_of_systemd_is_used(void **state)
@@ -816,6 +925,9 @@ TEST_GROUP("test-state")
         TEST(an_image_that_was_small_grows_again),
         TEST(killed_at_any_instruction_of_a_resize_the_epoch_goes_on),
         TEST(a_resize_that_has_no_room_changes_nothing),
+        TEST(a_state_that_lost_its_name_gets_it_again),
+        TEST(a_state_that_cannot_get_its_name_again_stays_as_it_is),
+        TEST(a_name_that_another_daemon_has_is_left_to_it),
         TEST(the_first_directory_of_systemd_is_used),
         TEST(a_directory_that_is_not_there_is_an_error),
         TEST(the_directory_of_a_user_is_its_own),
