@@ -226,8 +226,9 @@ static int proceed(struct state *state)
 }
 
 /* What the daemon before us was killed in the midst of. */
-static int settle(struct state_file *file)
+static int settle(struct state *state)
 {
+    struct state_file *file = state->file;
     const struct untold_version *untold = untold_now(&file->untold);
     uint64_t let_go = untold->last;
     int r = outbox_settle(&file->outbox, &file->acklog);
@@ -242,6 +243,9 @@ static int settle(struct state_file *file)
     for (size_t i = 0; i < STRETCHES_MAX; i++) {
         if (file->stretches[i].last > MESSAGE_NUMBER_MAX) {
             file->stretches[i].last = 0; /* damaged */
+        }
+        if (file->stretches[i].last > state->furthest) {
+            state->furthest = file->stretches[i].last;
         }
     }
     cursors_settle(&file->cursors, &file->acklog);
@@ -289,7 +293,7 @@ int state_open(const struct conf *conf, struct state **ret, enum history *ret_hi
     }
     r = history == HISTORY_CONTINUED ? proceed(state) : begin(state, conf);
     if (r == 0) {
-        r = settle(state->file);
+        r = settle(state);
     }
     if (r < 0) {
         if (history == HISTORY_NONE) {

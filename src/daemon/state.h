@@ -95,6 +95,7 @@ struct state {
     struct state_file *file; /* stays where it is */
     char *image;
     size_t image_mapped;
+    uint64_t furthest; /* no stretch goes beyond this record */
 };
 
 static inline enum phase state_phase(const struct state_file *file)

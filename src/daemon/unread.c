@@ -10,12 +10,15 @@ static void store(uint64_t *word, uint64_t number)
 }
 
 /* The first stretch that has this record or a later one; NULL: there is none. */
-static struct stretch *find_stretch(struct state_file *file, uint64_t number)
+static struct stretch *find_stretch(const struct state *state, uint64_t number)
 {
     struct stretch *found = NULL;
 
+    if (number > state->furthest) { /* as it nearly always is */
+        return NULL;
+    }
     for (size_t i = 0; i < STRETCHES_MAX; i++) {
-        struct stretch *stretch = &file->stretches[i];
+        struct stretch *stretch = &state->file->stretches[i];
 
         if (stretch->last >= number && (!found || stretch->first < found->first)) {
             found = stretch;
@@ -25,33 +28,38 @@ static struct stretch *find_stretch(struct state_file *file, uint64_t number)
 }
 
 /* All up to this one. */
-static void cover(struct state_file *file, uint64_t number)
+static void cover(const struct state *state, uint64_t number)
 {
+    struct state_file *file = state->file;
     const struct stretch *next;
 
     if (file->covered < number) {
         store(&file->covered, number);
     }
-    while ((next = find_stretch(file, file->covered + 1)) && next->first <= file->covered + 1) {
+    while ((next = find_stretch(state, file->covered + 1)) && next->first <= file->covered + 1) {
         store(&file->covered, next->last);
     }
 }
 
 /* One of no meaning; or the first one: what it knew may be told, although it was acknowledged. */
-static struct stretch *find_free(struct state_file *file)
+static struct stretch *find_free(const struct state *state)
 {
+    struct state_file *file = state->file;
+
     for (size_t i = 0; i < STRETCHES_MAX; i++) {
         if (file->stretches[i].last <= file->covered) {
             return &file->stretches[i];
         }
     }
-    return find_stretch(file, file->covered + 1);
+    return find_stretch(state, file->covered + 1);
 }
 
-static void cover_stretch(struct state_file *file, uint64_t first, uint64_t last)
+static void cover_stretch(struct state *state, uint64_t first, uint64_t last)
 {
+    struct state_file *file = state->file;
     struct stretch *stretch;
 
+    state->furthest = last > state->furthest ? last : state->furthest;
     for (size_t i = 0; i < STRETCHES_MAX; i++) {
         stretch = &file->stretches[i];
         if (stretch->last > file->covered && first <= stretch->last + 1 &&
@@ -61,7 +69,7 @@ static void cover_stretch(struct state_file *file, uint64_t first, uint64_t last
             return;
         }
     }
-    stretch = find_free(file);
+    stretch = find_free(state);
     store(&stretch->last, 0);
     store(&stretch->first, first);
     store(&stretch->last, last);
@@ -69,12 +77,12 @@ static void cover_stretch(struct state_file *file, uint64_t first, uint64_t last
 
 void unread_forget(struct manager *manager, uint64_t first, uint64_t last)
 {
-    struct state_file *file = manager->state->file;
+    struct state *state = manager->state;
 
-    if (first <= file->covered + 1) {
-        cover(file, last);
+    if (first <= state->file->covered + 1) {
+        cover(state, last);
     } else if (first <= last) {
-        cover_stretch(file, first, last);
+        cover_stretch(state, first, last);
     }
 }
 
@@ -83,7 +91,8 @@ void unread_forget(struct manager *manager, uint64_t first, uint64_t last)
 /* The log has them before they count: killed in between, the next daemon finds them there. */
 static void let_go(struct manager *manager, uint64_t number, enum unread_why why)
 {
-    struct state_file *file = manager->state->file;
+    const struct state *state = manager->state;
+    const struct state_file *file = state->file;
     uint64_t last = number < manager->owed_from ? number : manager->owed_from - 1;
     uint64_t first = file->covered + 1;
 
@@ -91,7 +100,7 @@ static void let_go(struct manager *manager, uint64_t number, enum unread_why why
         return;
     }
     while (first <= last) {
-        const struct stretch *next = find_stretch(file, first);
+        const struct stretch *next = find_stretch(state, first);
         uint64_t end = next && next->first <= last ? next->first - 1 : last;
 
         if (first <= end) {
@@ -99,7 +108,7 @@ static void let_go(struct manager *manager, uint64_t number, enum unread_why why
         }
         first = next && end < last ? next->last + 1 : last + 1;
     }
-    cover(file, number);
+    cover(state, number);
 }
 
 void unread_reconsider(struct manager *manager)
