@@ -67,6 +67,29 @@ static bool is_logged(const struct record *record)
            plain_first(record->segment->map) == PLAIN_ACKNOWLEDGED;
 }
 
+void record_adopt(const struct segment *segment, struct state *state)
+{
+    struct state_file *file = state->file;
+    ssize_t length;
+
+    if (file->segment_id == segment->id || file->layout != LAYOUT_PLAIN ||
+        state_phase(file) != PHASE_EMPTY) {
+        return;
+    }
+    length = plain_read(segment->map, segment->size, state->image);
+    if (length <= 0 || (size_t)length == segment->size) {
+        memset(state->image, 0, segment->size);
+        return;
+    }
+    memset(state->image + length, 0, segment->size - (size_t)length);
+    file->record_length = (size_t)length;
+    file->extent = segment->size;
+    file->published_usec = clock_usec();
+    file->live = state_number(file) + 1; /* no source makes it anew */
+    state_enter(file, file->live, PHASE_PUBLISHED);
+    file->segment_id = segment->id;
+}
+
 void record_resume(struct record *record)
 {
     struct state_file *file = record->state->file;

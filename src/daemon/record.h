@@ -51,6 +51,12 @@ char *record_place(struct record *record, size_t length);
 /* Publishes what was written there, as the next number. */
 void record_publish(struct record *record, size_t length);
 
+/*
+ * Takes over the record that another program has left in a segment, as the next one; none of ours
+ * waits. After a start only: a source that was asked already may deliver at any time.
+ */
+void record_adopt(const struct segment *segment, struct state *state);
+
 /* Brings the segment in line with the image after a start or a replacement. */
 void record_resume(struct record *record);
 

@@ -41,23 +41,28 @@ void report_unstarted(struct manager *manager, enum event event, const char *for
     starts_failed(manager->instance, why);
 }
 
-void report_epoch(struct manager *manager, enum history history, const struct segment_records *held)
+void report_epoch(struct manager *manager, enum history history, const struct segment_records *held,
+                  bool adopted)
 {
-    char ring[96] = "";
+    bool in_ring = held->first <= held->last;
+    char left[96] = "";
     struct entry *entry;
 
-    if (held->first <= held->last) {
-        (void)snprintf(ring, sizeof(ring),
+    if (in_ring) {
+        (void)snprintf(left, sizeof(left),
                        "; records %" PRIu64 " to %" PRIu64 " of the ring that it left are given up",
                        held->first, held->last);
+    } else if (held->plain) {
+        (void)snprintf(left, sizeof(left), "; the record that stands in its segment is %s",
+                       adopted ? "record 1" : "given up");
     }
     entry = entry_new(EVENT_EPOCH_STARTED, "epoch " SD_ID128_FORMAT_STR " begins: %s%s",
                       SD_ID128_FORMAT_VAL(manager->state->file->epoch),
                       history == HISTORY_NONE ? "no state of an earlier daemon"
                                               : "the state of an earlier daemon is damaged or of "
                                                 "another boot or version",
-                      ring);
-    if (*ring) {
+                      left);
+    if (in_ring) {
         entry_add(entry, "SHMD_RECORD_FIRST=%" PRIu64, held->first);
         entry_add(entry, "SHMD_RECORD_LAST=%" PRIu64, held->last);
     }

@@ -13,9 +13,12 @@ void report_early(const char *instance, enum event event, const char *message);
 void report_unstarted(struct manager *manager, enum event event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* `held`: the records of a ring that was found, and that nobody can go on with. */
-void report_epoch(struct manager *manager, enum history history,
-                  const struct segment_records *held);
+/*
+ * `held`: what was found: the records of a ring, with which nobody can go on, or the one of a plain
+ * segment, which goes on where that is adopted.
+ */
+void report_epoch(struct manager *manager, enum history history, const struct segment_records *held,
+                  bool adopted);
 void report_started(struct manager *manager);
 void report_stopped(struct manager *manager, bool kept);
 

@@ -125,6 +125,19 @@ static int timers_new(struct manager *manager)
     return r < 0 ? r : intake_new(manager);
 }
 
+/* Without a state, a record in a plain segment goes on, if the segment does; those of a ring do
+ * not.
+ */
+static void report_past(struct manager *manager, enum history history)
+{
+    struct segment_spec spec = manager_spec(manager->conf);
+    struct segment_records held = segment_take_stock(spec.key);
+    int id;
+
+    report_epoch(manager, history, &held,
+                 manager->conf->layout == LAYOUT_PLAIN && segment_is_adoptable(&spec, &id));
+}
+
 /* Opens the state, and starts the log on it. Failures are logged without it. */
 static int past_open(struct manager *manager, int *ret_status)
 {
@@ -153,9 +166,7 @@ static int past_open(struct manager *manager, int *ret_status)
             log_configure(manager->log, manager->conf);
             log_segment(manager->log, key, -1);
             if (manager->fresh) {
-                struct segment_records held = segment_take_stock(key);
-
-                report_epoch(manager, history, &held);
+                report_past(manager, history);
             }
             if (locked < 0) {
                 report_unlocked(manager, locked);
@@ -241,12 +252,10 @@ static int acquire(struct manager *manager, const struct segment_spec *spec,
 static bool stays(const struct state_file *file, const struct conf *conf,
                   const struct segment_spec *spec)
 {
-    enum segment_answer answer;
-    struct segment_stat stat;
+    int id;
 
     return file->layout == conf->layout && file->when_full == conf->when_full &&
-           segment_classify(spec, &answer, &stat) == 0 && answer == SEGMENT_OURS &&
-           stat.id == file->segment_id;
+           segment_is_adoptable(spec, &id) && id == file->segment_id;
 }
 
 /*
@@ -282,7 +291,8 @@ static int segment_open(struct manager *manager, int *ret_status)
         (file->layout != manager->conf->layout || file->when_full != manager->conf->when_full)) {
         retire(manager, file->key, (int)file->segment_id);
     }
-    if (manager->fresh && manager->conf->layout == LAYOUT_RING) {
+    if (manager->fresh &&
+        (manager->conf->layout == LAYOUT_RING || segment_take_stock(spec.key).ring)) {
         /* Without its state, nobody can tell what a ring holds: its readers find another one. */
         (void)segment_retire(spec.key, SEGMENT_ANY);
     }
@@ -302,6 +312,9 @@ static int segment_open(struct manager *manager, int *ret_status)
     why = loss(file, manager, origin, damaged);
     if (file->image_size != image_size) {
         state_resize(manager->state, image_size);
+    }
+    if (origin == SEGMENT_ADOPTED && manager->board.layout == LAYOUT_PLAIN) {
+        record_adopt(&manager->segment, manager->state);
     }
     board_open(&manager->board, &manager->segment, manager->state);
     if (file->gone != gone) {

@@ -180,6 +180,14 @@ static inline bool plain_acknowledge(char *segment, char first)
                                        __ATOMIC_RELAXED);
 }
 
+/* Does a whole record stand there? */
+static inline bool plain_stands(const char *segment, size_t size)
+{
+    char first = plain_first(segment);
+
+    return first != PLAIN_ACKNOWLEDGED && first != '\0' && strnlen(segment, size) < size;
+}
+
 /*
  * Copies the record into `buffer` (`size` bytes, as large as the segment) and returns its length;
  * -EAGAIN while there is none (acknowledged, or nothing published yet) or while it is changing.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "segment/segment.h"
 #include "base/step.h"
+#include "proto/plain.h"
 #include "proto/reader.h"
 
 #include <errno.h>
@@ -129,6 +130,19 @@ bool segment_narrows(const struct segment_spec *spec, const struct segment_stat 
 {
     return (stat->mode & ~spec->mode) != 0 || wanted_uid(spec) != stat->uid ||
            wanted_gid(spec) != stat->gid;
+}
+
+bool segment_is_adoptable(const struct segment_spec *spec, int *ret_id)
+{
+    enum segment_answer answer;
+    struct segment_stat stat;
+    bool adoptable = segment_classify(spec, &answer, &stat) == 0 && answer == SEGMENT_OURS &&
+                     !(stat.attached > 0 && segment_narrows(spec, &stat));
+
+    if (adoptable) {
+        *ret_id = stat.id;
+    }
+    return adoptable;
 }
 
 /* ipcperms() of the kernel: the first of owner, group and others that it is one of counts. */
@@ -384,13 +398,14 @@ int segment_retire(uint32_t key, int id)
 /* What stands there may be damaged: the walk ends after a lap, at the latest. */
 static struct segment_records walk(struct ring_reader *ring)
 {
-    struct segment_records found = {.first = 1};
+    struct segment_records found = {.ring = true, .first = 1};
     const struct ring_record *record;
 
     if (!ring_is_walkable(ring) || ring_seek_oldest(ring) == 0) {
         return found;
     }
-    found = (struct segment_records){.first = ring->number, .last = ring->number - 1};
+    found.first = ring->number;
+    found.last = ring->number - 1;
     for (uint64_t left = ring->capacity / RING_LINE;
          left > 0 && ring_look(ring, &record) == RING_RECORD; left--) {
         found.last = ring->number;
@@ -406,6 +421,7 @@ struct segment_records segment_take_stock(uint32_t key)
     struct segment_stat stat;
     struct ring_reader ring;
     void *memory;
+    int r;
 
     if (id < 0 || segment_query(id, &stat) < 0 || stat.creator_uid != geteuid()) {
         return found;
@@ -414,8 +430,13 @@ struct segment_records segment_take_stock(uint32_t key)
     if (memory == (void *)-1) {
         return found;
     }
-    if (ring_attach(&ring, memory, stat.size) == 0) {
+    r = ring_attach(&ring, memory, stat.size);
+    if (r == 0) {
         found = walk(&ring);
+    } else if (r == -EAGAIN || stat.size < RING_SIZE_MIN) {
+        found.plain = plain_stands(memory, stat.size);
+    } else {
+        found.ring = true; /* of another version */
     }
     (void)shmdt(memory);
     return found;

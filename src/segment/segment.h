@@ -72,6 +72,9 @@ enum segment_origin {
     SEGMENT_REPLACED,
 };
 
+/* Would segment_acquire() adopt a segment, and which one? */
+bool segment_is_adoptable(const struct segment_spec *spec, int *ret_id);
+
 /* Whose is the segment under this key? *ret_stat is written unless it is absent. */
 int segment_classify(const struct segment_spec *spec, enum segment_answer *ret,
                      struct segment_stat *ret_stat);
@@ -135,9 +138,11 @@ uint64_t segment_changed_at(int id);
 int segment_retire(uint32_t key, int id);
 #define SEGMENT_ANY (-2) /* -1 is none */
 
-/* The records that a ring of ours under this key holds; none: the first comes after the last. */
+/* What a segment of ours under this key holds. */
 struct segment_records {
-    uint64_t first, last;
+    bool ring;
+    uint64_t first, last; /* of the ring; none: the first comes after the last */
+    bool plain;           /* a record stands there, in the plain layout */
 };
 
 struct segment_records segment_take_stock(uint32_t key);

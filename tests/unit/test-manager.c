@@ -506,6 +506,99 @@ static void a_start_that_fails_leaves_the_segment_that_was_there(void **state)
     assert_int_equal(rmdir(socket_path), 0);
 }
 
+/* Starts on the segment of another program, without a state. */
+static void start_on(struct fixture *f, const char *record, const char *conf)
+{
+    stop(f);
+    mock_journal_reset();
+    (void)strange_segment(record);
+    configure(f, conf);
+    assert_int_equal(start(f), EXIT_SUCCESS);
+}
+
+static void assert_epoch_says(const char *text)
+{
+    assert_non_null(strstr(mock_journal_field(logged("epoch-started"), "MESSAGE"), text));
+}
+
+/* "adopted with the record in it": it waits for its acknowledgement, as any other. */
+static void a_record_in_an_adopted_segment_goes_on(void **state)
+{
+    struct fixture *f = *state;
+
+    start_on(f, "an original record", "");
+    assert_epoch_says("the record that stands in its segment is record 1");
+    manager_refill(f->manager);
+    look(f->manager);
+    assert_int_equal(number(f), 1);
+    assert_string_equal(f->manager->segment.map, "an original record");
+    acknowledge(f);
+    assert_int_equal(acklog_total(&f->manager->state->file->acklog), 1);
+    assert_string_equal(f->manager->segment.map, LETTERS);
+    assert_int_equal(logged_in_all(f, "scribbled"), 0);
+    assert_int_equal(mock_journal_find("records-unread"), -1);
+}
+
+/* No source makes it anew. */
+static void what_nobody_reads_of_it_is_told(void **state)
+{
+    struct fixture *f = *state;
+
+    start_on(f, "an original record", "");
+    manager_refill(f->manager);
+    assert_int_equal(logged_in_all(f, "records-unread"), 1);
+}
+
+static void what_is_no_record_does_not(void **state)
+{
+    static const char *const left[] = {"", "*cknowledged"};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+        start_on(f, left[i], "");
+        assert_null(
+            strstr(mock_journal_field(logged("epoch-started"), "MESSAGE"), "the record that"));
+        assert_int_equal(number(f), 0);
+        manager_refill(f->manager);
+        assert_string_equal(f->manager->segment.map, LETTERS);
+    }
+}
+
+/* Not in silence. */
+static void a_record_that_cannot_go_on_is_given_up(void **state)
+{
+    static const char *const texts[] = {"size = 100;",
+                                        "size = 8192; layout = \"ring\"; mode = \"0644\";"};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        start_on(f, "an original record", texts[i]);
+        assert_epoch_says("the record that stands in its segment is given up");
+        manager_refill(f->manager);
+        assert_int_not_equal(f->manager->segment.map[0], '\0');
+    }
+}
+
+/* It is retired, and its bytes are nobody's record. */
+static void a_ring_in_an_adopted_segment_is_no_record(void **state)
+{
+    struct fixture *f = *state;
+    int id;
+
+    stop(f);
+    configure(f, "size = 8192; layout = \"ring\"; mode = \"0644\";");
+    assert_int_equal(start(f), EXIT_SUCCESS);
+    manager_refill(f->manager);
+    id = f->manager->segment.id;
+    f->manager->leave = true;
+    state_remove(f->manager->state);
+    stop(f);
+    configure(f, "size = 8192; mode = \"0644\";");
+    assert_int_equal(start(f), EXIT_SUCCESS);
+    assert_int_not_equal(f->manager->segment.id, id);
+    assert_int_equal(number(f), 0);
+}
+
 /* The state file of the namespace that this process was in, under the number of the one it is in.
  */
 static void rename_state(const struct fixture *f, ino_t before)
@@ -1102,6 +1195,11 @@ TEST_GROUP("test-manager")
         TEST(a_start_that_fails_leaves_the_segment_that_was_there),
         TEST(a_socket_that_was_removed_is_made_anew),
         TEST(a_socket_of_systemd_that_was_removed_is_told_of),
+        TEST(a_record_in_an_adopted_segment_goes_on),
+        TEST(what_nobody_reads_of_it_is_told),
+        TEST(what_is_no_record_does_not),
+        TEST(a_record_that_cannot_go_on_is_given_up),
+        TEST(a_ring_in_an_adopted_segment_is_no_record),
         TEST(in_another_namespace_the_same_id_is_another_segment),
         TEST(a_reload_can_change_the_size),
         TEST(taking_rights_from_who_is_attached_replaces),
