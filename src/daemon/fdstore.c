@@ -30,6 +30,11 @@ void fdstore_forget_listener(void)
     (void)sd_notify(false, "FDSTOREREMOVE=1\nFDNAME=" LISTENER_NAME);
 }
 
+bool fdstore_is_there(void)
+{
+    return getenv("NOTIFY_SOCKET") != NULL;
+}
+
 void fdstore_keep(uint32_t session, const int fds[KEPT_FDS])
 {
     int there[KEPT_FDS];
@@ -41,7 +46,7 @@ void fdstore_keep(uint32_t session, const int fds[KEPT_FDS])
             there[count++] = fds[i];
         }
     }
-    (void)snprintf(state, sizeof(state), "FDSTORE=1\nFDNAME=" SESSION_NAME, session);
+    (void)snprintf(state, sizeof(state), "FDSTORE=1\nFDPOLL=0\nFDNAME=" SESSION_NAME, session);
     (void)sd_pid_notify_with_fds(0, false, state, there, count);
 }
 
@@ -130,6 +135,17 @@ bool inherited_take_session(struct inherited *inherited, uint32_t session, int r
         }
     }
     return any;
+}
+
+int inherited_take_connection(struct inherited *inherited)
+{
+    for (int i = 0; i < inherited->count; i++) {
+        if (inherited->names[i] &&
+            sd_is_socket(SD_LISTEN_FDS_START + i, AF_UNIX, SOCK_SEQPACKET, 0) > 0) {
+            return hand_out(inherited, i);
+        }
+    }
+    return -1;
 }
 
 void inherited_forget(struct inherited *inherited)

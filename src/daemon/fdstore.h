@@ -5,8 +5,8 @@
  * them all back, and a client notices a pause.
  *
  * The descriptors of a session have one name, "session-N", and are told apart by what they are.
- * systemd drops a socket whose other end has hung up: then the rest of the session tells
- * what it has acknowledged before it went.
+ * systemd keeps a connection whose other end has hung up, too: to close it may take time
+ * (disposal.h), which is the next daemon's to wait for, and not systemd's.
  *
  * Without systemd nothing is kept, and clients connect again.
  */
@@ -32,6 +32,9 @@ enum kept {
 bool fdstore_keep_listener(int fd);
 void fdstore_forget_listener(void);
 
+/* Is there a systemd that keeps something? */
+bool fdstore_is_there(void);
+
 /* Those that the session does not have are -1. */
 void fdstore_keep(uint32_t session, const int fds[KEPT_FDS]);
 void fdstore_forget(uint32_t session);
@@ -56,6 +59,9 @@ bool inherited_take_session(struct inherited *inherited, uint32_t session, int r
  * that fails forgets nothing: the next one finds it all again.
  */
 void inherited_forget(struct inherited *inherited);
+
+/* The next connection that nobody took, the caller's to close; -1: there is none. */
+int inherited_take_connection(struct inherited *inherited);
 
 /* Closes what nobody took. */
 struct inherited *inherited_free(struct inherited *inherited);

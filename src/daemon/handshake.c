@@ -15,8 +15,10 @@
 #include <sys/socket.h>
 #include <systemd/sd-event.h>
 
-#define SAY_BURST 200           /* messages of a user at once, … */
-#define SAY_USEC  USEC_PER_MSEC /* … and then one in so long */
+#define SAY_BURST       200           /* messages of a user at once, … */
+#define SAY_USEC        USEC_PER_MSEC /* … and then one in so long */
+#define UNHEARD_OF_USER 16  /* connections of a user that have not read why they ended, … */
+#define UNHEARD_MAX     256 /* … and of all: one more is not told why it is refused */
 
 const char *handshake_objection(const struct session *session, int error)
 {
@@ -41,16 +43,18 @@ const char *handshake_objection(const struct session *session, int error)
 
 void handshake_refuse(struct session *session, int error)
 {
+    const struct sessions *sessions = session->sessions;
     struct message_refused message = {
         .head = message_head(MESSAGE_REFUSED, sizeof(message)),
         .error = error,
     };
 
-    (void)snprintf(message.text, sizeof(message.text), "%s", handshake_objection(session, error));
-    (void)send(session->socket, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL);
-    /* What it has said lies there unread, and would reset the connection before it reads ours. */
-    (void)shutdown(session->socket, SHUT_RD);
-    while (recv(session->socket, &message, sizeof(message), MSG_DONTWAIT) > 0) {
+    session->refused = socket_unread(session->socket) == 0;
+    if (parting_count(sessions, session->identity.uid, true) < UNHEARD_OF_USER &&
+        parting_count(sessions, ANYBODY, true) < UNHEARD_MAX) {
+        (void)snprintf(message.text, sizeof(message.text), "%s",
+                       handshake_objection(session, error));
+        (void)send(session->socket, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL);
     }
     sessions_end(session, SESSION_REFUSED, error);
 }
@@ -320,7 +324,10 @@ static int on_message(sd_event_source *s, int fd, uint32_t events, void *userdat
     if (put_off(session)) {
         return 0;
     }
-    length = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    length = recvmsg(fd, &message, MSG_DONTWAIT | MSG_PEEK); /* see disposal.h */
+    if (length >= 0 && !(message.msg_flags & MSG_CTRUNC)) {
+        length = recv(fd, &hello, sizeof(hello), MSG_DONTWAIT); /* the same */
+    }
     if (length < 0 && (errno == EAGAIN || errno == EINTR)) {
         return 0;
     }

@@ -116,12 +116,19 @@ void listener_check(struct manager *manager)
     listener->lost = r < 0;
 }
 
-void listener_remove(const struct manager *manager)
+bool listener_ends(const struct manager *manager)
 {
     const struct listener *listener = &manager->listener;
     bool stops = manager->started ? !manager->leave : listener->made;
 
-    if (listener->bound && (stops || !listener->kept) && look(listener) != -EEXIST) {
+    return listener->bound && (stops || !listener->kept);
+}
+
+void listener_remove(const struct manager *manager)
+{
+    const struct listener *listener = &manager->listener;
+
+    if (listener_ends(manager) && look(listener) != -EEXIST) {
         (void)unlink(listener->path);
     }
 }

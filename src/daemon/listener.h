@@ -33,5 +33,8 @@ int listener_open(struct manager *manager, struct inherited *inherited, int *ret
 /* Looks for its name. One of our own is made anew; who has to do it otherwise is told. */
 void listener_check(struct manager *manager);
 
+/* Does nobody go on with it after us? */
+bool listener_ends(const struct manager *manager);
+
 /* Unless the next daemon goes on with it. A start that fails leaves what was there before. */
 void listener_remove(const struct manager *manager);

@@ -4,6 +4,8 @@
 #include "base/step.h"
 #include "daemon/handshake.h"
 #include "daemon/leases.h"
+#include "daemon/listener.h"
+#include "daemon/parting.h"
 #include "daemon/report.h"
 #include "daemon/publishers.h"
 #include "daemon/status.h"
@@ -11,7 +13,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* --- coming --- */
@@ -368,7 +369,6 @@ static void receive(struct manager *manager, struct session *session)
         /* The same; but if it has handed something in, that is published. */
         session_end(session, PAGE_CLOSING);
         session_wake(session);
-        (void)shutdown(session->socket, SHUT_RDWR); /* systemd holds it, too */
         session_hang_up(session);
         publishers_receive(session);
     } else if (!cursor->welcomed || session->doorbell < 0 ||
@@ -505,9 +505,13 @@ int membership_open(struct manager *manager, int fd)
 int membership_restore(struct manager *manager, struct inherited *inherited)
 {
     int r = restore(manager, inherited);
+    int connection;
 
     if (r == 0) {
         inherited_forget(inherited);
+        while ((connection = inherited_take_connection(inherited)) >= 0) {
+            parting_close(manager->sessions, connection);
+        }
         unread_reconsider(manager);
         past_forget(&manager->pasts, manager->sessions);
         subscribers_tell_crowd(manager);
@@ -531,5 +535,8 @@ void membership_close(struct manager *manager, bool forget)
         }
     }
     leases_close(manager);
+    if (listener_ends(manager)) {
+        sessions_stop_listening(manager->sessions);
+    }
     manager->sessions = sessions_free(manager->sessions);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/parting.h"
+#include "base/clock.h"
+#include "base/timer.h"
+#include "daemon/disposal.h"
 #include "daemon/sessions.h"
 
 #include <linux/sockios.h>
@@ -10,12 +13,18 @@
 #include <sys/socket.h>
 #include <systemd/sd-event.h>
 
+#define TICK_USEC (10 * USEC_PER_MSEC)
+#define LATE      100 /* ticks until what is not disposed of counts for its user */
+#define END_TICKS 10  /* … until the end of the daemon waits for it no more */
+
 struct parting {
     struct parting *next;
     struct sessions *sessions;
-    struct usage *usage;
-    int socket;
-    sd_event_source *source;
+    struct usage *usage;     /* NULL: it is not known whose it is */
+    bool refused;            /* nothing is unread but that it was refused */
+    sd_event_source *source; /* it waits for its client to read; NULL: it is being disposed of */
+    unsigned ticks;          /* … for so long */
+    struct disposal disposal;
 };
 
 /* A page that says why its session has ended. */
@@ -33,14 +42,14 @@ size_t socket_unread(int socket)
     return ioctl(socket, SIOCOUTQ, &bytes) == 0 && bytes > 1 ? (size_t)bytes : 0;
 }
 
-static bool has_hung_up(int socket)
+bool socket_has_hung_up(int socket)
 {
     struct pollfd look = {.fd = socket};
 
     return poll(&look, 1, 0) > 0 && (look.revents & POLLHUP);
 }
 
-static void parting_end(struct parting *parting)
+static void parting_free(struct parting *parting)
 {
     struct parting **at = &parting->sessions->partings;
 
@@ -49,9 +58,19 @@ static void parting_end(struct parting *parting)
     }
     *at = parting->next;
     (void)sd_event_source_disable_unref(parting->source);
-    (void)fd_close(parting->socket);
+    disposal_abandon(&parting->disposal);
     usage_drop(parting->usage);
     free(parting);
+}
+
+static void wait_for_tick(struct sessions *sessions)
+{
+    int on = SD_EVENT_OFF;
+
+    (void)sd_event_source_get_enabled(sessions->parting_source, &on);
+    if (on == SD_EVENT_OFF) {
+        (void)timer_start(sessions->parting_source, TICK_USEC);
+    }
 }
 
 static int on_event(sd_event_source *s, int fd, uint32_t events, void *userdata)
@@ -60,10 +79,72 @@ static int on_event(sd_event_source *s, int fd, uint32_t events, void *userdata)
 
     (void)s;
     (void)events;
-    if (socket_unread(fd) == 0) {
-        parting_end(parting);
+    if (socket_unread(fd) > 0) {
+        return 0;
+    }
+    parting->source = sd_event_source_disable_unref(parting->source);
+    if (disposal_proceed(&parting->disposal)) {
+        parting_free(parting);
+    } else {
+        wait_for_tick(parting->sessions);
     }
     return 0;
+}
+
+/* Goes on with all that is to be disposed of. True: something is left. */
+static bool tick(struct sessions *sessions)
+{
+    struct parting *next;
+    bool left = false;
+
+    for (struct parting *parting = sessions->partings; parting; parting = next) {
+        next = parting->next;
+        if (parting->source) {
+            continue;
+        }
+        if (disposal_proceed(&parting->disposal)) {
+            parting_free(parting);
+        } else {
+            parting->ticks++;
+            left = true;
+        }
+    }
+    return left;
+}
+
+int parting_tick(sd_event_source *s, uint64_t usec, void *userdata)
+{
+    (void)usec;
+    return tick(userdata) ? timer_start(s, TICK_USEC) : 0;
+}
+
+/*
+ * Closes a connection that is shut down, when its client has read what there is, and empties a
+ * page. Room for writing comes up whenever something was read; each event is told once.
+ */
+static void part(const struct parting *like)
+{
+    struct sessions *sessions = like->sessions;
+    struct parting now = *like;
+    struct parting *parting;
+    bool waits = now.usage && now.disposal.socket >= 0 && socket_unread(now.disposal.socket) > 0;
+
+    if (!waits && disposal_proceed(&now.disposal)) {
+        return;
+    }
+    parting = malloc(sizeof(*parting));
+    if (!parting) {
+        disposal_abandon(&now.disposal);
+        return;
+    }
+    *parting = now;
+    parting->usage = now.usage ? usage_hold(&sessions->usages, now.usage->uid) : NULL;
+    parting->next = sessions->partings;
+    sessions->partings = parting;
+    if (!waits || sd_event_add_io(sessions->event, &parting->source, parting->disposal.socket,
+                                  EPOLLOUT | EPOLLET, on_event, parting) < 0) {
+        wait_for_tick(sessions);
+    }
 }
 
 static void notice_forget(struct notice **at)
@@ -71,7 +152,9 @@ static void notice_forget(struct notice **at)
     struct notice *notice = *at;
 
     *at = notice->next;
-    (void)munmap(notice->page, PAGE_SIZE);
+    if (notice->page) {
+        (void)munmap(notice->page, PAGE_SIZE);
+    }
     usage_drop(notice->usage);
     free(notice);
 }
@@ -106,52 +189,77 @@ static void notice_leave(struct session *session)
     }
     if (of_user > most || all > sessions->limits.sessions) {
         last = of_user > most ? last_of_user : last;
-        (void)madvise((*last)->page, PAGE_SIZE, MADV_REMOVE);
+        part(&(struct parting){.sessions = sessions,
+                               .usage = (*last)->usage,
+                               .disposal = {.socket = -1, .page = take((*last)->page)}});
         notice_forget(last);
+    }
+}
+
+/* For all who hold it, at both ends. */
+static void leave(struct session *session, void *page)
+{
+    session->socket_source = sd_event_source_disable_unref(session->socket_source);
+    if (session->socket >= 0) {
+        (void)shutdown(session->socket, SHUT_RDWR);
+        part(&(struct parting){.sessions = session->sessions,
+                               .usage = session->usage,
+                               .refused = session->refused,
+                               .disposal = {.socket = session->socket, .page = page}});
+        session->socket = -1;
     }
 }
 
 void parting_begin(struct session *session)
 {
-    struct parting *parting;
+    void *page = NULL;
 
-    session->socket_source = sd_event_source_disable_unref(session->socket_source);
-    if (session->socket < 0) {
-        return;
+    if (session->socket >= 0 && session_subscribes(session)) {
+        if (socket_has_hung_up(session->socket)) {
+            /* Nobody looks at it any more: whoever holds it, holds no memory of ours. */
+            page = take(session->page);
+        } else {
+            notice_leave(session);
+        }
     }
-    if (session_subscribes(session) && has_hung_up(session->socket)) {
-        /* Nobody looks at it any more: whoever holds it, holds no memory of ours. */
-        (void)madvise(session->page, PAGE_SIZE, MADV_REMOVE);
-    } else if (session_subscribes(session)) {
-        notice_leave(session);
-    }
-    (void)shutdown(session->socket, SHUT_RDWR); /* for all who hold it, at both ends */
-    if (socket_unread(session->socket) == 0) {
-        return;
-    }
-    parting = calloc(1, sizeof(*parting));
-    /* Room for writing comes up whenever something was read; each event is told once. */
-    if (!parting || sd_event_add_io(session->sessions->event, &parting->source, session->socket,
-                                    EPOLLOUT | EPOLLET, on_event, parting) < 0) {
-        free(parting);
-        return;
-    }
-    parting->sessions = session->sessions;
-    parting->usage = usage_hold(&session->sessions->usages, session->identity.uid);
-    parting->socket = session->socket;
-    session->socket = -1;
-    parting->next = session->sessions->partings;
-    session->sessions->partings = parting;
+    leave(session, page);
 }
 
-size_t parting_count(const struct sessions *sessions, uid_t uid)
+void parting_hang_up(struct session *session)
+{
+    leave(session, NULL);
+}
+
+void parting_close(struct sessions *sessions, int socket)
+{
+    if (socket >= 0) {
+        (void)shutdown(socket, SHUT_RDWR);
+        part(&(struct parting){.sessions = sessions, .disposal = {.socket = socket}});
+    }
+}
+
+size_t parting_count(const struct sessions *sessions, uid_t uid, bool refused)
 {
     size_t count = 0;
 
     for (const struct parting *parting = sessions->partings; parting; parting = parting->next) {
-        count += uid == (uid_t)-1 || parting->usage->uid == uid;
+        count += parting->source && parting->refused == refused &&
+                 (uid == (uid_t)-1 || parting->usage->uid == uid);
     }
     return count;
+}
+
+size_t parting_count_places(const struct sessions *sessions)
+{
+    size_t all = 0;
+
+    for (const struct parting *parting = sessions->partings; parting; parting = parting->next) {
+        if (parting->usage && !parting->refused && (parting->source || parting->ticks >= LATE)) {
+            parting->usage->places++;
+            all++;
+        }
+    }
+    return all;
 }
 
 size_t parting_unread(const struct sessions *sessions, uid_t uid)
@@ -159,7 +267,9 @@ size_t parting_unread(const struct sessions *sessions, uid_t uid)
     size_t bytes = 0;
 
     for (const struct parting *parting = sessions->partings; parting; parting = parting->next) {
-        bytes += parting->usage->uid == uid ? socket_unread(parting->socket) : 0;
+        bytes += parting->source && parting->usage->uid == uid
+                     ? socket_unread(parting->disposal.socket)
+                     : 0;
     }
     for (const struct session *session = sessions->first; session; session = session->next) {
         bytes += session->identity.uid == uid && session->socket >= 0
@@ -171,8 +281,16 @@ size_t parting_unread(const struct sessions *sessions, uid_t uid)
 
 void parting_clear(struct sessions *sessions)
 {
+    struct timespec moment = clock_timespec(TICK_USEC);
+
+    for (struct parting *parting = sessions->partings; parting; parting = parting->next) {
+        parting->source = sd_event_source_disable_unref(parting->source);
+    }
+    for (int i = 0; i < END_TICKS && tick(sessions); i++) {
+        (void)nanosleep(&moment, NULL);
+    }
     while (sessions->partings) {
-        parting_end(sessions->partings);
+        parting_free(sessions->partings);
     }
     while (sessions->notices) {
         notice_forget(&sessions->notices);

@@ -2,6 +2,7 @@
 #include "daemon/session.h"
 #include "base/sealed.h"
 #include "daemon/access.h"
+#include "daemon/parting.h"
 
 #include <errno.h>
 #include <sys/eventfd.h>
@@ -169,8 +170,7 @@ void session_wake(struct session *session)
 
 void session_hang_up(struct session *session)
 {
-    session->socket_source = sd_event_source_disable_unref(session->socket_source);
-    session->socket = fd_close(session->socket);
+    parting_hang_up(session);
     session_end_queue(session);
 }
 

@@ -10,8 +10,8 @@
  * each ring wakes, and a client that fills its counter deprives only itself of a bell. The client's
  * doorbell is a pair of sockets: these are separate open files, so a client that changes the flags
  * of its own (O_NONBLOCK is shared by all who hold an open file) cannot make the daemon block when
- * it rings; and when the daemon dies, the client's hangs up. (So it is with a pipe, but that has one
- * lock for both ends: who reads there with splice(2) keeps who writes, or closes, waiting.)
+ * it rings; and when the daemon dies, the client's hangs up. (So it is with a pipe, but that has
+ * one lock for both ends: who reads there with splice(2) keeps who writes, or closes, waiting.)
  */
 #pragma once
 
@@ -53,6 +53,7 @@ struct session {
     uint64_t told;         /* plain: the record that its page tells of; publisher: confirmed */
     uint64_t acknowledged; /* all up to this one are dealt with */
     uint64_t lost;         /* of these, how many were written over unread */
+    bool refused;          /* nothing is unread but that it was */
     bool asked;            /* it wanted to know the status */
     bool unread;           /* … more often than it has read the answer */
     bool deaf;             /* it is away because it did not read its WELCOME */
@@ -179,7 +180,7 @@ static inline void session_end_queue(struct session *session)
     }
 }
 
-/* Closes the connection. A publisher's queue stays, with what it has handed in until now. */
+/* Ends the connection. A publisher's queue stays, with what it has handed in until now. */
 void session_hang_up(struct session *session);
 
 /* Makes it one that is away: its connection is closed, its cursor stays. */

@@ -7,19 +7,21 @@
 #include "daemon/parting.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <systemd/sd-event.h>
 
-#define ANYBODY         ((uid_t)-1)
 #define NEWCOMERS_SHARE 16    /* a part of all places, for users who have none yet, */
 #define ROOTS_SHARE     32    /* and another one, for root */
-#define UNHEARD_OF_USER 16    /* connections of a user that have not read why they ended, … */
-#define UNHEARD_MAX     256   /* … and of all: one more is not told why it is refused */
 #define CONNECT_BURST   100   /* connections accepted in … */
 #define CONNECT_USEC    10000 /* … this many microseconds, at most */
+
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83 /* Linux 6.16 */
+#endif
 
 /* --- the list --- */
 
@@ -174,24 +176,56 @@ struct session *sessions_find(const struct sessions *sessions, uint32_t id)
 
 /* --- accepting --- */
 
-/* Those who are away do not count; of one user, or (ANYBODY) of all. */
-static size_t count(const struct sessions *sessions, uid_t uid)
+/* How many places are taken, and how many of them each user has. Those who are away have none. */
+static size_t count_places(struct sessions *sessions)
 {
-    size_t found = 0;
+    size_t all = 0;
 
-    for (const struct session *session = sessions->first; session; session = session->next) {
-        found += !session_is_away(session) && (uid == ANYBODY || session->identity.uid == uid);
+    for (struct usage *usage = sessions->usages.first; usage; usage = usage->next) {
+        usage->places = 0;
     }
-    return found + parting_count(sessions, uid);
+    for (const struct session *session = sessions->first; session; session = session->next) {
+        if (!session_is_away(session)) {
+            session->usage->places++;
+            all++;
+        }
+    }
+    return all + parting_count_places(sessions);
 }
 
-/* The oldest of those who have not said yet what they want: the newest one is first in the list. */
-static struct session *find_silent(const struct sessions *sessions)
+/* It was not heard yet: it has said something, or is put off with it. */
+static bool has_spoken(const struct session *session)
+{
+    struct pollfd word = {.fd = session->socket, .events = POLLIN};
+
+    return session->put_off || poll(&word, 1, 0) > 0;
+}
+
+/* Of those in front of `end` in the list, the oldest one that has not said yet what it wants. */
+static struct session *find_unwelcome(const struct session *newcomer, const struct session *end)
 {
     struct session *found = NULL;
 
-    for (struct session *session = sessions->first; session; session = session->next) {
-        found = session->deadline_source && !session_is_welcome(session) ? session : found;
+    for (struct session *session = newcomer->sessions->first; session != end;
+         session = session->next) {
+        if (session != newcomer && session->deadline_source && !session_is_welcome(session) &&
+            (session->usage == newcomer->usage ||
+             session->usage->places >= newcomer->usage->places)) {
+            found = session;
+        }
+    }
+    return found;
+}
+
+/*
+ * The oldest one that says nothing, of the same user, or of one who has more than the newcomer had.
+ */
+static struct session *find_silent(const struct session *newcomer)
+{
+    struct session *found = find_unwelcome(newcomer, NULL);
+
+    while (found && has_spoken(found)) {
+        found = find_unwelcome(newcomer, found);
     }
     return found;
 }
@@ -207,28 +241,34 @@ static size_t places(const struct sessions *sessions, uid_t uid, size_t has)
     return uid == 0 ? all : all - all / ROOTS_SHARE - (has > 0 ? all / NEWCOMERS_SHARE : 0);
 }
 
+/* By how many there are too many, for a newcomer of this user. */
+static size_t count_excess(const struct session *newcomer)
+{
+    size_t all = count_places(newcomer->sessions);
+    size_t most = places(newcomer->sessions, newcomer->identity.uid, newcomer->usage->places - 1);
+
+    return all > most ? all - most : 0;
+}
+
 /*
  * Is there room for one more? Somebody may have to go who holds a place and has said nothing yet:
  * so nobody can keep others out by that.
  */
-static bool make_room(struct sessions *sessions, const struct session *session)
+static bool make_room(const struct session *newcomer)
 {
-    uid_t uid = session->identity.uid;
-    size_t has = count(sessions, uid) - 1;
+    size_t excess = count_excess(newcomer);
     struct session *silent;
 
-    if (uid != 0 && has >= sessions->limits.sessions_per_user) {
+    if (newcomer->identity.uid != 0 &&
+        newcomer->usage->places > newcomer->sessions->limits.sessions_per_user) {
         return false;
     }
-    if (count(sessions, ANYBODY) <= places(sessions, uid, has)) {
-        return true;
+    silent = excess == 1 ? find_silent(newcomer) : NULL;
+    if (silent) {
+        sessions_drop(silent, SESSION_SILENT);
+        excess = count_excess(newcomer); /* it may have left something unread */
     }
-    silent = find_silent(sessions);
-    if (!silent || silent == session) {
-        return false;
-    }
-    sessions_drop(silent, SESSION_SILENT);
-    return true;
+    return excess == 0;
 }
 
 static struct session *session_new(struct sessions *sessions)
@@ -252,14 +292,25 @@ static uint32_t next_id(struct sessions *sessions)
     return *sessions->last_id;
 }
 
+/* The kernel refuses them for us; before Linux 6.16, and what came before, we do: see disposal.h.
+ */
+static void refuse_descriptors(int fd)
+{
+    static const int no;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
+}
+
 /* Takes the connection over, whatever happens. */
 static int session_accept(struct sessions *sessions, int fd)
 {
     CLEANUP(session_free_cleanup) struct session *session = session_new(sessions);
+    struct session *newcomer;
     int r;
 
+    refuse_descriptors(fd);
     if (!session) {
-        (void)fd_close(fd);
+        parting_close(sessions, fd);
         return -ENOMEM;
     }
     session->socket = fd;
@@ -277,19 +328,18 @@ static int session_accept(struct sessions *sessions, int fd)
         return r;
     }
     link_session(session);
-    if (!make_room(sessions, session)) {
-        bool unheard = parting_count(sessions, session->identity.uid) >= UNHEARD_OF_USER ||
-                       parting_count(sessions, ANYBODY) >= UNHEARD_MAX;
-
-        if (unheard) {
-            sessions_end(take(session), SESSION_REFUSED, -EUSERS);
-        } else {
-            handshake_refuse(take(session), -EUSERS);
-        }
-        return 0;
+    newcomer = take(session);
+    if (!make_room(newcomer)) {
+        handshake_refuse(newcomer, -EUSERS);
     }
-    (void)take(session);
     return 0;
+}
+
+/* The next daemon goes on with it: systemd has its connection, too. */
+static void leave_behind(struct session *session)
+{
+    session->socket_source = sd_event_source_disable_unref(session->socket_source);
+    session->socket = fd_close(session->socket);
 }
 
 int sessions_restore(struct sessions *sessions, struct cursor *cursor, const int fds[KEPT_FDS],
@@ -317,12 +367,16 @@ int sessions_restore(struct sessions *sessions, struct cursor *cursor, const int
     memcpy(session->identity.name, cursor->name, sizeof(cursor->name) - 1);
     session->usage = usage_hold(&sessions->usages, cursor->uid);
     if (!session->usage) {
+        leave_behind(session);
         return -ENOMEM;
     }
     session->first = cursor->first;
     session->acknowledged = cursor->logged;
     session->lost = session->lost_logged = cursor->lost;
     session_restore(session);
+    if (socket_has_hung_up(session->socket)) {
+        parting_hang_up(session); /* the page tells how far it had come */
+    }
     if (!session_is_welcome(session)) { /* the rest is of no use, and its client has to see that */
         fdstore_forget(session->id);
         session_detach(session);
@@ -330,6 +384,7 @@ int sessions_restore(struct sessions *sessions, struct cursor *cursor, const int
         r = handshake_resume(session);
     }
     if (r < 0) {
+        leave_behind(session);
         return r;
     }
     *ret = session;
@@ -351,7 +406,7 @@ static int on_connect(sd_event_source *s, int fd, uint32_t events, void *userdat
     if (connection < 0 && (errno == EMFILE || errno == ENFILE)) {
         /* No descriptor: the reserve takes the connection off the queue, and it is closed. */
         sessions->reserve_fd = fd_close(sessions->reserve_fd);
-        (void)fd_close(accept4(fd, NULL, NULL, SOCK_CLOEXEC));
+        parting_close(sessions, accept4(fd, NULL, NULL, SOCK_CLOEXEC));
         sessions->reserve_fd = eventfd(0, EFD_CLOEXEC);
         return 0;
     }
@@ -375,6 +430,8 @@ int sessions_listen(struct sessions *sessions, int fd)
         (void)fd_close(fd);
         return r;
     }
+    refuse_descriptors(fd);
+    sessions_stop_listening(sessions);
     (void)sd_event_source_disable_unref(sessions->listen_source);
     (void)fd_close(sessions->listen_fd);
     sessions->listen_source = source;
@@ -402,6 +459,9 @@ int sessions_new(struct sd_event *event, int fd, const struct sessions_hooks *ho
         return -errno;
     }
     r = timer_new(event, 1, handshake_turn, sessions, &sessions->turn_source);
+    if (r == 0) {
+        r = timer_new(event, 0, parting_tick, sessions, &sessions->parting_source);
+    }
     if (r < 0) {
         return r;
     }
@@ -432,16 +492,30 @@ size_t sessions_count(const struct sessions *sessions, enum message_role role)
     return found;
 }
 
+void sessions_stop_listening(struct sessions *sessions)
+{
+    int connection;
+
+    (void)shutdown(sessions->listen_fd, SHUT_RD);
+    while ((connection = accept4(sessions->listen_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+        parting_close(sessions, connection);
+    }
+}
+
 struct sessions *sessions_free(struct sessions *sessions)
 {
     struct session *session;
 
     while (sessions && (session = sessions->first)) {
         unlink_session(session);
+        if (session->is_kept && fdstore_is_there()) {
+            leave_behind(session);
+        }
         (void)session_free(session);
     }
     if (sessions) {
         parting_clear(sessions);
+        (void)sd_event_source_disable_unref(sessions->parting_source);
         (void)sd_event_source_disable_unref(sessions->turn_source);
         (void)sd_event_source_disable_unref(sessions->listen_source);
         (void)fd_close(sessions->listen_fd);

@@ -22,6 +22,8 @@ struct sd_event;
 #define SESSION_HELLO_USEC UINT64_C(2000000) /* for a connection to say what it wants, … */
 #define SESSION_KEEP_USEC  UINT64_C(100000)  /* … and for a session to be worth keeping */
 
+#define ANYBODY ((uid_t)-1) /* all users */
+
 /* What all clients of a user may leave unread, in bytes of the kernel. */
 #define SESSIONS_UNREAD_MAX ((size_t)1 << 20)
 
@@ -70,7 +72,8 @@ struct sessions {
     uint64_t quiet_slowest; /* what all quiet ones have acknowledged; UINT64_MAX: there are none */
     struct sd_event *event;
     struct sd_event_source *listen_source;
-    struct sd_event_source *turn_source; /* of those who are put off */
+    struct sd_event_source *turn_source;    /* of those who are put off */
+    struct sd_event_source *parting_source; /* of those whom it takes time to part from */
     int listen_fd;
     int reserve_fd;
     uint32_t *last_id;
@@ -129,6 +132,9 @@ size_t sessions_count(const struct sessions *sessions, enum message_role role);
 
 /* Clients come here from now on; `fd` is taken over, and the one before is closed. */
 int sessions_listen(struct sessions *sessions, int fd);
+
+/* Nobody listens there after us: who has connected, and is not accepted yet, is turned away. */
+void sessions_stop_listening(struct sessions *sessions);
 
 /* Closes what is ours. What systemd keeps of the sessions stays, for the next daemon. */
 struct sessions *sessions_free(struct sessions *sessions);

@@ -23,6 +23,7 @@ struct usage {
     uid_t uid;
     size_t holders;
     struct hold hold;   /* what others wait for, see lease.h */
+    size_t places;      /* of all sessions that there may be, when they were counted last */
     unsigned evictions; /* lately, see leases.h */
     uint64_t evicted_usec;
     struct spending spending;

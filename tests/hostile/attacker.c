@@ -14,9 +14,11 @@
 #include "proto/page.h"
 #include "../patience.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -98,6 +100,8 @@ static struct message_hello make_hello(void)
     return hello;
 }
 
+static int carried = STDIN_FILENO;
+
 /* Sends these bytes with so many copies of one descriptor. */
 static ssize_t send_with(int socket, const void *bytes, size_t length, size_t count)
 {
@@ -110,8 +114,8 @@ static ssize_t send_with(int socket, const void *bytes, size_t length, size_t co
     struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
     struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
 
-    if (count > 0) {
-        memset(CMSG_DATA(&control.header), 0, sizeof(int) * count); /* standard input */
+    for (size_t i = 0; i < count; i++) {
+        memcpy(CMSG_DATA(&control.header) + i * sizeof(int), &carried, sizeof(int));
         message.msg_control = &control;
         message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
     }
@@ -299,6 +303,71 @@ static void flood(const char *path, unsigned long msec)
     printf("flood: %lu connections\n", connections);
     while (wait(NULL) > 0) {
     }
+}
+
+/* The only descriptor of a socket that lingers for so long that it must be seen: nobody reads
+ * there. */
+static int make_lingering(void)
+{
+    static const struct linger minutes = {.l_onoff = 1, .l_linger = 600};
+    static const char bytes[MESSAGE_MAX];
+    static const int little = 1;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof(address);
+    static int listener = -1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (listener < 0) {
+        listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        (void)setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little));
+        if (bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+            listen(listener, SOMAXCONN) < 0) {
+            die("no loopback network");
+        }
+    }
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &little, sizeof(little));
+    if (getsockname(listener, (struct sockaddr *)&address, &length) < 0 ||
+        connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &minutes, sizeof(minutes)) < 0) {
+        die("no loopback network");
+    }
+    while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0) {
+    }
+    return fd;
+}
+
+/* Whoever receives these messages, or drops them unread, closes what comes with them. */
+static void linger(const char *path, unsigned long rounds)
+{
+    struct message_hello hello = make_hello();
+    static const struct linger never;
+    unsigned long sent = 0, refused = 0;
+
+    for (; rounds > 0; rounds--) {
+        int fd = open_socket(path);
+
+        carried = make_lingering();
+
+        if (fd >= 0 && below(2)) {
+            (void)send_with(fd, &hello, sizeof(hello), 0);
+        }
+        if (fd >= 0 && below(2)) {
+            (void)send_with(fd, "", 0, 0);
+        }
+        if (fd >= 0 && send_with(fd, &hello, sizeof(hello), 1) >= 0) {
+            sent++;
+        } else {
+            refused += fd >= 0 && errno == EPERM;
+            (void)setsockopt(carried, SOL_SOCKET, SO_LINGER, &never, sizeof(never));
+        }
+        (void)close(carried);
+        if (fd >= 0 && below(2)) {
+            hold(fd);
+        } else if (fd >= 0) {
+            (void)close(fd);
+        }
+    }
+    printf("linger: %lu messages, %lu refused by the kernel\n", sent, refused);
 }
 
 /* Wants the report, and does not read it. */
@@ -697,6 +766,7 @@ static const struct {
     {"hold-bell", hold_bell},
     {"vanish", vanish},
     {"sloth", sloth},
+    {"linger", linger},
     {"scribble", scribble},
     {"usurp", usurp},
     {"as-pid", as_pid},

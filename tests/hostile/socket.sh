@@ -28,6 +28,11 @@ test_messages_full_of_descriptors() {
     under_attack attacker bomb=5000
 }
 
+# Whoever closes one of these descriptors, waits for ten minutes: that is not the daemon's loop.
+test_descriptors_that_linger() {
+    under_attack attacker linger=200
+}
+
 # Gone before they are welcomed, deaf, dumb, or silent.
 test_half_open_connections() {
     under_attack as_both attacker half=10000

@@ -26,6 +26,7 @@ struct store {
     size_t count;
     struct {
         int fd;
+        bool polled; /* until its other end hangs up */
         char name[STORE_NAME_MAX];
     } kept[STORE_MAX];
 };
@@ -91,6 +92,7 @@ static inline void store_obey(struct store *store, char *text, const int *fds, s
     for (size_t i = 0; i < count; i++) {
         if (strstr(text, "FDSTORE=1") && store->count < STORE_MAX) {
             store->kept[store->count].fd = fds[i];
+            store->kept[store->count].polled = !strstr(text, "FDPOLL=0");
             (void)strcpy(store->kept[store->count++].name, wanted);
         } else {
             (void)close(fds[i]);
@@ -133,7 +135,8 @@ static inline void store_work(struct store *store)
     for (size_t i = store->count; i > 0; i--) {
         struct pollfd kept = {.fd = store->kept[i - 1].fd};
 
-        if (poll(&kept, 1, 0) == 1 && (kept.revents & (POLLHUP | POLLERR))) {
+        if (store->kept[i - 1].polled && poll(&kept, 1, 0) == 1 &&
+            (kept.revents & (POLLHUP | POLLERR))) {
             store_drop(store, i - 1);
         }
     }

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "daemon/listen.h"
 #include "daemon/parting.h"
+#include "holdup.h"
 #include "peer.h"
 
 #include <setjmp.h>
@@ -272,15 +273,15 @@ static void who_does_not_read_its_welcome_is_sent_away_in_time(void **state)
         assert_true(sd_event_run(f->event, PATIENCE_USEC) > 0);
     }
     assert_int_equal(f->ended, 0);
-    assert_int_equal(parting_count(f->sessions, geteuid()), 2);
+    assert_int_equal(parting_count(f->sessions, geteuid(), false), 2);
     peer_leave(&gone);
     run_loop(f->event);
-    assert_int_equal(parting_count(f->sessions, geteuid()), 1);
+    assert_int_equal(parting_count(f->sessions, geteuid(), false), 1);
     assert_int_equal(peer_welcomed(&peer), 0);
     run_loop(f->event);
     assert_int_equal(peer.page->state, PAGE_CLOSING);
     assert_true(peer_is_dropped(&peer));
-    assert_int_equal(parting_count(f->sessions, geteuid()), 0);
+    assert_int_equal(parting_count(f->sessions, geteuid(), false), 0);
     peer_leave(&peer);
 }
 
@@ -302,12 +303,14 @@ static void a_user_leaves_no_more_unread_than_it_may_have_sessions(void **state)
         }
     }
     assert_in_range(f->joined, 0, f->limits.sessions_per_user);
-    assert_in_range(parting_count(f->sessions, ALICE), 1, 40);
+    assert_in_range(parting_count(f->sessions, ALICE, false), 1, f->limits.sessions_per_user);
+    assert_in_range(parting_count(f->sessions, ALICE, true), 1, 40);
     for (size_t i = 0; i < 40; i++) {
         peer_leave(&peers[i]);
     }
     run_loop(f->event);
-    assert_int_equal(parting_count(f->sessions, ALICE), 0);
+    assert_int_equal(parting_count(f->sessions, ALICE, false), 0);
+    assert_int_equal(parting_count(f->sessions, ALICE, true), 0);
 }
 
 /* Nor more bytes of reports, on however many connections. */
@@ -332,6 +335,14 @@ static void unread_reports_are_bounded(void **state)
     }
 }
 
+/* Until what is left of sessions that have ended is done with. */
+static void run_until_parted(struct fixture *f)
+{
+    while (f->sessions->partings) {
+        assert_true(sd_event_run(f->event, PATIENCE_USEC) > 0);
+    }
+}
+
 /* Whoever holds the page of a session that it has left, holds no memory of ours. */
 static void the_page_of_who_has_left_is_emptied(void **state)
 {
@@ -346,6 +357,7 @@ static void the_page_of_who_has_left_is_emptied(void **state)
     peer.socket = -1;
     run_loop(f->event);
     assert_int_equal(f->ended, 1);
+    run_until_parted(f);
     assert_int_equal(peer.page->client_sleeps, 0);
     peer_leave(&peer);
 }
@@ -364,6 +376,7 @@ static void the_oldest_page_of_those_we_ended_is_emptied(void **state)
         assert_true(peer_say(&peers[i], "nonsense", 8));
         run_loop(f->event);
         assert_int_equal(f->ended, i + 1);
+        run_until_parted(f);
         assert_int_equal(peers[0].page->state, i < 2 ? PAGE_EVICTED : PAGE_ACTIVE);
         assert_int_equal(peers[i].page->state, PAGE_EVICTED);
     }
@@ -479,34 +492,152 @@ static void messages_that_are_none_end_it(void **state)
 static void descriptors_end_it(void **state)
 {
     struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct iovec iov = {.iov_base = &hello, .iov_len = sizeof(hello)};
-    struct msghdr message = {.msg_iov = &iov,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof(control)};
     struct fixture *f = *state;
-    int before = open("/dev/null", O_RDONLY);
     struct peer peer;
-    int after;
+    int before, after;
 
     connect_peer(f, &peer);
-    control.header.cmsg_level = SOL_SOCKET;
-    control.header.cmsg_type = SCM_RIGHTS;
-    control.header.cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(&control.header), &before, sizeof(int));
-    assert_int_equal(sendmsg(peer.socket, &message, 0), sizeof(hello));
+    holdup_permit(f->sessions->first->socket);
+    before = open("/dev/null", O_RDONLY);
+    assert_true(holdup_send(peer.socket, &hello, sizeof(hello), before));
     run_loop(f->event);
     assert_int_equal(f->reason, SESSION_MALFORMED);
     assert_int_equal(f->joined, 0);
     peer_leave(&peer);
-    (void)close(before);
+    run_until_parted(f);
     after = open("/dev/null", O_RDONLY);
-    assert_int_equal(after, before); /* none was kept */
+    assert_in_range(after, 0, before); /* none was kept */
     (void)close(after);
+}
+
+/* Since Linux 6.16 the kernel refuses them at the sender's, from its connect() on. */
+static void descriptors_are_not_sent(void **state)
+{
+    struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
+    struct fixture *f = *state;
+    struct peer peer;
+    int refuses;
+    socklen_t length = sizeof(refuses);
+
+    assert_true(peer_connect(&peer, f->path));
+    if (getsockopt(peer.socket, SOL_SOCKET, SO_PASSRIGHTS, &refuses, &length) < 0) {
+        peer_leave(&peer);
+        SKIP("this kernel does not refuse descriptors");
+    }
+    for (int twice = 0; twice < 2; twice++) {
+        assert_false(holdup_send(peer.socket, &hello, sizeof(hello), open("/dev/null", O_RDONLY)));
+        assert_int_equal(errno, EPERM);
+        run_loop(f->event);
+    }
+    assert_int_equal(f->ended, 0);
+    peer_leave(&peer);
+}
+
+/* --- who holds others up --- */
+
+/* Says something, with a socket that lingers. */
+static void hold_up(const struct peer *peer, const void *bytes, size_t length)
+{
+    int fd = holdup_socket();
+
+    if (fd < 0) {
+        SKIP("there is no loopback network");
+    }
+    assert_true(holdup_send(peer->socket, bytes, length, fd));
+}
+
+/* Somebody else is served meanwhile, and when they have gone, nothing is left of any of them. */
+static void assert_nobody_is_held_up(struct fixture *f, struct peer *peers, size_t count)
+{
+    struct peer other;
+
+    connect_peer(f, &other);
+    assert_int_equal(subscribe(f, &other), 0);
+    peer_leave(&other);
+    for (size_t i = 0; i < count; i++) {
+        peer_leave(&peers[i]);
+    }
+    run_until_parted(f);
+    assert_true(holdup_passed());
+}
+
+/* It comes with a HELLO, and behind one; to who has a session, and to who has not. */
+static void a_descriptor_that_lingers_holds_nobody_up(void **state)
+{
+    struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
+    struct fixture *f = *state;
+    struct peer peers[3];
+
+    holdup_watch(0);
+    holdup_permit(f->sessions->listen_fd); /* it is as before Linux 6.16 */
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(peer_connect(&peers[i], f->path));
+    }
+    hold_up(&peers[0], &hello, sizeof(hello));
+    assert_true(peer_say(&peers[1], &hello, sizeof(hello)));
+    assert_true(peer_say(&peers[1], "", 0));
+    hold_up(&peers[1], &hello, sizeof(hello));
+    hold_up(&peers[2], "", 0);
+    peers[2].socket = fd_close(peers[2].socket);
+    run_loop(f->event);
+    assert_int_equal(f->ended, 3);
+    assert_nobody_is_held_up(f, peers, 3);
+}
+
+/* It lies there unread when its client is refused, and when the daemon ends. */
+static void a_descriptor_that_is_never_received_holds_nobody_up(void **state)
+{
+    struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
+    struct fixture *f = *state;
+    struct peer refused, waiting;
+
+    holdup_watch(0);
+    holdup_permit(f->sessions->listen_fd);
+    f->hello_error = -EACCES;
+    assert_true(peer_connect(&refused, f->path));
+    assert_true(peer_say(&refused, &hello, sizeof(hello)));
+    hold_up(&refused, &hello, sizeof(hello));
+    run_loop(f->event);
+    assert_int_equal(f->reason, SESSION_REFUSED);
+    assert_int_equal(peer_welcomed(&refused), -EACCES);
+    run_until_parted(f);
+    assert_true(peer_connect(&waiting, f->path));
+    hold_up(&waiting, &hello, sizeof(hello));
+    sessions_stop_listening(f->sessions);
+    run_until_parted(f);
+    assert_true(peer_is_dropped(&waiting));
+    assert_true(holdup_passed());
+    peer_leave(&refused);
+    peer_leave(&waiting);
+}
+
+/* It reads its doorbell into memory that does not come, and writes to its page from there. */
+static void memory_that_does_not_come_holds_nobody_up(void **state)
+{
+    struct fixture *f = *state;
+    pid_t reader, writer;
+    struct peer peer;
+
+    connect_peer(f, &peer);
+    assert_int_equal(subscribe(f, &peer), 0);
+    session_wake(f->sessions->first);
+    reader = holdup_process(peer.fds[1], false);
+    if (reader < 0) {
+        peer_leave(&peer);
+        SKIP("there is no memory to be had that does not come");
+    }
+    holdup_watch(reader);
+    session_wake(f->sessions->first);
+    assert_true(holdup_passed());
+    writer = holdup_process(peer.fds[0], true);
+    holdup_watch(writer);
+    assert_int_equal(shutdown(peer.socket, SHUT_RDWR), 0);
+    run_loop(f->event);
+    assert_int_equal(f->ended, 1);
+    assert_non_null(f->sessions->partings);
+    holdup_end(reader);
+    holdup_end(writer);
+    assert_nobody_is_held_up(f, &peer, 1);
 }
 
 /* After 2^32 of them: 0 is no number, and those that are in use are nobody else's. */
@@ -744,6 +875,81 @@ static void some_places_are_for_newcomers_and_some_for_root(void **state)
     }
 }
 
+/* So many connections of one user, who says nothing and reads nothing. */
+static void crowd(struct fixture *f, struct peer *peers, size_t count, uid_t uid)
+{
+    for (size_t i = 0; i < count; i++) {
+        connect_as(f, &peers[i], uid);
+    }
+}
+
+/* Who is refused, and does not read it, takes no place from others. */
+static void the_refused_take_no_places(void **state)
+{
+    struct fixture *f = *state;
+    struct peer alice[64], bob[64], root;
+
+    need_root();
+    f->limits.sessions = 64;
+    f->limits.sessions_per_user = 32;
+    sessions_configure(f->sessions, &f->limits);
+    crowd(f, alice, 64, ALICE);
+    crowd(f, bob, 26, BOB);
+    assert_in_range(parting_count(f->sessions, ALICE, true), 1, 16);
+    connect_peer(f, &root);
+    assert_int_equal(subscribe(f, &root), 0);
+    peer_leave(&root);
+    for (size_t i = 0; i < 64; i++) {
+        peer_leave(&alice[i]);
+        if (i < 26) {
+            peer_leave(&bob[i]);
+        }
+    }
+}
+
+/*
+ * Where all places are taken, the oldest one goes that says nothing: of who comes, or of who has
+ * more. If that is not enough, none goes.
+ */
+static void the_silent_make_room_for_who_has_less(void **state)
+{
+    struct message_hello hello = peer_hello(MESSAGE_START_OLDEST);
+    struct fixture *f = *state;
+    struct peer bob[4], alice[60];
+    uint64_t began = clock_usec();
+
+    need_root();
+    f->limits.sessions = f->limits.sessions_per_user = 64;
+    sessions_configure(f->sessions, &f->limits);
+    crowd(f, bob, 2, BOB);
+    crowd(f, alice, 60, ALICE); /* there are 58 places for them, but for newcomers */
+    INCONCLUSIVE_AFTER(began, SESSION_HELLO_USEC);
+    for (size_t i = 0; i < 60; i++) {
+        assert_true(peer_is_dropped(&alice[i]) == (i < 4)); /* her own, not his older ones */
+    }
+    for (size_t i = 0; i < 2; i++) {
+        assert_false(peer_is_dropped(&bob[i]));
+        assert_int_equal(subscribe(f, &bob[i]), 0);
+    }
+    connect_as(f, &bob[2], BOB);
+    assert_int_equal(subscribe(f, &bob[2]), 0);
+    INCONCLUSIVE_AFTER(began, SESSION_HELLO_USEC);
+    assert_true(peer_is_dropped(&alice[4])); /* hers, who has more */
+    f->ended = 0;
+    for (size_t i = 5; i < 60; i++) {
+        assert_true(peer_say(&alice[i], &hello, sizeof(hello)));
+    }
+    connect_as(f, &bob[3], BOB);
+    assert_int_equal(peer_welcomed(&bob[3]), -EUSERS);
+    assert_int_equal(f->ended, 1); /* but for bob, nobody: they had said something */
+    for (size_t i = 0; i < 60; i++) {
+        peer_leave(&alice[i]);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        peer_leave(&bob[i]);
+    }
+}
+
 /* Without a descriptor left, whoever comes is turned away, and the loop has nothing to do. */
 static void without_descriptors_nobody_waits_for_ever(void **state)
 {
@@ -893,6 +1099,10 @@ TEST_GROUP("test-sessions")
         TEST(who_said_it_in_time_is_not_dropped_when_we_are_late),
         TEST(messages_that_are_none_end_it),
         TEST(descriptors_end_it),
+        TEST(descriptors_are_not_sent),
+        TEST(a_descriptor_that_lingers_holds_nobody_up),
+        TEST(a_descriptor_that_is_never_received_holds_nobody_up),
+        TEST(memory_that_does_not_come_holds_nobody_up),
         TEST(numbers_of_sessions_that_are_in_use_are_not_given_again),
         TEST(a_second_hello_ends_it),
         TEST(half_a_hangup_ends_it),
@@ -905,6 +1115,8 @@ TEST_GROUP("test-sessions")
         TEST(a_user_has_his_share),
         TEST(there_is_a_limit_in_all),
         TEST(some_places_are_for_newcomers_and_some_for_root),
+        TEST(the_refused_take_no_places),
+        TEST(the_silent_make_room_for_who_has_less),
         TEST(without_descriptors_nobody_waits_for_ever),
         TEST(without_descriptors_for_a_session_it_is_refused),
         TEST(a_socket_that_is_served_is_left_alone),
