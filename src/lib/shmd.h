@@ -216,8 +216,8 @@ struct shmd_subscription {
     bool ring;      /* else plain */
     bool overwrite; /* the newest data wins; else the daemon waits for its subscribers */
     uint8_t epoch[16];
-    uint64_t lease_usec; /* how long an acknowledgement may be owed, see shmd.conf(5) */
-    bool connected; /* else it tries to connect again, or the session has ended for good (-ETIME) */
+    uint64_t lease_usec;   /* how long an acknowledgement may be owed, see shmd.conf(5) */
+    bool connected;        /* else it tries to connect again, or has been evicted */
     uint64_t acknowledged; /* the last record that was acknowledged by this subscriber; 0: none */
     uint64_t lost;         /* records lost in this session */
 };

@@ -105,7 +105,7 @@ test_newline_in_a_value() {
     start_journal
     configure
     timeout "$PATIENCE_S" "$shmd" --config "$conf" --socket "$place" 2>>"$log" || status=$?
-    assert_eq "$status" 71 'exit status'
+    assert_eq "$status" 69 'exit status'
     wait_journal SHMD_EVENT=start-failed 'MESSAGE=no socket .*/no\\nPRIORITY=0\\nwhere/socket: .*'
     assert_eq "$(journaled PRIORITY=0)" 0 'entries of a forged priority'
     assert_no_gap 0

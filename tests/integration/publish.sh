@@ -89,6 +89,7 @@ test_a_ring_that_is_gone_with_some_acknowledged() {
     start_daemon "$ring" "$push"
     seq 5 | publish
     assert_eq "$(read_all 2 | tail -n 1)" 2
+    wait_log '\) left$' # its page is gone with it: nobody keeps it here
     stop_daemon KILL
     ipcrm --shmem-key "$key"
     start_daemon_again
