@@ -127,6 +127,7 @@ struct entry *ackentry_unread(const struct untold_records *let_go)
         [UNREAD_RECONFIGURED] = ": another segment is configured now",
         [UNREAD_REMOVED] = ": their segment was removed while no daemon ran",
         [UNREAD_DAMAGED] = ": what stood in the segment was damaged",
+        [UNREAD_OUTDATED] = ": the watched file has changed",
     };
     bool known = let_go->why < sizeof(whys) / sizeof(whys[0]);
     struct entry *entry = entry_new(

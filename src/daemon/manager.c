@@ -105,7 +105,7 @@ void manager_release(struct manager *manager, const struct progress *progress)
         } else if (progress->subscribers) {
             unread_release(manager, board_newest(board));
         } else {
-            unread_except(manager, board_newest(board));
+            unread_outdate(manager, board_newest(board));
         }
         STEP("record.withdrawn");
         record_done(&board->record);

@@ -136,6 +136,11 @@ void unread_release(struct manager *manager, uint64_t number)
     let_go(manager, number, UNREAD_LEFT_BEHIND);
 }
 
+void unread_outdate(struct manager *manager, uint64_t number)
+{
+    let_go(manager, number, UNREAD_OUTDATED);
+}
+
 void unread_except(struct manager *manager, uint64_t number)
 {
     unread_release(manager, number - 1);

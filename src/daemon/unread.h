@@ -29,7 +29,10 @@ void unread_cover(struct manager *manager, const struct session *session);
 /* Nobody waits for the records up to this one any more, be there subscribers or not. */
 void unread_release(struct manager *manager, uint64_t number);
 
-/* Plain: this record needs nobody, as it was acknowledged without a session, or is out of date. */
+/* Plain: nobody gets this record any more, as it is out of date. */
+void unread_outdate(struct manager *manager, uint64_t number);
+
+/* Plain: this record needs nobody, as it was acknowledged without a session. */
 void unread_except(struct manager *manager, uint64_t number);
 
 /* The records first…last were written over, as they may be: nobody is told. */

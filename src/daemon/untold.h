@@ -21,6 +21,7 @@ enum unread_why {
     UNREAD_RECONFIGURED,
     UNREAD_REMOVED,
     UNREAD_DAMAGED,
+    UNREAD_OUTDATED,
 };
 
 /* So many of the records first…last; 0: none. */

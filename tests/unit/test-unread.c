@@ -358,6 +358,18 @@ static void what_a_removed_ring_held_is_held_by_the_next(void **state)
     }
 }
 
+/* A watched file has changed, and nobody was there. */
+static void what_is_out_of_date_is_told(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)start(f, PLAIN);
+    f->daemon.manager->intake.outdated = true;
+    turn(f);
+    assert_int_equal(newest(f), 2);
+    assert_told(f, 1, 1);
+}
+
 /* However often it happens, there is an entry a second, and what it tells adds up. */
 static void often_is_told_together(void **state)
 {
@@ -403,6 +415,7 @@ TEST_GROUP("test-unread")
         TEST(damaged_stretches_say_nothing),
         TEST(what_is_owed_of_an_old_ring_is_not_forgotten_with_the_next),
         TEST(what_a_removed_ring_held_is_held_by_the_next),
+        TEST(what_is_out_of_date_is_told),
         TEST(often_is_told_together),
     };
 
