@@ -259,6 +259,32 @@ static bool stays(const struct state_file *file, const struct conf *conf,
 }
 
 /*
+ * An anonymous client has acknowledged the record in a plain segment that is about to go, while no
+ * daemon ran. It goes on in the next one, if it can: subscribers may owe it.
+ */
+static void hear_left(struct manager *manager)
+{
+    struct state_file *file = manager->state->file;
+    struct segment left = {.map = NULL};
+    struct record record = {.segment = &left, .state = manager->state};
+    struct ack ack;
+
+    if (file->layout != LAYOUT_PLAIN || !record_waits(&record) || record_star_is_logged(&record) ||
+        segment_find((int)file->segment_id, &left) < 0) {
+        return;
+    }
+    left.key = file->key;
+    if (left.size == file->image_size && plain_first(left.map) == PLAIN_ACKNOWLEDGED &&
+        plain_is_published(left.map, manager->state->image)) {
+        ack = record_ack(&record, 0);
+        record_note_star(&record);
+        log_acknowledgement(manager->log, &ack);
+        unread_forget(manager, ack.record_first, ack.record_last);
+    }
+    segment_detach(&left);
+}
+
+/*
  * Gets the segment, with the record that the state knows. What goes for it goes last, if that is
  * possible; only a segment of another kind under the same key cannot stay until then.
  */
@@ -284,6 +310,7 @@ static int segment_open(struct manager *manager, int *ret_status)
         return r;
     }
     if (!stays(file, manager->conf, &spec)) {
+        hear_left(manager);
         past_read(&manager->pasts, manager->state);
     }
     forget_removed(file);

@@ -1163,6 +1163,32 @@ static void what_is_acknowledged_in_a_removed_segment_is_logged(void **state)
     assert_int_equal(number(f), 2);
 }
 
+/* While no daemon ran; the next one has another configuration. */
+static void what_is_acknowledged_before_a_start_replaces_it_is_logged(void **state)
+{
+    static const char *const texts[] = {"size = 100;", "key = 0x162f; size = 27;",
+                                        "size = 8192; layout = \"ring\"; mode = \"0644\";"};
+    struct fixture *f = *state;
+
+    manager_refill(f->manager);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        uint64_t total;
+
+        reload(f, "size = 27;");
+        manager_refill(f->manager);
+        total = acklog_total(&f->manager->state->file->acklog);
+        assert_true(plain_acknowledge(f->manager->segment.map, 'a'));
+        f->manager->leave = true;
+        stop(f);
+        configure(f, texts[i]);
+        assert_int_equal(start(f), EXIT_SUCCESS);
+        assert_int_equal(acklog_total(&f->manager->state->file->acklog), total + 1);
+        manager_refill(f->manager);
+        (void)manager_look(f->manager);
+        assert_int_equal(acklog_total(&f->manager->state->file->acklog), total + 1);
+    }
+}
+
 /* Nobody but us writes it from now on, so nobody looks at it once in a while. */
 static void what_was_acknowledged_before_nobody_may_is_logged(void **state)
 {
@@ -1221,6 +1247,7 @@ TEST_GROUP("test-manager")
         TEST(what_is_acknowledged_before_a_stop_is_logged),
         TEST(what_is_acknowledged_before_a_segment_is_replaced_is_logged),
         TEST(what_is_acknowledged_in_a_removed_segment_is_logged),
+        TEST(what_is_acknowledged_before_a_start_replaces_it_is_logged),
         TEST(what_was_acknowledged_before_nobody_may_is_logged),
     };
 
