@@ -3,10 +3,10 @@
  * What a client may make wait for as long as it likes is done in a thread:
  *
  *   - A message may carry descriptors, and whoever drops the last reference to a file closes it: a
- *     TCP socket that lingers (SO_LINGER) waits there for its peer. So a connection is closed when
- *     nothing lies in it, and only by a look (MSG_PEEK) is it known what does: that takes
- * references of its own, and never drops the last one. What carries no descriptors is received at
- * once.
+ *     TCP socket that lingers (SO_LINGER) waits there for its peer. So a connection, or a doorbell,
+ *     is closed when nothing lies in it, and only by a look (MSG_PEEK) is it known what does: that
+ *     takes references of its own, and never drops the last one. What carries no descriptors is
+ *     received at once.
  *   - To empty a page takes the lock of its memfd. A client holds it while it writes there with
  *     write(2), from memory that it provides itself, page by page (userfaultfd, FUSE).
  *

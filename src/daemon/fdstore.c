@@ -102,16 +102,21 @@ int inherited_take_listener(struct inherited *inherited, bool *ret_own)
 
 static enum kept kind_of(int fd)
 {
+    int type = 0;
+    socklen_t length = sizeof(type);
     struct stat st = {0};
 
+    (void)getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length);
     (void)fstat(fd, &st);
-    switch (st.st_mode & S_IFMT) {
-    case S_IFSOCK:
-        return sd_is_socket(fd, AF_UNIX, SOCK_STREAM, -1) > 0 ? KEPT_CLIENT_DOORBELL : KEPT_SOCKET;
-    case S_IFREG:
-        return st.st_size == PAGE_SIZE ? KEPT_PAGE : KEPT_QUEUE;
-    default:
+    switch (type) {
+    case SOCK_SEQPACKET:
+        return KEPT_SOCKET;
+    case SOCK_DGRAM:
         return KEPT_DOORBELL;
+    case SOCK_STREAM:
+        return KEPT_CLIENT_DOORBELL;
+    default:
+        return st.st_size == PAGE_SIZE ? KEPT_PAGE : KEPT_QUEUE;
     }
 }
 

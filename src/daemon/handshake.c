@@ -110,11 +110,16 @@ static int may(struct session *session)
 
 static int on_doorbell(sd_event_source *s, int fd, uint32_t events, void *userdata)
 {
-    /* It has woken the loop, which looks at the pages: that is all it is for. */
+    struct session *session = userdata;
+
     (void)s;
     (void)fd;
     (void)events;
-    sessions_rouse(userdata);
+    if (session_hear(session)) {
+        sessions_rouse(session); /* the loop is awake, and looks at the pages */
+    } else {
+        sessions_drop(session, SESSION_MALFORMED);
+    }
     return 0;
 }
 
@@ -196,20 +201,20 @@ static int welcome(struct session *session, const struct message_hello *hello)
     session->acknowledged = session->first - 1;
     atomic_store_explicit(&session->page->acknowledged, session->acknowledged,
                           memory_order_relaxed); /* the message is later */
-    r = watch_doorbell(session);
-    if (r < 0) {
-        return r;
-    }
     count = session_share(session, fds);
     if (count < 0) {
         return count;
     }
-    if (session_publishes(session)) {
-        keep(session); /* it may hand in something, and die */
+    r = watch_doorbell(session);
+    if (r >= 0) {
+        if (session_publishes(session)) {
+            keep(session); /* it may hand in something, and die */
+        }
+        r = send_with_fds(session->socket, &answer, sizeof(answer), fds, (size_t)count);
+        STEP("welcome.sent");
     }
-    r = send_with_fds(session->socket, &answer, sizeof(answer), fds, (size_t)count);
-    STEP("welcome.sent");
     (void)fd_close(fds[1]);
+    (void)fd_close(fds[2]);
     if (session->is_kept) {
         close_shared(session);
     }

@@ -5,12 +5,16 @@
 #include "daemon/parting.h"
 
 #include <errno.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <systemd/sd-event.h>
 
-#define RINGS_BYTES 1 /* of rings that nobody hears: as few as the kernel lets us keep */
+#define RINGS_BYTES 1  /* of rings that nobody hears: as few as the kernel lets us keep */
+#define RINGS_HEARD 16 /* at once */
+
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83 /* Linux 6.16 */
+#endif
 
 void session_restore(struct session *session)
 {
@@ -58,21 +62,11 @@ void session_forget_groups(struct session *session)
 
 int session_equip(struct session *session)
 {
-    CLEANUP(fd_close_cleanup) int doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     void *page;
-    int r;
+    int r = sealed_new("shmd-page", PAGE_SIZE, &session->page_fd, &page);
 
-    if (doorbell < 0) {
-        return -errno;
-    }
-    r = sealed_new("shmd-page", PAGE_SIZE, &session->page_fd, &page);
-    if (r < 0) {
-        return r;
-    }
-    session->page = page;
-    session->doorbell = doorbell;
-    doorbell = -1;
-    return 0;
+    session->page = r < 0 ? NULL : page;
+    return r;
 }
 
 int session_equip_queue(struct session *session, size_t longest, const uint8_t epoch[16])
@@ -91,22 +85,56 @@ int session_equip_queue(struct session *session, size_t longest, const uint8_t e
     return 0;
 }
 
-int session_share(struct session *session, int ret_fds[MESSAGE_WELCOME_FDS])
+static int pair_new(int type, int *ret_ours, int *ret_theirs)
 {
-    static const int few = RINGS_BYTES;
     int pair[2];
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
+    if (socketpair(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
         return -errno;
     }
-    (void)shutdown(pair[0], SHUT_RD); /* the client can send nothing there, no descriptors either */
-    (void)setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &few, sizeof(few));
-    session->client_doorbell = pair[0];
+    *ret_ours = pair[0];
+    *ret_theirs = pair[1];
+    return 0;
+}
+
+int session_share(struct session *session, int ret_fds[MESSAGE_WELCOME_FDS])
+{
+    static const int few = RINGS_BYTES, no = 0;
+    int r = pair_new(SOCK_STREAM, &session->client_doorbell, &ret_fds[1]);
+
+    if (r < 0) {
+        return r;
+    }
+    r = pair_new(SOCK_DGRAM, &session->doorbell, &ret_fds[2]);
+    if (r < 0) {
+        (void)fd_close(ret_fds[1]);
+        return r;
+    }
+    /* The client can leave nothing in the one, and in the other, where the kernel knows that, no
+     * descriptors. */
+    (void)shutdown(session->client_doorbell, SHUT_RD);
+    (void)setsockopt(session->client_doorbell, SOL_SOCKET, SO_SNDBUF, &few, sizeof(few));
+    (void)setsockopt(session->doorbell, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
     ret_fds[0] = session->page_fd;
-    ret_fds[1] = pair[1];
-    ret_fds[2] = session->doorbell;
     ret_fds[3] = session->queue_fd;
     return session->role == MESSAGE_PUBLISHER ? 4 : 3;
+}
+
+bool session_hear(struct session *session)
+{
+    struct msghdr ring = {0};
+
+    for (int i = 0; i < RINGS_HEARD; i++) {
+        /* Looked at first, see disposal.h. */
+        if (recvmsg(session->doorbell, &ring, MSG_PEEK | MSG_DONTWAIT) < 0) {
+            break;
+        }
+        if (ring.msg_flags & MSG_CTRUNC) {
+            return false;
+        }
+        (void)recv(session->doorbell, NULL, 0, MSG_DONTWAIT);
+    }
+    return true;
 }
 
 enum claim session_look(struct session *session, uint64_t published, bool lossy)
@@ -189,7 +217,8 @@ void session_detach(struct session *session)
     }
     session->queue_fd = fd_close(session->queue_fd);
     session->page_fd = fd_close(session->page_fd);
-    session->doorbell = fd_close(session->doorbell);
+    parting_close(session->sessions, session->doorbell); /* the client may have left something */
+    session->doorbell = -1;
     session->client_doorbell = fd_close(session->client_doorbell);
 }
 

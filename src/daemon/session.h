@@ -6,12 +6,12 @@
  * daemon itself knows, and only then becomes our `acknowledged`; a claim that cannot be true ends
  * the session.
  *
- * The daemon's doorbell is an eventfd that the daemon never reads: it is watched edge-triggered, so
- * each ring wakes, and a client that fills its counter deprives only itself of a bell. The client's
- * doorbell is a pair of sockets: these are separate open files, so a client that changes the flags
- * of its own (O_NONBLOCK is shared by all who hold an open file) cannot make the daemon block when
- * it rings; and when the daemon dies, the client's hangs up. (So it is with a pipe, but that has
- * one lock for both ends: who reads there with splice(2) keeps who writes, or closes, waiting.)
+ * Each doorbell is a pair of sockets, one for each side. So no open file is shared that can be
+ * waited for: a client that changes the flags of its own (O_NONBLOCK belongs to the open file)
+ * cannot make the daemon block; and no lock is shared. (A pipe has one for both ends: who reads
+ * there with splice(2) keeps who writes, or closes, waiting. And whoever closes an eventfd last,
+ * waits for the epoll_wait(2) of all who watch it.) The daemon's is watched edge-triggered: a
+ * client that fills it deprives only itself of a bell. When the daemon dies, the client's hangs up.
  */
 #pragma once
 
@@ -39,8 +39,8 @@ struct session {
     struct usage *usage; /* of its user */
 
     int socket; /* -1: publisher: it has gone, and what it has handed in is still to be published */
-    int doorbell;        /* ours: an eventfd */
-    int client_doorbell; /* the other socket is the client's */
+    int doorbell;        /* ours: datagrams come from the client's socket, … */
+    int client_doorbell; /* … and a stream goes to its other one */
     int page_fd, queue_fd;
     struct sd_event_source *socket_source, *doorbell_source, *deadline_source;
 
@@ -92,7 +92,7 @@ int session_ask_groups(struct session *session);
 /* There may be 65,536 of them, and the kernel still knows them. */
 void session_forget_groups(struct session *session);
 
-/* Makes the page and the doorbells. On failure nothing has changed. */
+/* Makes the page. On failure nothing has changed. */
 int session_equip(struct session *session);
 
 /* A publisher: makes its queue, for records of up to `longest` bytes. */
@@ -105,11 +105,14 @@ int session_equip_queue(struct session *session, size_t longest, const uint8_t e
 void session_restore(struct session *session);
 
 /*
- * The descriptors for the WELCOME: page, the client's doorbell, the daemon's doorbell, and a
- * publisher's queue. The caller closes the second one, which is of no more use to us. Returns how
- * many.
+ * Makes the doorbells. The descriptors for the WELCOME: page, the client's doorbell, the daemon's
+ * doorbell, and a publisher's queue. The caller closes the doorbells, for these ends are the
+ * client's. Returns how many.
  */
 int session_share(struct session *session, int ret_fds[MESSAGE_WELCOME_FDS]);
+
+/* Takes away what the client has rung. False: it has sent something else, which lies there. */
+bool session_hear(struct session *session);
 
 /*
  * Looks what the client claims; `published` is the newest record, and where records were written

@@ -335,11 +335,13 @@ static int session_accept(struct sessions *sessions, int fd)
     return 0;
 }
 
-/* The next daemon goes on with it: systemd has its connection, too. */
+/* The next daemon goes on with it: systemd has its connection and its doorbell, too. */
 static void leave_behind(struct session *session)
 {
     session->socket_source = sd_event_source_disable_unref(session->socket_source);
+    session->doorbell_source = sd_event_source_disable_unref(session->doorbell_source);
     session->socket = fd_close(session->socket);
+    session->doorbell = fd_close(session->doorbell);
 }
 
 int sessions_restore(struct sessions *sessions, struct cursor *cursor, const int fds[KEPT_FDS],

@@ -76,11 +76,10 @@ static int disconnect(struct shmd_publisher *publisher)
 
 static void ring_daemon(struct shmd_publisher *publisher)
 {
-    static const uint64_t one = 1;
     const struct link *link = &publisher->member.link;
 
     if (page_must_ring(&link->page->daemon_sleeps)) {
-        (void)!write(link->daemon_doorbell, &one, sizeof(one));
+        (void)!write(link->daemon_doorbell, "", 1);
     }
 }
 

@@ -290,9 +290,7 @@ int shmd_acknowledge(struct shmd_subscriber *subscriber, uint64_t number)
         page_acknowledge(link->page, number, lost);
     }
     if (page_must_ring(&link->page->daemon_sleeps)) {
-        static const uint64_t one = 1;
-
-        (void)!write(link->daemon_doorbell, &one, sizeof(one));
+        (void)!write(link->daemon_doorbell, "", 1);
     }
     /* After the full fence of page_must_ring(): see session_end() in the daemon. */
     state = link_state(link);

@@ -111,6 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     session_end(session, PAGE_EVICTED);
     assert(atomic_load(&session->page->state) == PAGE_EVICTED);
     (void)fd_close(fds[1]);
+    (void)fd_close(fds[2]);
     (void)session_free(session);
     return 0;
 }

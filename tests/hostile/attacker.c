@@ -450,9 +450,7 @@ static void leave(struct session *session)
 
 static void ring(const struct session *session)
 {
-    static const uint64_t one = 1;
-
-    (void)!write(session->fds[DAEMON_BELL_FD], &one, sizeof(one));
+    (void)!write(session->fds[DAEMON_BELL_FD], "", 1);
 }
 
 /* What honest users do: come, acknowledge a record if there is one, and go. */

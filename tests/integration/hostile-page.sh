@@ -71,14 +71,14 @@ test_flickering_flags() {
     in_both_layouts flicker
 }
 
-# The doorbell's counter is full, nothing is non-blocking any more, and its own bell is never heard:
+# The daemon's doorbell is full, nothing is non-blocking any more, and its own bell is never heard:
 # the daemon does not block, neither when it rings nor when it is rung.
 block() {
     # It acknowledges without ringing. In plain that holds up each record until the daemon looks again
     # for another reason, so only the ring gets as far as a full socket.
     beside_an_honest_one "$1" take=1 block "deaf=$([[ $1 == "$ring" ]] && echo 6000 || echo 300)"
     assert_not_caught
-    assert_contains "$output" 'counter filled' 'deaf to ' '; active'
+    assert_contains "$output" 'bell filled' 'deaf to ' '; active'
     diagnose "$(grep deaf <<<"$output")"
 }
 test_doorbells_that_would_block() {

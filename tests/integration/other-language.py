@@ -219,7 +219,7 @@ class Session:
             FENCE(5)
         if not FENCE or u32(self.page + 64):
             try:
-                os.write(self.daemon_doorbell, struct.pack("=Q", 1))
+                os.write(self.daemon_doorbell, b"\0")
             except OSError:
                 pass
 

@@ -21,9 +21,9 @@
  *                                  shmd_acknowledge()
  *
  * The bells. A subscriber's is a socket: it wakes as long as something is in it, and is drained before
- * the next announcement (drain() in shmd_arm()). The daemon's is an eventfd that is watched
- * edge-triggered and never read: each ring wakes once. Either way a ring that finds nobody asleep is
- * kept until the next sleep.
+ * the next announcement (drain() in shmd_arm()). The daemon's is another one that is watched
+ * edge-triggered: each ring wakes once. Either way a ring that finds nobody asleep is kept until the
+ * next sleep.
  *
  * Planted bugs, each of which must be caught: -DBUG_S2 no fence after the flag; -DBUG_K2 no fence
  * before looking at the flag; -DBUG_S3 no second look for news; -DBUG_DRAIN it is drained after

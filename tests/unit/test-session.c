@@ -6,13 +6,16 @@
 
 #include "private.h"
 
+#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -36,7 +39,6 @@ static int set_up(void **state)
         return -1;
     }
     f->fds[0] = dup(f->fds[0]);
-    f->fds[2] = dup(f->fds[2]);
     f->page = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, f->fds[0], 0);
     *state = f;
     return f->page == MAP_FAILED ? -1 : 0;
@@ -310,6 +312,7 @@ static void who_holds_its_bell_holds_nobody_up(void **state)
     session_wake(f->session);
     pid = fork();
     if (pid == 0) {
+        (void)close(f->session->client_doorbell);
         hold_bell(f->fds[1]);
     }
     while (state_of(pid) == 'R') {
@@ -355,16 +358,103 @@ static void the_bell_hangs_up_with_us(void **state)
     assert_true(bell.revents & POLLHUP);
 }
 
-static void our_bell_can_be_filled_and_still_be_watched(void **state)
+/* It never blocks, and when we have heard it, there is room for more. */
+static void our_bell_can_be_filled_and_still_be_heard(void **state)
 {
-    static const uint64_t most = UINT64_MAX - 1;
     struct fixture *f = *state;
     struct pollfd bell = {.fd = f->session->doorbell, .events = POLLIN};
 
-    assert_int_equal(write(f->fds[2], &most, sizeof(most)), sizeof(most));
-    assert_int_equal(write(f->fds[2], &most, sizeof(most)), -1); /* it never blocks */
+    while (write(f->fds[2], "", 1) > 0) {
+    }
     assert_int_equal(errno, EAGAIN);
     assert_int_equal(poll(&bell, 1, 0), 1);
+    assert_true(session_hear(f->session));
+    assert_int_equal(write(f->fds[2], "", 1), 1);
+    while (poll(&bell, 1, 0) == 1) {
+        assert_true(session_hear(f->session));
+    }
+}
+
+/* Since Linux 6.16 they cannot be sent. */
+static void descriptors_are_no_ring(void **state)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {.header = {.cmsg_level = SOL_SOCKET,
+                            .cmsg_type = SCM_RIGHTS,
+                            .cmsg_len = CMSG_LEN(sizeof(int))}};
+    struct msghdr message = {.msg_control = &control, .msg_controllen = CMSG_SPACE(sizeof(int))};
+    struct fixture *f = *state;
+
+    assert_int_equal(write(f->fds[2], "", 1), 1);
+    assert_true(session_hear(f->session));
+    if (sendmsg(f->fds[2], &message, MSG_DONTWAIT) < 0) {
+        assert_int_equal(errno, EPERM);
+        return;
+    }
+    assert_false(session_hear(f->session));
+    assert_false(session_hear(f->session)); /* it is not taken */
+}
+
+/* In the midst of hearing what happens there: where it is told that, it takes no page fault. */
+static _Noreturn void watch_bells(const int bells[2], int parent)
+{
+    struct uffdio_api api = {.api = UFFD_API};
+    struct uffdio_register pages = {.mode = UFFDIO_REGISTER_MODE_MISSING, .range.len = PAGE_SIZE};
+    struct epoll_event event = {.events = EPOLLOUT};
+    int faults = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+    int watch = epoll_create1(EPOLL_CLOEXEC);
+    void *nothing =
+        mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    bool able;
+
+    (void)alarm(PATIENCE_SEC);
+    (void)!read(parent, &able, sizeof(able)); /* it has closed them */
+    pages.range.start = (uintptr_t)nothing;
+    able = ioctl(faults, UFFDIO_API, &api) == 0 && ioctl(faults, UFFDIO_REGISTER, &pages) == 0;
+    (void)epoll_ctl(watch, EPOLL_CTL_ADD, bells[0], &event);
+    (void)epoll_ctl(watch, EPOLL_CTL_ADD, bells[1], &event);
+    (void)close(bells[0]);
+    (void)close(bells[1]);
+    (void)!write(parent, &able, sizeof(able));
+    (void)epoll_wait(watch, nothing, 1, -1);
+    _exit(0);
+}
+
+/* As for who_holds_its_bell_holds_nobody_up(); here it has closed what it got. */
+static void who_watches_its_bells_holds_nobody_up(void **state)
+{
+    struct fixture *f = *state;
+    bool able = false;
+    int ready[2];
+    pid_t pid;
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ready), 0);
+    pid = fork();
+    if (pid == 0) {
+        (void)close(f->session->doorbell);
+        (void)close(f->session->client_doorbell);
+        watch_bells(f->fds + 1, ready[1]);
+    }
+    f->fds[1] = fd_close(f->fds[1]);
+    f->fds[2] = fd_close(f->fds[2]);
+    (void)!write(ready[0], &able, sizeof(able));
+    (void)!read(ready[0], &able, sizeof(able));
+    while (able && state_of(pid) == 'R') {
+        (void)usleep(1000);
+    }
+    session_detach(f->session);
+    if (able) {
+        assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+    }
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+    (void)close(ready[0]);
+    (void)close(ready[1]);
+    if (!able) {
+        skip(); /* who is not root may not hold up the kernel's own page faults */
+    }
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -392,7 +482,9 @@ TEST_GROUP("test-session")
         TEST(a_bell_that_is_gone_does_no_harm),
         TEST(the_end_is_told_awake_or_asleep),
         TEST(the_bell_hangs_up_with_us),
-        TEST(our_bell_can_be_filled_and_still_be_watched),
+        TEST(our_bell_can_be_filled_and_still_be_heard),
+        TEST(descriptors_are_no_ring),
+        TEST(who_watches_its_bells_holds_nobody_up),
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* as the daemon does */

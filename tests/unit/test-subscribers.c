@@ -304,15 +304,15 @@ static void the_daemon_says_when_it_sleeps(void **state)
     assert_int_equal(f->a.page->daemon_sleeps, 0);
 }
 
-/* Each ring wakes the loop, though nobody ever empties the bell. */
+/* Each ring wakes the loop, however many there are. */
 static void each_ring_wakes(void **state)
 {
     struct fixture *f = *state;
     struct manager *manager = start(f, RING);
 
     subscribe(f, &f->a);
-    for (int i = 0; i < 5; i++) {
-        assert_int_equal(sd_event_run(manager->event, 0), 0);
+    for (int i = 0; i < 1000; i++) {
+        run_loop(manager->event);
         assert_true(peer_ring(&f->a));
         assert_true(sd_event_run(manager->event, PATIENCE_USEC) > 0);
     }
