@@ -101,6 +101,8 @@ static const char *state_cause(int error)
     switch (-error) {
     case EPERM:
         return "it belongs to another user: give it back, or remove it";
+    case EBUSY:
+        return "another shmd has its own there: stop it";
     case EEXIST:
         return "one that another configuration's daemon left lies there: choose another key";
     case EISDIR:

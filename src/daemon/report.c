@@ -142,6 +142,7 @@ void report_lost(struct manager *manager)
 
 void report_state_lost(struct manager *manager, int error)
 {
+    CLEANUP(free_cleanup) char *text = NULL;
     const char *path = manager->state->path;
 
     if (error == 0) {
@@ -149,12 +150,12 @@ void report_state_lost(struct manager *manager, int error)
                   entry_new(EVENT_STATE_LOST, "%s was removed by somebody else; made anew", path));
         return;
     }
+    text = describe_state_failure(path, error);
     log_event(manager->log,
               entry_new(EVENT_STATE_LOST,
-                        "%s was removed by somebody else, and cannot be made anew: %s; until it "
-                        "can, the next daemon would begin without the records that wait",
-                        path,
-                        error == -EBUSY ? "another shmd has its own there" : error_text(error)));
+                        "%s; somebody else removed it, and until it can be made anew, the next "
+                        "daemon would begin without the records that wait",
+                        text ? text : error_text(error)));
 }
 
 void report_rival(struct manager *manager, uint32_t key, pid_t pid)
@@ -202,7 +203,7 @@ int report_failed(struct manager *manager, const struct segment_spec *spec, int 
         entry_add(entry, "ERRNO=%d", -error);
     }
     log_event(manager->log, entry);
-    if (!manager->started) {
+    if (!manager->started && !manager->keyless) {
         starts_failed(manager->instance, text ? text : error_text(error));
     }
     return failure_status(error);

@@ -248,6 +248,29 @@ static int acquire(struct manager *manager, const struct segment_spec *spec,
     return r;
 }
 
+/* Has our user the key, with a segment of whatever size? */
+static bool has_key(const struct segment_spec *spec)
+{
+    enum segment_answer answer;
+    struct segment_stat stat;
+
+    return segment_classify(spec, &answer, &stat) == 0 &&
+           (answer == SEGMENT_OURS || answer == SEGMENT_OTHER);
+}
+
+/*
+ * The key was ours, and somebody has taken it in the moment between the old segment and the new
+ * one. What was in the old one is gone, so there is no way back: we go on without the key, for
+ * those who have a session, and take it as soon as it is free, as a reload does that loses it.
+ */
+static int go_keyless(struct manager *manager, const struct segment_spec *spec, int error,
+                      const struct segment_stat *holder)
+{
+    manager->keyless = true;
+    (void)report_failed(manager, spec, error, holder);
+    return segment_make_keyless(spec, &manager->segment);
+}
+
 /* Does this start go on with the segment that the daemon before us has left? */
 static bool stays(const struct state_file *file, const struct conf *conf,
                   const struct segment_spec *spec)
@@ -297,8 +320,9 @@ static int segment_open(struct manager *manager, int *ret_status)
     uint64_t gone = file->gone;
     size_t image_size = state_image_size(manager->conf);
     enum segment_origin origin;
-    struct segment_stat holder;
+    struct segment_stat holder = {0};
     enum unread_why why;
+    bool had_key = has_key(&spec);
     bool damaged = false;
     int r = state_make_room(manager->state, image_size);
 
@@ -326,6 +350,10 @@ static int segment_open(struct manager *manager, int *ret_status)
     r = segment_finally(board_new(&manager->board, manager->conf, spec.size), spec.size);
     if (r == 0) {
         r = acquire(manager, &spec, &origin, &damaged, &holder);
+        if (had_key && (r == -EEXIST || r == -EBUSY)) {
+            r = go_keyless(manager, &spec, r, &holder);
+            origin = SEGMENT_REPLACED;
+        }
     }
     if (r < 0) {
         *ret_status = report_failed(manager, &spec, r, &holder);

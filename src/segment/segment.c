@@ -304,6 +304,25 @@ int segment_finally(int error, size_t size)
     return (error == -ENOSPC || error == -ENOMEM) && !could_hold(size) ? -EFBIG : error;
 }
 
+/* The same of one that is removed at once: it goes with us, also if we are killed. */
+static int prepare_removed(const struct segment_spec *spec, int id, struct segment *ret)
+{
+    struct segment segment;
+    int r = attach(spec, id, &segment);
+
+    (void)segment_remove(id);
+    if (r < 0) {
+        return r;
+    }
+    r = fit(&segment, spec);
+    if (r < 0) {
+        segment_detach(&segment);
+        return r;
+    }
+    *ret = segment;
+    return 0;
+}
+
 /* -EEXIST: the key is taken. The permissions come last: until then nobody else can attach. */
 static int create(const struct segment_spec *spec, struct segment *ret)
 {
@@ -342,7 +361,7 @@ static int make_trial(uint32_t key, size_t size)
 
 int segment_rehearse(const struct segment_spec *spec, uint32_t key)
 {
-    struct segment segment = {.map = NULL};
+    struct segment segment;
     int id = make_trial(key, spec->size);
     int r;
 
@@ -350,13 +369,18 @@ int segment_rehearse(const struct segment_spec *spec, uint32_t key)
         return segment_finally(-errno, spec->size);
     }
     STEP("segment.rehearsed");
-    r = attach(spec, id, &segment);
-    (void)segment_remove(id); /* from now on, it goes with us, also if we are killed */
+    r = prepare_removed(spec, id, &segment);
     if (r == 0) {
-        r = fit(&segment, spec);
+        segment_detach(&segment);
     }
-    segment_detach(&segment);
     return segment_finally(r, spec->size);
+}
+
+int segment_make_keyless(const struct segment_spec *spec, struct segment *ret)
+{
+    int id = shmget(IPC_PRIVATE, spec->size, 0600);
+
+    return id < 0 ? -errno : prepare_removed(spec, id, ret);
 }
 
 /* Tells the readers of a ring that another segment takes its place, and removes it. */

@@ -88,6 +88,12 @@ int segment_acquire(const struct segment_spec *spec, struct segment *ret,
                     enum segment_origin *ret_origin, struct segment_stat *ret_holder);
 
 /*
+ * One without a key, for a daemon that has lost it: only who is told its id can attach it. It goes
+ * with its last attachment.
+ */
+int segment_make_keyless(const struct segment_spec *spec, struct segment *ret);
+
+/*
  * Could such a segment be made now? Makes one and removes it. `key` is one for our own use, so that
  * what a kill leaves is found the next time.
  */

@@ -923,6 +923,63 @@ static void a_reload_that_loses_the_key_goes_on_with_the_old_segment(void **stat
     }
 }
 
+/* As soon as our segment has gone, another user's is there, which we may not even look at. */
+static int taken_once_it_is_free(key_t key, size_t size, int flags)
+{
+    if (key == KEY && __real_shmget(key, 0, 0) < 0) {
+        errno = flags & IPC_CREAT ? EEXIST : EACCES;
+        return -1;
+    }
+    return __real_shmget(key, size, flags);
+}
+
+/* The same of a start that must replace the segment: no exit status would bring back what it held.
+ */
+static void a_start_that_loses_the_key_goes_on_without(void **state)
+{
+    static const char *const texts[] = {"size = 1000;", "size = 8192; layout = \"ring\";", ""};
+    struct fixture *f = *state;
+    sd_id128_t epoch = f->manager->state->file->epoch;
+
+    for (size_t i = 0; i < 3; i++) {
+        uint64_t last;
+
+        manager_refill(f->manager);
+        last = number(f);
+        f->manager->leave = true;
+        stop(f);
+        mock_journal_reset();
+        configure(f, texts[i]);
+        mock_shmget = taken_once_it_is_free;
+        assert_int_equal(start(f), EXIT_SUCCESS);
+        assert_true(f->manager->keyless);
+        assert_true(sd_id128_equal(f->manager->state->file->epoch, epoch));
+        (void)logged("segment-foreign");
+        manager_refill(f->manager);
+        assert_true(number(f) > last); /* who has a session is served */
+        look_after(f);                 /* in vain */
+        assert_true(f->manager->keyless);
+
+        last = number(f);
+        mock_shmget = NULL;
+        look_after(f);
+        assert_false(f->manager->keyless);
+        assert_int_equal(shmget(KEY, 0, 0), f->manager->segment.id);
+        assert_int_equal(number(f), last);
+    }
+}
+
+/* Where it was not ours, a start that cannot have it fails, as ever. */
+static void a_start_that_never_had_the_key_fails(void **state)
+{
+    struct fixture *f = *state;
+
+    stop(f);
+    mock_shmget = taken_once_it_is_free;
+    assert_int_equal(start(f), EX_UNAVAILABLE);
+    mock_shmget = NULL;
+}
+
 /* A segment that cannot be made anew is no start that failed: whoever comes later is not told so.
  */
 static void a_daemon_that_runs_leaves_no_cause_of_a_failed_start(void **state)
@@ -1237,6 +1294,8 @@ TEST_GROUP("test-manager")
         TEST(a_refused_reload_reads_no_fifo),
         TEST(a_pause_of_the_old_source_does_not_ask_the_new_one),
         TEST(a_reload_that_loses_the_key_goes_on_with_the_old_segment),
+        TEST(a_start_that_loses_the_key_goes_on_without),
+        TEST(a_start_that_never_had_the_key_fails),
         TEST(a_daemon_that_runs_leaves_no_cause_of_a_failed_start),
         TEST(a_state_that_was_removed_is_made_anew),
         TEST(a_state_that_cannot_be_made_anew_is_reported),
