@@ -30,8 +30,15 @@ static void assert_told_of(struct fixture *f, uint64_t first, uint64_t last, uin
     i = mock_journal_find("records-unread");
     assert_true(i >= 0);
     assert_int_equal(mock_journal_number((size_t)i, "SHMD_RECORD_FIRST"), first);
+    /* In one entry, or in several: the log has sent what there was before. */
+    for (size_t j = (size_t)i; j < mock_journal_count(); j++) {
+        if (strcmp(mock_journal_field(j, "SHMD_EVENT"), "records-unread") == 0) {
+            records -= mock_journal_number(j, "SHMD_RECORDS");
+            i = (int)j;
+        }
+    }
+    assert_int_equal(records, 0);
     assert_int_equal(mock_journal_number((size_t)i, "SHMD_RECORD_LAST"), last);
-    assert_int_equal(mock_journal_number((size_t)i, "SHMD_RECORDS"), records);
 }
 
 /* … of all of these; or (0) there is none. */
