@@ -102,13 +102,13 @@ test_reload_waits_for_a_busy_daemon() {
     assert_eq "$(systemctl show --property=SubState --value shmd)" running
 }
 
-# fails_once STATUS [CLIENT-STATUS]: a client connects to the socket, which starts the service. It is
+# fails_once STATUS: a client connects to the socket, which starts the service. It is
 # told, nothing is left that could start the service another time, and one command brings all back
 # once it is mended.
 fails_once() {
     local began=$SECONDS
     systemctl start shmd.socket
-    assert_exit "${2:-3}" as nobody timeout "$CLIENT_SECONDS" shm-client --key 5678
+    assert_exit 3 as nobody timeout "$CLIENT_SECONDS" shm-client --key 5678
     [[ $output == shm-client:* ]] || fail "a client was told «$output»"
     diagnose "after about $((SECONDS - began)) s: $output"
     assert_gave_up "$1"
@@ -197,7 +197,8 @@ test_restart_with_a_refused_configuration() {
 
 test_foreign_segment() {
     as alice perl -e 'shmget(5678, 50, 01600) // die "shmget: $!\n"'
-    fails_once 69 1 # it is not for everybody to read
+    fails_once 69
+    assert_contains "$output" 'shmd could not start: ' "another user's segment"
     assert_eq "$(count_entries SHMD_EVENT=segment-foreign)" 1 'entries'
     ipcrm --all=shm
     brought_back_by shmd.service
