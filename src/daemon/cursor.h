@@ -44,7 +44,8 @@ struct cursor {
         uint64_t rejected; /* publisher: so many of these were not published */
     };
     uint64_t first;    /* the number of the session's first record */
-    uint64_t position; /* publisher: in its queue, of the record that comes next */
+    uint64_t position; /* publisher: in its queue, of the record that comes next, … */
+    uint64_t left;     /* … of which there are so many, and 1; 0: that is not known */
     struct lease lease;
     char name[ACK_NAME_SIZE];
 };

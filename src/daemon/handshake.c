@@ -245,6 +245,7 @@ static void report(struct session *session)
     bool room = parting_unread(sessions, session->identity.uid) + length <= SESSIONS_UNREAD_MAX;
 
     session->asked = true;
+    session->is_hearing |= session_is_welcome(session) && socket_unread(session->socket) == 0;
     /* An asker that does not read what it asked for gets no more. */
     if (!json || length > MESSAGE_REPORT_MAX || !room ||
         sendmsg(session->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
@@ -336,7 +337,8 @@ static int on_message(sd_event_source *s, int fd, uint32_t events, void *userdat
     if (length < 0 && (errno == EAGAIN || errno == EINTR)) {
         return 0;
     }
-    if (length < 0 || (length == 0 && (events & EPOLLHUP))) {
+    /* What a publisher has handed in before it shut down its side, was meant. */
+    if (length < 0 || (length == 0 && ((events & EPOLLHUP) || session_publishes(session)))) {
         sessions_leave(session);
     } else if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
         sessions_drop(session, SESSION_MALFORMED);
@@ -399,7 +401,7 @@ static int on_time(struct session *session)
         return timer_start(session->deadline_source, SESSION_HELLO_USEC);
     }
     session->deadline_source = sd_event_source_disable_unref(session->deadline_source);
-    if (socket_unread(session->socket) > 0) {
+    if (!session->is_hearing && socket_unread(session->socket) > 0) {
         end_deaf(session);
     }
     return 0;

@@ -308,7 +308,16 @@ static void on_leaving(void *userdata, struct session *session)
     struct manager *manager = userdata;
 
     settle(manager, session, true);
+    if (session_publishes(session)) {
+        publishers_leave(session);
+    }
     leases_await(manager, session);
+}
+
+/* Nobody is there any more who could hand in anew what is in its queue. */
+static bool has_gone(const struct session *session)
+{
+    return session->socket < 0 || socket_has_hung_up(session->socket);
 }
 
 static void on_ended(void *userdata, struct session *session, enum session_reason reason, int error)
@@ -318,6 +327,10 @@ static void on_ended(void *userdata, struct session *session, enum session_reaso
     settle(manager, session, reason != SESSION_LIED);
     if (session_is_owed(session)) {
         subscribers_release(manager, session);
+    }
+    if (session->cursor && session->role == MESSAGE_PUBLISHER) {
+        publishers_end(session, reason == SESSION_RESUMED ||
+                                    (reason == SESSION_CLOSED && !has_gone(session)));
     }
     publishers_forget(manager, session);
     report_session_ended(manager, session, reason, error);
@@ -520,14 +533,34 @@ int membership_restore(struct manager *manager, struct inherited *inherited)
     return r;
 }
 
+/*
+ * Their sessions stay for the next daemon. But whoever has gone is not waited for by a service that
+ * stops, and systemd keeps nothing of it.
+ */
+static void leave_publishers(struct manager *manager)
+{
+    bool stops = manager->started && !manager->leave;
+    struct session *next;
+
+    for (struct session *session = manager->sessions->first; session; session = next) {
+        next = session->next;
+        if (session_publishes(session) && stops && has_gone(session)) {
+            sessions_drop(session, SESSION_CLOSED);
+        } else if (session_publishes(session)) {
+            publishers_leave(session);
+        }
+    }
+}
+
 void membership_close(struct manager *manager, bool forget)
 {
     sessions_rouse_all(manager->sessions);
     subscribers_work(manager);
     subscribers_flush(manager);
     if (forget) {
-        publishers_leave(manager);
         sessions_drop_all(manager->sessions, PAGE_CLOSING);
+    } else {
+        leave_publishers(manager);
     }
     for (struct session *session = manager->sessions->first; session; session = session->next) {
         if (session_is_welcome(session)) {

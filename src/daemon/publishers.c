@@ -63,10 +63,48 @@ void publishers_welcome(struct session *session, struct message_welcome *welcome
 void publishers_receive(struct session *session)
 {
     session->cursor->lease = (struct lease){0};
+    session->cursor->left = 0;
     session->told = UNTOLD; /* it may not know how far we had come */
     if (session->socket < 0) {
         session_end_queue(session);
     }
+}
+
+/* --- going --- */
+
+static bool is_at_its_end(const struct session *session)
+{
+    return session->queue_end > 0 && ring_position(&session->queue) >= session->queue_end;
+}
+
+/* Passes over what it has handed in: so many records are dealt with no more. */
+static uint64_t drain(struct session *session)
+{
+    const char *bytes;
+    size_t length, left_out;
+    uint64_t records = 0;
+
+    session_end_queue(session);
+    while (!is_at_its_end(session) &&
+           queue_look(&session->queue, &bytes, &length, &left_out) == QUEUE_RECORD) {
+        ring_advance(&session->queue, length);
+        records++;
+    }
+    return records;
+}
+
+void publishers_leave(struct session *session)
+{
+    session->cursor->left = 1 + drain(session);
+}
+
+void publishers_end(struct session *session, bool goes_on)
+{
+    uint64_t left = session->page               ? drain(session)
+                    : session->cursor->left > 0 ? session->cursor->left - 1
+                                                : 0;
+
+    *(goes_on ? &session->unpublished : &session->given_up) += left;
 }
 
 void publishers_forget(struct manager *manager, const struct session *session)
@@ -169,11 +207,6 @@ void publishers_count(struct manager *manager)
     manager->turn.collected = NULL;
 }
 
-static bool is_at_its_end(const struct session *session)
-{
-    return session->queue_end > 0 && ring_position(&session->queue) >= session->queue_end;
-}
-
 bool publishers_collect(struct manager *manager)
 {
     struct turn *turn = &manager->turn;
@@ -225,19 +258,6 @@ static bool confirm(struct session *session)
     return true;
 }
 
-/* What it has handed in goes to nobody any more. */
-static void give_up(struct session *session)
-{
-    const char *bytes;
-    size_t length, left_out;
-
-    while (!is_at_its_end(session) &&
-           queue_look(&session->queue, &bytes, &length, &left_out) == QUEUE_RECORD) {
-        ring_advance(&session->queue, length);
-        session->given_up++;
-    }
-}
-
 /* Is nothing left of what it has handed in, or nobody to whom it could go? */
 static bool is_done(struct manager *manager, struct session *session)
 {
@@ -248,17 +268,8 @@ static bool is_done(struct manager *manager, struct session *session)
         return is_at_its_end(session) ||
                queue_look(&session->queue, &bytes, &length, &left_out) != QUEUE_RECORD;
     }
-    give_up(session);
+    session->given_up += drain(session);
     return true;
-}
-
-void publishers_leave(struct manager *manager)
-{
-    for (struct session *session = manager->sessions->first; session; session = session->next) {
-        if (session_publishes(session) && session->socket < 0) {
-            give_up(session);
-        }
-    }
 }
 
 /* Has it to connect again, to learn what is different? */

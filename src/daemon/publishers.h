@@ -28,7 +28,16 @@ bool publishers_left_something(const struct session *session);
 /* A publisher of an earlier daemon, with its page and its queue. */
 void publishers_receive(struct session *session);
 
-/* A session is about to be freed. */
+/* It is expected back, or what is kept of it is: what it leaves in its queue is noted. */
+void publishers_leave(struct session *session);
+
+/*
+ * It has ended: all that it has handed in is accounted for. `goes_on`: what is not dealt with, it
+ * hands in anew, to another session or to the next daemon.
+ */
+void publishers_end(struct session *session, bool goes_on);
+
+/* Any session is about to be freed: it may be the one whose turn it would be. */
 void publishers_forget(struct manager *manager, const struct session *session);
 
 /* Has one of them handed in something that is not published yet? */
@@ -43,9 +52,6 @@ bool publishers_collect(struct manager *manager);
  */
 void publishers_note(struct manager *manager);
 void publishers_count(struct manager *manager);
-
-/* A stop: what those have handed in who have gone, is given up. */
-void publishers_leave(struct manager *manager);
 
 /* Confirms what was published, and lets go who is done; true if there was anything to do. */
 bool publishers_work(struct manager *manager);

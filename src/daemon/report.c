@@ -395,6 +395,26 @@ void report_session_started(struct manager *manager, const struct session *sessi
     (void)log_session_event(manager, session, entry);
 }
 
+/* What became of all that a publisher has handed in. */
+static void account_for(const struct session *session, bool resumed, char *text, size_t size)
+{
+    char given_up[48] = "", unpublished[64] = "";
+
+    if (session->given_up > 0) {
+        (void)snprintf(given_up, sizeof(given_up), ", %" PRIu64 " given up", session->given_up);
+    }
+    if (session->unpublished > 0) {
+        (void)snprintf(unpublished, sizeof(unpublished),
+                       ", %" PRIu64 " that it still has to hand in anew", session->unpublished);
+    }
+    (void)snprintf(text, size, ", %" PRIu64 " %s published, %" PRIu64 " rejected%s%s%s",
+                   session_published(session), text_records(session_published(session)),
+                   session->lost, given_up, unpublished,
+                   session_is_away(session) && session->cursor->left == 0 && !resumed
+                       ? "; what it had handed in besides is lost"
+                       : "");
+}
+
 void report_session_ended(struct manager *manager, const struct session *session,
                           enum session_reason reason, int error)
 {
@@ -421,21 +441,14 @@ void report_session_ended(struct manager *manager, const struct session *session
                                "closed: another source has come, or a segment of another size"},
     };
     bool publishes = session->cursor && session->role == MESSAGE_PUBLISHER;
-    char what[256], counts[128] = "";
+    char what[384], counts[256] = "";
     struct entry *entry;
 
     if (reason == SESSION_LEFT && session->role == 0) {
         return; /* it only asked for the status */
     }
     if (publishes) {
-        int length = snprintf(
-            counts, sizeof(counts), ", %" PRIu64 " %s published, %" PRIu64 " rejected",
-            session_published(session), text_records(session_published(session)), session->lost);
-
-        if (session->given_up > 0) {
-            (void)snprintf(counts + length, sizeof(counts) - (size_t)length,
-                           ", %" PRIu64 " given up", session->given_up);
-        }
+        account_for(session, reason == SESSION_RESUMED, counts, sizeof(counts));
     }
     (void)snprintf(what, sizeof(what), "%s%s%s%s",
                    reason == SESSION_EVICTED && session_is_away(session)
@@ -449,6 +462,7 @@ void report_session_ended(struct manager *manager, const struct session *session
         entry_add(entry, "SHMD_RECORDS=%" PRIu64, session_published(session));
         entry_add(entry, "SHMD_REJECTED=%" PRIu64, session->lost);
         entry_add(entry, "SHMD_GIVEN_UP=%" PRIu64, session->given_up);
+        entry_add(entry, "SHMD_UNPUBLISHED=%" PRIu64, session->unpublished);
     } else if (session->cursor) {
         entry_add(entry, "SHMD_RECORD_LAST=%" PRIu64, session->acknowledged);
         entry_add(entry, "SHMD_LOST=%" PRIu64, session->lost);

@@ -56,6 +56,7 @@ struct session {
     bool refused;          /* nothing is unread but that it was */
     bool asked;            /* it wanted to know the status */
     bool unread;           /* … more often than it has read the answer */
+    bool is_hearing;       /* it has read its WELCOME, for certain */
     bool deaf;             /* it is away because it did not read its WELCOME */
     bool put_off;          /* its message waits for its user's next turn */
     bool is_kept;          /* systemd has its descriptors */
@@ -73,11 +74,12 @@ struct session {
     /* Of a publisher; its acknowledged records are those of its own that are dealt with. */
     struct ring_reader queue; /* what it hands in */
     size_t queue_size;
-    size_t longest;     /* record that it was told to fit, in bytes */
-    uint64_t given_up;  /* records that it had handed in for a source that is no more */
-    uint64_t queue_end; /* what it has handed in ends before this position; 0: it goes on */
-    bool broken;        /* what stands in its queue is no record */
-    bool closing;       /* it was told to hand in no more */
+    size_t longest;       /* record that it was told to fit, in bytes */
+    uint64_t given_up;    /* records that it had handed in, and that go to nobody any more */
+    uint64_t unpublished; /* … that it may hand in anew */
+    uint64_t queue_end;   /* what it has handed in ends before this position; 0: it goes on */
+    bool broken;          /* what stands in its queue is no record */
+    bool closing;         /* it was told to hand in no more */
 };
 
 enum claim {

@@ -690,15 +690,15 @@ static void who_hands_in_without_end_does_not_keep_another_source_away(void **st
     (void)start(*state, RING);
 }
 
-/* What the journal says when a publisher's session has ended. */
-static unsigned long long ended_with(const char *field)
+/* The entry of this event about a publisher. */
+static size_t find_end(const char *event)
 {
-    for (size_t i = 0; i < mock_journal_count(); i++) {
+    for (size_t i = 0; mock_journal_wait(i + 1); i++) {
         const char *role = mock_journal_field(i, "SHMD_ROLE");
 
-        if (strcmp(mock_journal_field(i, "SHMD_EVENT"), "session-ended") == 0 && role &&
-            strcmp(role, "publisher") == 0) {
-            return mock_journal_number(i, field);
+        if (role && strcmp(role, "publisher") == 0 &&
+            strcmp(mock_journal_field(i, "SHMD_EVENT"), event) == 0) {
+            return i;
         }
     }
     fail_msg("no publisher's session has ended");
@@ -732,8 +732,164 @@ static void another_source_of_the_next_daemon_comes_behind_it(void **state)
     assert_int_equal(sessions(f), 0);
     assert_string_equal(published(f, newest(f)), "abcdefghijklmnopqrstuvwxyz");
     (void)daemon_logged("source-ended");
-    assert_int_equal(ended_with("SHMD_RECORDS"), all);
-    assert_int_equal(ended_with("SHMD_GIVEN_UP"), 0);
+    assert_int_equal(mock_journal_number(find_end("session-ended"), "SHMD_RECORDS"), all);
+    assert_int_equal(mock_journal_number(find_end("session-ended"), "SHMD_GIVEN_UP"), 0);
+}
+
+/* --- the account of what was handed in --- */
+
+/* A publisher has handed in as much as its queue holds, which is more than the ring does. */
+static uint64_t hand_in_too_much(struct fixture *f, const char *conf)
+{
+    struct message_hello hello = hello_of(0);
+
+    (void)start(f, conf);
+    assert_int_equal(say_hello(f, &f->a, &hello), 0);
+    fill(&f->a);
+    turn(f);
+    assert_in_range(newest(f), 1, f->a.writer.number - 2);
+    return f->a.writer.number - 1;
+}
+
+/* "handed in = published + rejected + given up, and what it hands in anew" */
+static void assert_account(const char *event, const char *rest, uint64_t published, uint64_t all)
+{
+    size_t i = find_end(event);
+
+    assert_int_equal(mock_journal_number(i, "SHMD_RECORDS"), published);
+    assert_int_equal(mock_journal_number(i, "SHMD_REJECTED"), 0);
+    assert_int_equal(mock_journal_number(i, "SHMD_GIVEN_UP") +
+                         mock_journal_number(i, "SHMD_UNPUBLISHED"),
+                     all - published);
+    assert_int_equal(mock_journal_number(i, rest), all - published);
+}
+
+/* It has said all that it has to say, and stays to hear the rest. */
+static void what_one_hands_in_that_shuts_down_its_side_is_published(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t all = hand_in_too_much(f, SMALL PUSH);
+
+    assert_int_equal(shutdown(f->a.socket, SHUT_WR), 0);
+    turn(f);
+    assert_int_equal(daemon_subscribe(&f->daemon, &f->reader), 0);
+    while (newest(f) < all) {
+        acknowledge(f, &f->reader, newest(f));
+    }
+    assert_int_equal(confirmed(&f->a), all);
+    assert_int_equal(f->a.page->state, PAGE_CLOSING);
+    assert_account("session-ended", "SHMD_GIVEN_UP", all, all);
+}
+
+/* What it does not read is a REPORT: its WELCOME it has read, and it goes on. */
+static void who_does_not_read_its_report_stays(void **state)
+{
+    struct message status = message_head(MESSAGE_STATUS, sizeof(status));
+    struct fixture *f = *state;
+    struct session *session;
+
+    (void)hand_in_too_much(f, SMALL PUSH);
+    session = f->daemon.manager->sessions->first;
+    assert_true(peer_say(&f->a, &status, sizeof(status)));
+    turn(f);
+    while (session->deadline_source) {
+        assert_true(sd_event_source_set_time(session->deadline_source, 1) >= 0);
+        turn(f);
+    }
+    assert_true(session_publishes(session));
+    assert_int_equal(f->a.page->state, PAGE_ACTIVE);
+}
+
+static void who_is_thrown_out_has_its_account(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t all = hand_in_too_much(f, SMALL PUSH), published = newest(f);
+
+    assert_true(peer_say(&f->a, "nonsense", 8));
+    turn(f);
+    assert_int_equal(f->a.page->state, PAGE_EVICTED);
+    assert_account("session-refused", "SHMD_GIVEN_UP", published, all);
+}
+
+static void a_stop_leaves_to_those_who_are_there_what_was_not_published(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t all = hand_in_too_much(f, SMALL PUSH), published = newest(f);
+
+    daemon_stop(&f->daemon, false);
+    assert_account("session-ended", "SHMD_UNPUBLISHED", published, all);
+}
+
+/* With the daemon, or a moment before; a service that stops keeps the segment, or does not. */
+static void a_stop_gives_up_what_the_dead_have_handed_in(void **state)
+{
+    for (int i = 0; i < 4; i++) {
+        struct fixture *f = *state;
+        uint64_t all = hand_in_too_much(f, i & 1 ? SMALL PUSH "keep = true;" : SMALL PUSH);
+        uint64_t published = newest(f);
+
+        peer_leave(&f->a);
+        if (i & 2) {
+            turn(f);
+        }
+        daemon_stop(&f->daemon, false);
+        assert_account("session-ended", "SHMD_GIVEN_UP", published, all);
+        (void)tear_down(state);
+        (void)set_up_with_store(state);
+    }
+    (void)start(*state, RING);
+}
+
+/* Nothing was kept, and who had handed it in does not come back. */
+static void what_the_next_daemon_does_not_find_is_given_up(void **state)
+{
+    for (int known = 0; known < 2; known++) {
+        struct fixture *f = *state;
+        uint64_t all = hand_in_too_much(f, SMALL PUSH "lease_ms = 10; "), published = newest(f);
+        size_t i;
+
+        stop(f);
+        store_clear(&f->store);
+        peer_leave(&f->a);
+        go_on(f);
+        if (!known) { /* the daemon before was killed */
+            f->daemon.manager->sessions->first->cursor->left = 0;
+            all = published;
+        }
+        while (sessions(f) > 0) {
+            assert_true(sd_event_run(f->daemon.manager->event, PATIENCE_USEC) > 0);
+        }
+        assert_account("session-evicted", "SHMD_GIVEN_UP", published, all);
+        i = find_end("session-evicted");
+        assert_true(known == !strstr(mock_journal_field(i, "MESSAGE"), "besides is lost"));
+        (void)tear_down(state);
+        (void)set_up_with_store(state);
+    }
+    (void)start(*state, RING);
+}
+
+/* … or it does, and hands in the rest anew. */
+static void what_is_handed_in_anew_is_not_given_up(void **state)
+{
+    for (int kept = 0; kept < 2; kept++) {
+        struct message_hello hello = hello_of(0);
+        struct fixture *f = *state;
+        uint64_t all = hand_in_too_much(f, SMALL PUSH), published = newest(f);
+
+        stop(f);
+        if (!kept) {
+            store_clear(&f->store);
+        }
+        go_on(f);
+        hello.after = published;
+        memcpy(hello.epoch, &f->daemon.manager->state->file->epoch, sizeof(hello.epoch));
+        assert_int_equal(say_hello(f, &f->b, &hello), 0);
+        assert_int_equal(f->b.welcome.first, published + 1);
+        assert_account("session-ended", "SHMD_UNPUBLISHED", published, all);
+        (void)tear_down(state);
+        (void)set_up_with_store(state);
+    }
+    (void)start(*state, RING);
 }
 
 static void another_key_has_publishers_connect_again(void **state)
@@ -794,6 +950,13 @@ TEST_GROUP("test-publishers")
         TEST(another_source_comes_behind_what_was_handed_in),
         TEST(who_hands_in_without_end_does_not_keep_another_source_away),
         TEST(another_source_of_the_next_daemon_comes_behind_it),
+        TEST(what_one_hands_in_that_shuts_down_its_side_is_published),
+        TEST(who_does_not_read_its_report_stays),
+        TEST(who_is_thrown_out_has_its_account),
+        TEST(a_stop_leaves_to_those_who_are_there_what_was_not_published),
+        TEST(a_stop_gives_up_what_the_dead_have_handed_in),
+        TEST(what_the_next_daemon_does_not_find_is_given_up),
+        TEST(what_is_handed_in_anew_is_not_given_up),
         TEST(another_key_has_publishers_connect_again),
         TEST(another_size_has_publishers_connect_again),
     };
