@@ -121,7 +121,8 @@ struct entry *entry_new(enum event event, const char *format, ...)
     int r = -1;
 
     if (entry) {
-        entry->event = event;
+        entry->event = entry->told = event;
+        entry->times = 1;
         va_start(arguments, format);
         r = vasprintf(&text, format, arguments);
         va_end(arguments);

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/uio.h>
 
 #define ENTRY_FIELDS_MAX 32
@@ -24,6 +25,8 @@ enum sink {
 
 struct entry {
     enum event event;
+    enum event told;    /* it tells of an event of this kind: its own; or of those that … */
+    uint64_t times;     /* … were left out: so many */
     struct entry *next; /* for whoever queues it */
     bool lacks;         /* a field for which there was no memory */
     size_t count;

@@ -27,7 +27,6 @@ struct log {
     struct state *state;
     pthread_t thread;
     struct users users; /* of that thread */
-    struct line line;   /* … likewise: of an event */
 
     /* Of the daemon's thread. */
     int level;
@@ -48,26 +47,11 @@ struct log {
     struct pace anonymous;      /* … and those of anonymous clients */
     struct entry *first, *last; /* events that wait */
     size_t waiting;
-    uint64_t left_out[EVENTS_COUNT];
-    bool leaves_out;        /* there are some */
-    uint64_t left_out_usec; /* when that was logged last */
-    uint64_t untold_due;    /* when the next one of these entries may be sent */
+    uint64_t left_out[EVENTS_COUNT]; /* of those that nobody was told of */
+    bool leaves_out;                 /* there are some */
+    uint64_t left_out_usec;          /* when that was logged last */
+    uint64_t untold_due;             /* when the next one of these entries may be sent */
 };
-
-/* Sends an event, or (its sequence is not 0) one for the outbox in the state. */
-static int send_once(struct log *log, const struct entry *entry, uint64_t sequence)
-{
-    if (sequence != 0) {
-        return outbox_send(&log->state->file->outbox, entry, sequence, log->sink);
-    }
-    if (log->sink != SINK_STDERR) {
-        return entry_send(entry, log->sink);
-    }
-    if (!line_is_begun(&log->line, entry)) {
-        line_begin(&log->line, entry);
-    }
-    return line_write(&log->line);
-}
 
 /* After something has failed. False: the log is being closed, and the next attempt is the last. */
 static bool rest(struct log *log)
@@ -92,7 +76,7 @@ static bool send_surely(struct log *log, const struct entry *entry, uint64_t seq
 {
     bool more = true;
 
-    while (send_once(log, entry, sequence) < 0) {
+    while (outbox_send(&log->state->file->outbox, entry, sequence, log->sink) < 0) {
         if (!more) {
             return false;
         }
@@ -126,9 +110,15 @@ static struct entry *event_take(struct log *log)
     for (size_t i = 0; i < EVENTS_COUNT; i++) {
         if (log->left_out[i] > 0) {
             entry =
-                entry_new(EVENT_ENTRIES_LEFT_OUT,
-                          "%" PRIu64 " more %s '%s' came than were to be logged", log->left_out[i],
-                          log->left_out[i] == 1 ? "entry" : "entries", event_name((enum event)i));
+                entry_new(EVENT_ENTRIES_LEFT_OUT, "%" PRIu64 " more %s '%s' came than were logged",
+                          log->left_out[i], log->left_out[i] == 1 ? "entry" : "entries",
+                          event_name((enum event)i));
+            if (!entry) { /* there is no memory: later */
+                log->left_out_usec = clock_usec();
+                return NULL;
+            }
+            entry->told = (enum event)i;
+            entry->times = log->left_out[i];
             entry_add(entry, "SHMD_LEFT_OUT=%" PRIu64, log->left_out[i]);
             entry_add(entry, "SHMD_LEFT_OUT_EVENT=%s", event_name((enum event)i));
             entry_describe(entry, log->instance, log->epoch);
@@ -290,15 +280,20 @@ static bool untold_send(struct log *log)
 static bool event_send(struct log *log)
 {
     CLEANUP(entry_free_cleanup) struct entry *entry = event_take(log);
+    struct tally *tally = &log->state->file->tally;
+    uint64_t sequence;
     bool sent;
 
     if (!entry) {
         return false;
     }
+    sequence = tally_sequence(tally, entry->told, entry->times);
     (void)pthread_mutex_unlock(&log->mutex);
-    sent = send_surely(log, entry, 0);
+    sent = send_surely(log, entry, sequence);
     (void)pthread_mutex_lock(&log->mutex);
-    if (!sent) { /* it still waits: log_close() says so */
+    if (sent) {
+        tally_tell(tally, sequence);
+    } else { /* it still waits: log_close() says so */
         entry->next = log->first;
         log->last = log->first ? log->last : entry;
         log->first = take(entry);
@@ -346,6 +341,10 @@ int log_new(const struct log_options *options, struct log **ret)
     log->segment_id = -1;
     log->level = LOG_DEBUG;
     log->ack_limit = ACKLOG_ENTRIES;
+    for (size_t i = 0; i < EVENTS_COUNT; i++) { /* what the daemon before us has not told */
+        log->left_out[i] = tally_untold(&log->state->file->tally, (enum event)i);
+        log->leaves_out |= log->left_out[i] > 0;
+    }
     log->all.burst = LOG_BURST;
     log->anonymous.burst = BUDGET_SESSION_BURST;
     r = -pthread_mutex_init(&log->mutex, NULL);
@@ -392,6 +391,7 @@ void log_event(struct log *log, struct entry *entry)
     entry_describe(entry, log->instance, log->epoch);
     (void)pthread_mutex_lock(&log->mutex);
     describe_segment(log, entry);
+    log->state->file->tally.came[entry->event]++;
     if (log->waiting == EVENTS_WAITING_MAX) {
         log->left_out[entry->event]++;
         log->leaves_out = true;
@@ -412,6 +412,7 @@ void log_event(struct log *log, struct entry *entry)
 void log_left_out(struct log *log, enum event event)
 {
     (void)pthread_mutex_lock(&log->mutex);
+    log->state->file->tally.came[event]++;
     log->left_out[event]++;
     log->leaves_out = true;
     (void)pthread_cond_signal(&log->changed);

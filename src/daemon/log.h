@@ -8,7 +8,8 @@
  *   - acknowledgements, in the state file (acklog.h): bounded, and nothing is ever dropped;
  *   - what nobody has acknowledged (untold.h), there, too: an entry a second, which tells of all;
  *   - all other events, in memory, EVENTS_WAITING_MAX at most: when the journal does not read for
- *     so long that they do not fit, they are counted by kind, and the count is logged.
+ *     so long that they do not fit, they are counted by kind, and the count is logged. Those that
+ *     wait are counted in the state (tally.h): if the daemon ends first, the next one logs that.
  *
  * All functions are for the daemon's thread.
  */

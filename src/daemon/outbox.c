@@ -19,10 +19,14 @@ int outbox_send(struct outbox *outbox, const struct entry *entry, uint64_t seque
         }
         __atomic_store_n(&outbox->sequence, sequence, __ATOMIC_RELEASE);
     }
-    STEP("outbox.filled");
+    if (!(sequence & OUTBOX_EVENT)) {
+        STEP("outbox.filled");
+    }
     r = sink == SINK_STDERR ? line_write(&outbox->line)
                             : journal_send(entry->fields, entry->count, &outbox->note);
-    STEP("outbox.sent");
+    if (!(sequence & OUTBOX_EVENT)) {
+        STEP("outbox.sent");
+    }
     return r;
 }
 

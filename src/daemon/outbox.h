@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The outbox: the entry that is on its way out, of an acknowledgement or of what nobody has
- * acknowledged (untold.h), in the state file.
+ * The outbox: the entry that is on its way out, in the state file.
  *
- * An entry leaves the queue when it was sent; killed in between, the next daemon must know whether
- * it was, or it would be logged twice. Of the journal the kernel says so: it notes in the outbox
- * what a system call has sent, in that same system call (journal.h). Of a file that is our standard
- * error the file itself says so: the line is there, or it is not (line.h). Of a pipe or a terminal
- * nobody can know; then the line is written once more.
+ * An entry counts as told (in acklog.h, untold.h or tally.h) when it was sent; killed in between,
+ * the next daemon must know whether it was, or it would be logged twice. Of the journal the kernel
+ * says so: it notes in the outbox what a system call has sent, in that same system call
+ * (journal.h). Of a file that is our standard error the file itself says so: the line is there, or
+ * it is not (line.h). Of a pipe or a terminal nobody can know; then the line is written once more.
  */
 #pragma once
 
@@ -18,6 +17,11 @@
 
 /* With the last of the records that are let go, in the place of a sequence number. */
 #define OUTBOX_UNTOLD (UINT64_C(1) << 63)
+
+/* … and with a kind of events and the number of the last one that it tells of (tally.h). */
+#define OUTBOX_EVENT        (UINT64_C(1) << 62)
+#define OUTBOX_EVENT_KIND   48 /* from this bit on */
+#define OUTBOX_EVENT_NUMBER ((UINT64_C(1) << OUTBOX_EVENT_KIND) - 1)
 
 struct outbox {
     uint64_t sequence;   /* of the entry that is being sent; stored last */

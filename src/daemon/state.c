@@ -230,14 +230,16 @@ static int settle(struct state *state)
 {
     struct state_file *file = state->file;
     const struct untold_version *untold = untold_now(&file->untold);
-    uint64_t let_go = untold->last;
+    uint64_t let_go = untold->last, sequence = file->outbox.sequence;
     int r = outbox_settle(&file->outbox, &file->acklog);
 
     if (r == 0) {
-        r = outbox_has_sent(&file->outbox, OUTBOX_UNTOLD | untold->going.last);
+        r = outbox_has_sent(&file->outbox, sequence);
     }
-    if (r > 0) {
+    if (r > 0 && sequence == (OUTBOX_UNTOLD | untold->going.last)) {
         untold_arrived(&file->untold);
+    } else if (r > 0 && (sequence & OUTBOX_EVENT) && !(sequence & OUTBOX_UNTOLD)) {
+        tally_tell(&file->tally, sequence);
     }
     file->covered = let_go > file->covered ? let_go : file->covered;
     for (size_t i = 0; i < STRETCHES_MAX; i++) {

@@ -23,6 +23,7 @@
 #include "daemon/acklog.h"
 #include "daemon/cursor.h"
 #include "daemon/outbox.h"
+#include "daemon/tally.h"
 #include "daemon/transfer.h"
 #include "daemon/untold.h"
 
@@ -79,6 +80,7 @@ struct state_file {
     uint64_t gone_why;  /* … enum unread_why */
     struct stretch stretches[STRETCHES_MAX]; /* beyond what is covered; else of no meaning */
     struct untold untold;
+    struct tally tally;
     struct starred starred;
     char conf_path[PATH_MAX];
     struct acklog acklog;

@@ -11,7 +11,7 @@
 #include "daemon/state.h"
 
 #define STATE_MAGIC        UINT64_C(0x7374617473686d64) /* "shmdstat" */
-#define STATE_VERSION      11
+#define STATE_VERSION      12
 #define STATE_PAGE         ((size_t)4096)
 #define STATE_IMAGE_OFFSET ((sizeof(struct state_file) + STATE_PAGE - 1) / STATE_PAGE * STATE_PAGE)
 #define STATE_IMAGE_MIN    ((size_t)2)

@@ -585,6 +585,70 @@ static void what_was_let_go_is_told_by_the_next_daemon(void **state)
     assert_int_equal(records, 25);
 }
 
+/* How many entries of this event were left out, the journal says. */
+static unsigned long long left_out_of(const char *event)
+{
+    unsigned long long count = 0;
+
+    for (size_t i = 0; i < mock_journal_count(); i++) {
+        const char *of = mock_journal_field(i, "SHMD_LEFT_OUT_EVENT");
+
+        count += of && strcmp(of, event) == 0 ? mock_journal_number(i, "SHMD_LEFT_OUT") : 0;
+    }
+    return count;
+}
+
+/* They waited in memory; and so did the count of those for which there was no room. */
+static void events_that_went_with_the_daemon_are_counted_by_the_next(void **state)
+{
+    struct fixture *f = *state;
+
+    mock_journal_fail(-ECONNREFUSED, UINT_MAX);
+    log_event(f->log, entry_new(EVENT_SCRIBBLED, "one"));
+    log_event(f->log, entry_new(EVENT_SEGMENT_LOST, "two"));
+    log_event(f->log, entry_new(EVENT_SCRIBBLED, "three"));
+    log_left_out(f->log, EVENT_SOURCE_SAID);
+    for (int i = 0; i < 3; i++) { /* nor do the next ones have a journal */
+        assert_false(close_log(f));
+        f->log = log_start(f);
+    }
+    log_event(f->log, entry_new(EVENT_SCRIBBLED, "four"));
+    mock_journal_fail(0, 0);
+    assert_true(close_log(f));
+    assert_int_equal(mock_journal_count(), 4);
+    assert_int_equal(left_out_of("scribbled"), 2);
+    assert_int_equal(left_out_of("segment-lost"), 1);
+    assert_int_equal(left_out_of("source-said"), 1);
+    assert_true(mock_journal_find("scribbled") >= 0);
+    mock_journal_reset();
+    f->log = log_start(f);
+    assert_true(close_log(f));
+    assert_int_equal(mock_journal_count(), 0);
+}
+
+/* The same of one that was killed. */
+static void events_of_a_daemon_that_was_killed_are_counted_by_the_next(void **state)
+{
+    struct fixture *f = *state;
+    pid_t pid;
+
+    assert_true(close_log(f));
+    pid = child_start();
+    if (pid == 0) {
+        f->log = log_start(f);
+        mock_journal_block(true);
+        for (int i = 0; i < 2 * EVENTS_WAITING_MAX; i++) {
+            log_event(f->log, entry_new(EVENT_SCRIBBLED, "%d", i));
+        }
+        (void)kill(getpid(), SIGKILL);
+    }
+    assert_int_equal(child_wait(pid), 128 + SIGKILL);
+    f->log = log_start(f);
+    assert_true(close_log(f));
+    assert_int_equal(mock_journal_count(), 1);
+    assert_int_equal(left_out_of("scribbled"), 2 * EVENTS_WAITING_MAX);
+}
+
 static void numbers_go_on_with_the_next_daemon(void **state)
 {
     struct fixture *f = *state;
@@ -625,6 +689,8 @@ TEST_GROUP("test-log")
         TEST(an_event_that_could_not_be_sent_is_not_everything),
         TEST(what_standard_error_does_not_take_is_not_lost),
         TEST(what_was_let_go_is_told_by_the_next_daemon),
+        TEST(events_that_went_with_the_daemon_are_counted_by_the_next),
+        TEST(events_of_a_daemon_that_was_killed_are_counted_by_the_next),
         TEST(numbers_go_on_with_the_next_daemon),
     };
 

@@ -208,6 +208,43 @@ static void a_kill_loses_nothing(void **state)
     assert_string_equal(next->image, "last");
 }
 
+/* Killed after an entry about events has arrived, and before that counted; or before it arrived. */
+static void what_the_journal_knows_of_is_not_left_out(void **state)
+{
+    for (int sent = 0; sent < 2; sent++) {
+        struct fixture *f = *state;
+        struct state *mine = opened(f, sent ? HISTORY_CONTINUED : HISTORY_NONE);
+        struct state_file *file = mine->file;
+
+        file->tally.came[EVENT_SCRIBBLED] = 10;
+        file->tally.told[EVENT_SCRIBBLED] = 3;
+        file->outbox.sequence = tally_sequence(&file->tally, EVENT_SCRIBBLED, 5);
+        file->outbox.note.msg_len = sent ? 300 : 0;
+        (void)state_free(mine);
+        for (int once = 0; once < 2; once++) { /* killed right behind it */
+            mine = opened(f, HISTORY_CONTINUED);
+            assert_int_equal(tally_untold(&mine->file->tally, EVENT_SCRIBBLED), sent ? 2 : 7);
+            assert_int_equal(tally_untold(&mine->file->tally, EVENT_STARTED), 0);
+            (void)state_free(mine);
+        }
+    }
+}
+
+/* It comes out of a file. */
+static void a_damaged_tally_does_no_harm(void **state)
+{
+    struct fixture *f = *state;
+    struct state *mine = opened(f, HISTORY_NONE);
+    struct tally *tally = &mine->file->tally;
+
+    tally->told[EVENT_STARTED] = 5;
+    assert_int_equal(tally_untold(tally, EVENT_STARTED), 0);
+    mine->file->outbox.sequence = OUTBOX_EVENT | (OUTBOX_EVENT - 1);
+    mine->file->outbox.note.msg_len = 300;
+    (void)state_free(mine);
+    (void)state_free(opened(f, HISTORY_CONTINUED));
+}
+
 /* "a file that is missing, cut, of another version or from before a reboot begins a new epoch" */
 #define FIELD_AT(member, type, number)                                                             \
     {                                                                                              \
@@ -905,6 +942,8 @@ TEST_GROUP("test-state")
         TEST(what_was_left_goes_on),
         TEST(what_was_removed_is_forgotten),
         TEST(a_kill_loses_nothing),
+        TEST(what_the_journal_knows_of_is_not_left_out),
+        TEST(a_damaged_tally_does_no_harm),
         TEST(what_makes_no_sense_begins_a_new_epoch),
         TEST(a_configuration_path_without_an_end_begins_a_new_epoch),
         TEST(a_file_that_was_cut_begins_a_new_epoch),
