@@ -17,6 +17,10 @@
 #define LATE      100 /* ticks until what is not disposed of counts for its user */
 #define END_TICKS 10  /* … until the end of the daemon waits for it no more */
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83 /* Linux 6.16 */
+#endif
+
 struct parting {
     struct parting *next;
     struct sessions *sessions;
@@ -40,6 +44,13 @@ size_t socket_unread(int socket)
 
     /* Whoever is woken by a reader may see its last byte still there; no message is that short. */
     return ioctl(socket, SIOCOUTQ, &bytes) == 0 && bytes > 1 ? (size_t)bytes : 0;
+}
+
+void socket_refuse_descriptors(int socket)
+{
+    static const int no;
+
+    (void)setsockopt(socket, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
 }
 
 bool socket_has_hung_up(int socket)

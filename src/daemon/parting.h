@@ -59,3 +59,9 @@ bool socket_has_hung_up(int socket);
 
 /* What is not read there. */
 size_t socket_unread(int socket);
+
+/*
+ * From now on, whoever sends descriptors there gets EPERM (Linux 6.16). Of earlier kernels, and of
+ * what came before, see disposal.h.
+ */
+void socket_refuse_descriptors(int socket);

@@ -12,10 +12,6 @@
 #define RINGS_BYTES 1  /* of rings that nobody hears: as few as the kernel lets us keep */
 #define RINGS_HEARD 16 /* at once */
 
-#ifndef SO_PASSRIGHTS
-#define SO_PASSRIGHTS 83 /* Linux 6.16 */
-#endif
-
 void session_restore(struct session *session)
 {
     void *page = NULL, *queue = NULL;
@@ -99,7 +95,7 @@ static int pair_new(int type, int *ret_ours, int *ret_theirs)
 
 int session_share(struct session *session, int ret_fds[MESSAGE_WELCOME_FDS])
 {
-    static const int few = RINGS_BYTES, no = 0;
+    static const int few = RINGS_BYTES;
     int r = pair_new(SOCK_STREAM, &session->client_doorbell, &ret_fds[1]);
 
     if (r < 0) {
@@ -114,7 +110,7 @@ int session_share(struct session *session, int ret_fds[MESSAGE_WELCOME_FDS])
      * descriptors. */
     (void)shutdown(session->client_doorbell, SHUT_RD);
     (void)setsockopt(session->client_doorbell, SOL_SOCKET, SO_SNDBUF, &few, sizeof(few));
-    (void)setsockopt(session->doorbell, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
+    socket_refuse_descriptors(session->doorbell);
     ret_fds[0] = session->page_fd;
     ret_fds[3] = session->queue_fd;
     return session->role == MESSAGE_PUBLISHER ? 4 : 3;

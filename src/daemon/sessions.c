@@ -19,10 +19,6 @@
 #define CONNECT_BURST   100   /* connections accepted in … */
 #define CONNECT_USEC    10000 /* … this many microseconds, at most */
 
-#ifndef SO_PASSRIGHTS
-#define SO_PASSRIGHTS 83 /* Linux 6.16 */
-#endif
-
 /* --- the list --- */
 
 static void link_session(struct session *session)
@@ -292,15 +288,6 @@ static uint32_t next_id(struct sessions *sessions)
     return *sessions->last_id;
 }
 
-/* The kernel refuses them for us; before Linux 6.16, and what came before, we do: see disposal.h.
- */
-static void refuse_descriptors(int fd)
-{
-    static const int no;
-
-    (void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
-}
-
 /* Takes the connection over, whatever happens. */
 static int session_accept(struct sessions *sessions, int fd)
 {
@@ -308,7 +295,7 @@ static int session_accept(struct sessions *sessions, int fd)
     struct session *newcomer;
     int r;
 
-    refuse_descriptors(fd);
+    socket_refuse_descriptors(fd);
     if (!session) {
         parting_close(sessions, fd);
         return -ENOMEM;
@@ -432,7 +419,7 @@ int sessions_listen(struct sessions *sessions, int fd)
         (void)fd_close(fd);
         return r;
     }
-    refuse_descriptors(fd);
+    socket_refuse_descriptors(fd);
     sessions_stop_listening(sessions);
     (void)sd_event_source_disable_unref(sessions->listen_source);
     (void)fd_close(sessions->listen_fd);
