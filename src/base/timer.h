@@ -25,3 +25,9 @@ static inline int timer_start(sd_event_source *timer, uint64_t usec)
 
     return r < 0 ? r : sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
 }
+
+/* It fires in so long at the latest: whoever comes next does not put off those who wait for it. */
+static inline int timer_expect(sd_event_source *timer, uint64_t usec)
+{
+    return sd_event_source_get_enabled(timer, NULL) > 0 ? 0 : timer_start(timer, usec);
+}

@@ -11,48 +11,48 @@
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
-#define SESSION_NAME  "session-%" PRIu32
-#define LISTENER_NAME "listener"
+#define SESSION_NAME      "session-%" PRIu32
+#define SESSION_NAME_SIZE sizeof("session-4294967295")
+#define LISTENER_NAME     "listener"
 
 struct inherited {
     int count;
     char **names; /* freed one by one as they are taken; NULL: taken */
 };
 
-bool fdstore_keep_listener(int fd)
+bool fdstore_keep_listener(struct notifier *notifier, int fd)
 {
-    return sd_pid_notify_with_fds(0, false, "FDSTORE=1\nFDPOLL=0\nFDNAME=" LISTENER_NAME, &fd, 1) >
-           0;
+    return notifier && notifier_keep(notifier, LISTENER_NAME, &fd, 1);
 }
 
-void fdstore_forget_listener(void)
+void fdstore_forget_listener(struct notifier *notifier)
 {
-    (void)sd_notify(false, "FDSTOREREMOVE=1\nFDNAME=" LISTENER_NAME);
+    notifier_forget(notifier, LISTENER_NAME);
 }
 
-bool fdstore_is_there(void)
+bool fdstore_keep(struct notifier *notifier, uint32_t session, const int fds[KEPT_FDS])
 {
-    return getenv("NOTIFY_SOCKET") != NULL;
-}
-
-void fdstore_keep(uint32_t session, const int fds[KEPT_FDS])
-{
+    char name[SESSION_NAME_SIZE];
     int there[KEPT_FDS];
-    unsigned count = 0;
-    char state[64];
+    size_t count = 0;
+
+    _Static_assert(KEPT_FDS <= NOTIFIER_FDS_MAX, "in one message");
 
     for (size_t i = 0; i < KEPT_FDS; i++) {
         if (fds[i] >= 0) {
             there[count++] = fds[i];
         }
     }
-    (void)snprintf(state, sizeof(state), "FDSTORE=1\nFDPOLL=0\nFDNAME=" SESSION_NAME, session);
-    (void)sd_pid_notify_with_fds(0, false, state, there, count);
+    (void)snprintf(name, sizeof(name), SESSION_NAME, session);
+    return notifier_keep(notifier, name, there, count);
 }
 
-void fdstore_forget(uint32_t session)
+void fdstore_forget(struct notifier *notifier, uint32_t session)
 {
-    (void)sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=" SESSION_NAME, session);
+    char name[SESSION_NAME_SIZE];
+
+    (void)snprintf(name, sizeof(name), SESSION_NAME, session);
+    notifier_forget(notifier, name);
 }
 
 int inherited_new(struct inherited **ret)
@@ -122,7 +122,7 @@ static enum kept kind_of(int fd)
 
 bool inherited_take_session(struct inherited *inherited, uint32_t session, int ret_fds[KEPT_FDS])
 {
-    char name[32];
+    char name[SESSION_NAME_SIZE];
     bool any = false;
 
     (void)snprintf(name, sizeof(name), SESSION_NAME, session);
@@ -153,11 +153,11 @@ int inherited_take_connection(struct inherited *inherited)
     return -1;
 }
 
-void inherited_forget(struct inherited *inherited)
+void inherited_forget(const struct inherited *inherited, struct notifier *notifier)
 {
     for (int i = 0; i < inherited->count; i++) {
         if (inherited->names[i]) {
-            (void)sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", inherited->names[i]);
+            notifier_forget(notifier, inherited->names[i]);
         }
     }
 }

@@ -13,6 +13,7 @@
 #pragma once
 
 #include "base/cleanup.h"
+#include "daemon/notifier.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,15 +30,12 @@ enum kept {
 };
 
 /* The listening socket, where there is no socket unit. False: nobody keeps it. */
-bool fdstore_keep_listener(int fd);
-void fdstore_forget_listener(void);
+bool fdstore_keep_listener(struct notifier *notifier, int fd);
+void fdstore_forget_listener(struct notifier *notifier);
 
-/* Is there a systemd that keeps something? */
-bool fdstore_is_there(void);
-
-/* Those that the session does not have are -1. */
-void fdstore_keep(uint32_t session, const int fds[KEPT_FDS]);
-void fdstore_forget(uint32_t session);
+/* Those that the session does not have are -1. False: not now, see notifier_keep(). */
+bool fdstore_keep(struct notifier *notifier, uint32_t session, const int fds[KEPT_FDS]);
+void fdstore_forget(struct notifier *notifier, uint32_t session);
 
 /* What we were given at the start. */
 struct inherited;
@@ -58,7 +56,7 @@ bool inherited_take_session(struct inherited *inherited, uint32_t session, int r
  * Has systemd forget what nobody took; not before all is there that goes on with the rest. A start
  * that fails forgets nothing: the next one finds it all again.
  */
-void inherited_forget(struct inherited *inherited);
+void inherited_forget(const struct inherited *inherited, struct notifier *notifier);
 
 /* The next connection that nobody took, the caller's to close; -1: there is none. */
 int inherited_take_connection(struct inherited *inherited);

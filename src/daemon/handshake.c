@@ -15,8 +15,9 @@
 #include <sys/socket.h>
 #include <systemd/sd-event.h>
 
-#define SAY_BURST       200           /* messages of a user at once, … */
-#define SAY_USEC        USEC_PER_MSEC /* … and then one in so long */
+#define SAY_BURST       200                 /* messages of a user at once, … */
+#define SAY_USEC        USEC_PER_MSEC       /* … and then one in so long */
+#define KEEP_USEC       (USEC_PER_SEC / 20) /* between two of its sessions that are kept */
 #define UNHEARD_OF_USER 16  /* connections of a user that have not read why they ended, … */
 #define UNHEARD_MAX     256 /* … and of all: one more is not told why it is refused */
 
@@ -141,18 +142,38 @@ static bool hello_is_valid(const struct message_hello *hello)
     }
 }
 
+static void hand_to_systemd(struct session *session)
+{
+    const int fds[KEPT_FDS] = {
+        [KEPT_SOCKET] = session->socket,     [KEPT_PAGE] = session->page_fd,
+        [KEPT_DOORBELL] = session->doorbell, [KEPT_CLIENT_DOORBELL] = session->client_doorbell,
+        [KEPT_QUEUE] = session->queue_fd,
+    };
+
+    STEP("session.keep");
+    session->is_kept = fdstore_keep(session->sessions->notifier, session->id, fds);
+    STEP("session.kept");
+}
+
+/*
+ * What is kept, PID 1 has to take and to give back, for everybody. So each user has as many
+ * sessions kept at once as he may have, and then one each KEEP_USEC: whoever comes, acknowledges
+ * and leaves without end costs no more than that.
+ */
 static void keep(struct session *session)
 {
-    STEP("session.keep");
-    fdstore_keep(session->id, (const int[KEPT_FDS]){
-                                  [KEPT_SOCKET] = session->socket,
-                                  [KEPT_PAGE] = session->page_fd,
-                                  [KEPT_DOORBELL] = session->doorbell,
-                                  [KEPT_CLIENT_DOORBELL] = session->client_doorbell,
-                                  [KEPT_QUEUE] = session->queue_fd,
-                              });
-    STEP("session.kept");
-    session->is_kept = true;
+    const struct sessions_limits *limits = &session->sessions->limits;
+    uint64_t *until = &session->usage->kept_until;
+    uint64_t now = clock_usec();
+    uint64_t burst =
+        KEEP_USEC * (session->identity.uid == 0 ? limits->sessions : limits->sessions_per_user);
+
+    if (!spent_is_debt(*until, now, burst)) {
+        hand_to_systemd(session);
+        if (session->is_kept) {
+            spent_charge(until, now, burst, KEEP_USEC);
+        }
+    }
 }
 
 /* They are mapped, and neither systemd nor the client needs ours any more. */
@@ -164,9 +185,36 @@ static void close_shared(struct session *session)
 
 void handshake_keep(struct session *session)
 {
-    if (!session->is_kept) {
-        keep(session);
+    if (session->is_kept || session->to_be_kept) {
+        return;
+    }
+    keep(session);
+    if (session->is_kept) {
         close_shared(session);
+    } else {
+        session->to_be_kept = timer_expect(session->sessions->keep_source, KEEP_USEC) >= 0;
+    }
+}
+
+int handshake_keep_turn(sd_event_source *s, uint64_t usec, void *userdata)
+{
+    struct sessions *sessions = userdata;
+
+    (void)s;
+    (void)usec;
+    for (struct session *session = sessions->first; session; session = session->next) {
+        if (session->to_be_kept) {
+            session->to_be_kept = false;
+            handshake_keep(session);
+        }
+    }
+    return 0;
+}
+
+void handshake_keep_at_last(struct session *session, uint64_t until_usec)
+{
+    if (!session->is_kept && notifier_await_room(session->sessions->notifier, until_usec)) {
+        hand_to_systemd(session);
     }
 }
 
@@ -295,7 +343,7 @@ static bool put_off(struct session *session)
     }
     session->put_off = true;
     (void)sd_event_source_set_enabled(session->socket_source, SD_EVENT_OFF);
-    (void)timer_start(session->sessions->turn_source, SAY_USEC);
+    (void)timer_expect(session->sessions->turn_source, SAY_USEC);
     return true;
 }
 
@@ -395,7 +443,7 @@ static void end_deaf(struct session *session)
 /* It has lived for a moment, and later for long enough to have read what it was sent. */
 static int on_time(struct session *session)
 {
-    if (!session->is_kept || session->asked) {
+    if ((!session->is_kept && !session->to_be_kept) || session->asked) {
         handshake_keep(session);
         session->asked = false; /* it may be the report that is not read yet */
         return timer_start(session->deadline_source, SESSION_HELLO_USEC);

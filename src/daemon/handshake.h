@@ -25,5 +25,11 @@ void handshake_refuse(struct session *session, int error);
 /* Those who were put off have their turn, as far as it is theirs by now. */
 int handshake_turn(struct sd_event_source *s, uint64_t usec, void *sessions);
 
-/* Has systemd keep its descriptors, if it has not yet. */
+/* Has systemd keep its descriptors, if it has not yet: now, or when it is its user's turn. */
 void handshake_keep(struct session *session);
+
+/* Those whose turn it is by now. */
+int handshake_keep_turn(struct sd_event_source *s, uint64_t usec, void *sessions);
+
+/* At the end, when there is no other turn to come, and until then there may be room. */
+void handshake_keep_at_last(struct session *session, uint64_t until_usec);

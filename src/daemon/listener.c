@@ -51,7 +51,7 @@ static int bind_own(struct manager *manager, int *ret)
 
     if (r == 0) {
         manager->listener.bound = true;
-        manager->listener.kept = fdstore_keep_listener(*ret);
+        manager->listener.kept = fdstore_keep_listener(manager->notifier, *ret);
         identify(&manager->listener, *ret);
     }
     return r;
@@ -65,7 +65,7 @@ int listener_open(struct manager *manager, struct inherited *inherited, int *ret
     *ret = inherited_take_listener(inherited, &listener->bound);
     listener->kept = listener->bound;
     if (listener->bound && access(manager->socket_path, F_OK) < 0) {
-        fdstore_forget_listener(); /* nobody finds it any more */
+        fdstore_forget_listener(manager->notifier); /* nobody finds it any more */
         listener->bound = listener->kept = false;
         *ret = fd_close(*ret);
     }
@@ -89,7 +89,7 @@ static int make_anew(struct manager *manager)
     int r;
 
     if (manager->listener.kept) {
-        fdstore_forget_listener();
+        fdstore_forget_listener(manager->notifier);
     }
     r = bind_own(manager, &fd);
     if (r == 0) {

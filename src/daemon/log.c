@@ -2,12 +2,12 @@
 #include "daemon/log.h"
 #include "base/clock.h"
 #include "base/step.h"
+#include "base/thread.h"
 #include "conf/conf.h"
 #include "daemon/ackentry.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 
 #define RETRY_USEC    (USEC_PER_SEC / 10)
 #define LEFT_OUT_USEC USEC_PER_SEC /* between two rounds of entries about what was left out */
@@ -355,7 +355,7 @@ int log_new(const struct log_options *options, struct log **ret)
         r = -pthread_cond_init(&log->paused, NULL);
     }
     if (r == 0) {
-        r = -pthread_create(&log->thread, NULL, run, log);
+        r = thread_start(&log->thread, run, log);
     }
     if (r < 0) {
         return r;

@@ -14,7 +14,6 @@
 #include "daemon/status.h"
 #include "daemon/subscribers.h"
 
-#include <systemd/sd-daemon.h>
 #include <sysexits.h>
 #include <time.h>
 
@@ -120,7 +119,7 @@ int manager_run(struct manager *manager)
     report_started(manager);
     status_notify(manager);
     hangup_answer(manager->instance, 0, 0, NULL);
-    (void)sd_notify(false, "READY=1");
+    notifier_tell(manager->notifier, "READY=1");
     starts_ready(manager->instance);
     while (r >= 0 && sd_event_get_state(manager->event) != SD_EVENT_FINISHED) {
         r = turn(manager);
@@ -132,7 +131,7 @@ int manager_run(struct manager *manager)
         (void)sd_event_get_exit_code(manager->event, &r);
     }
     manager->leave |= r != EXIT_SUCCESS; /* the next daemon goes on */
-    (void)sd_notify(false, "STOPPING=1");
+    notifier_tell(manager->notifier, "STOPPING=1");
     (void)manager_look(manager); /* an acknowledgement that came with the signal */
     return r;
 }

@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/timerfd.h>
 #include <sysexits.h>
-#include <systemd/sd-daemon.h>
 
 #define HEALTH_USEC  USEC_PER_SEC /* how often, at most, where we are awake anyway */
 #define OTHERS_WRITE 0022         /* mode bits */
@@ -420,7 +419,7 @@ int manager_on_tick(sd_event_source *s, uint64_t usec, void *userdata)
     int r;
 
     (void)usec;
-    (void)sd_notify(false, "WATCHDOG=1");
+    notifier_feed_watchdog(manager->notifier);
     health(manager);
     r = sd_event_source_set_time_relative(s, manager->tick_usec);
     return r < 0 ? give_up(manager, r) : r;

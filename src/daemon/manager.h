@@ -8,7 +8,8 @@
  *                            │     or '*' in the segment
  *                            └──acknowledgement──▶ log
  *
- * Everything happens in one event loop; only the log has a thread of its own.
+ * Everything happens in one event loop; the log (log.h) and what systemd is told (notifier.h) have
+ * a thread each, because both may have to wait.
  */
 #pragma once
 
@@ -19,6 +20,7 @@
 #include "daemon/intake.h"
 #include "daemon/listener.h"
 #include "daemon/log.h"
+#include "daemon/notifier.h"
 #include "daemon/past.h"
 #include "daemon/sessions.h"
 #include "daemon/unread.h"
@@ -50,6 +52,7 @@ struct manager {
     int poll_fd;
 
     struct log *log;
+    struct notifier *notifier;
     struct state *state;
     struct keylock keylock; /* of the segment's key */
     struct segment segment;

@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define KEEP_CLOSE_USEC (5 * USEC_PER_SEC) /* how long a stop waits for sessions to be kept */
+
 /* --- coming --- */
 
 /*
@@ -362,16 +364,27 @@ void membership_send_away(struct manager *manager)
 
 /* --- coming back --- */
 
+/* What a daemon before us, which is dead, has told a subscriber last. */
+static enum page_state last_told(const struct session *session)
+{
+    return session_subscribes(session)
+               ? atomic_load_explicit(&session->page->state, memory_order_relaxed)
+               : PAGE_ACTIVE;
+}
+
 /* What becomes of a session that is there again, as far as it is. */
 static void receive(struct manager *manager, struct session *session)
 {
     const struct cursor *cursor = session->cursor;
+    enum page_state told = last_told(session);
 
     if (session_subscribes(session) && subscribers_hear(manager, session) == CLAIM_FALSE) {
         sessions_drop(session, SESSION_LIED);
     } else if (session_is_away(session)) {
         settle(manager, session, true);
         leases_begin(manager, session, clock_usec()); /* if it has not begun in a life before */
+    } else if (told == PAGE_SUPERSEDED || told == PAGE_CLOSING) {
+        sessions_send_away(session, told); /* and systemd had not forgotten all of it yet */
     } else if (session->socket < 0 && session_publishes(session)) {
         publishers_receive(session); /* it has left something behind */
     } else if (session->socket < 0) {
@@ -501,8 +514,8 @@ int membership_open(struct manager *manager, int fd)
     int r;
 
     own.userdata = manager;
-    r = sessions_new(manager->event, fd, &own, &manager->state->file->cursors.last,
-                     &manager->sessions);
+    r = sessions_new(manager->event, fd, manager->notifier, &own,
+                     &manager->state->file->cursors.last, &manager->sessions);
     if (r == 0) {
         r = leases_open(manager);
     }
@@ -521,7 +534,7 @@ int membership_restore(struct manager *manager, struct inherited *inherited)
     int connection;
 
     if (r == 0) {
-        inherited_forget(inherited);
+        inherited_forget(inherited, manager->notifier);
         while ((connection = inherited_take_connection(inherited)) >= 0) {
             parting_close(manager->sessions, connection);
         }
@@ -554,6 +567,8 @@ static void leave_publishers(struct manager *manager)
 
 void membership_close(struct manager *manager, bool forget)
 {
+    uint64_t until = clock_usec() + KEEP_CLOSE_USEC;
+
     sessions_rouse_all(manager->sessions);
     subscribers_work(manager);
     subscribers_flush(manager);
@@ -564,7 +579,7 @@ void membership_close(struct manager *manager, bool forget)
     }
     for (struct session *session = manager->sessions->first; session; session = session->next) {
         if (session_is_welcome(session)) {
-            handshake_keep(session);
+            handshake_keep_at_last(session, until);
         }
     }
     leases_close(manager);

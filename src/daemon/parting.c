@@ -76,12 +76,7 @@ static void parting_free(struct parting *parting)
 
 static void wait_for_tick(struct sessions *sessions)
 {
-    int on = SD_EVENT_OFF;
-
-    (void)sd_event_source_get_enabled(sessions->parting_source, &on);
-    if (on == SD_EVENT_OFF) {
-        (void)timer_start(sessions->parting_source, TICK_USEC);
-    }
+    (void)timer_expect(sessions->parting_source, TICK_USEC);
 }
 
 static int on_event(sd_event_source *s, int fd, uint32_t events, void *userdata)

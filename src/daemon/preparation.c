@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/preparation.h"
+#include "base/thread.h"
 #include "daemon/failure.h"
 #include "daemon/manager.h"
 #include "daemon/report.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -95,19 +94,6 @@ static void *run(void *argument)
     return NULL;
 }
 
-/* The loop takes the signals. */
-static int start_thread(struct preparation *preparation)
-{
-    sigset_t all, before;
-    int r;
-
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    r = pthread_create(&preparation->thread, NULL, run, preparation);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return -r;
-}
-
 /* --- the loop --- */
 
 static int on_ready(sd_event_source *s, int fd, uint32_t events, void *userdata)
@@ -154,7 +140,7 @@ int preparation_start(sd_event *event, const struct conf *conf, preparation_done
     }
     if (r == 0) {
         atomic_store_explicit(&preparation->owners, 2, memory_order_relaxed); /* no thread yet */
-        r = start_thread(preparation);
+        r = thread_start(&preparation->thread, run, preparation);
         preparation->running = r == 0;
         if (r < 0) {
             atomic_store_explicit(&preparation->owners, 1, memory_order_relaxed); /* none at all */

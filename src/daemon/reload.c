@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 
 /* Must the segment be another one, or may this one be changed? */
 static bool needs_replacement(const struct manager *manager, const struct conf *conf,
@@ -235,7 +234,7 @@ static void finish(struct manager *manager, int error, const char *message)
     hangup_answer(manager->instance, manager->reloads, manager->reloads_done,
                   error < 0 ? refusal : NULL);
     status_notify(manager);
-    (void)sd_notify(false, "READY=1");
+    notifier_tell(manager->notifier, "READY=1");
 }
 
 static void begin(struct manager *manager);
@@ -274,7 +273,7 @@ static void begin(struct manager *manager)
 
 void manager_reload(struct manager *manager)
 {
-    (void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_usec());
+    notifier_tell(manager->notifier, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_usec());
     hangup_answer(manager->instance, ++manager->reloads, manager->reloads_done, NULL);
     if (manager->preparation) {
         manager->outdated = true;

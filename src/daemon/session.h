@@ -59,7 +59,8 @@ struct session {
     bool is_hearing;       /* it has read its WELCOME, for certain */
     bool deaf;             /* it is away because it did not read its WELCOME */
     bool put_off;          /* its message waits for its user's next turn */
-    bool is_kept;          /* systemd has its descriptors */
+    bool is_kept;          /* systemd has its descriptors, or is about to get them */
+    bool to_be_kept;       /* … in its user's turn */
     bool quiet;            /* it is not looked at until it rings; see sessions.h */
     unsigned silent;       /* for so many stretches of work it has said nothing */
     uint64_t lost_usec;    /* when the log was told last of what it lost */

@@ -98,6 +98,14 @@ void sessions_rouse_all(struct sessions *sessions)
 
 /* --- the end of a session --- */
 
+static void forget(struct session *session)
+{
+    if (session->is_kept) {
+        fdstore_forget(session->sessions->notifier, session->id);
+    }
+    session->is_kept = session->to_be_kept = false;
+}
+
 void sessions_end(struct session *session, enum session_reason reason, int error)
 {
     struct sessions *sessions = session->sessions;
@@ -105,9 +113,7 @@ void sessions_end(struct session *session, enum session_reason reason, int error
     unlink_session(session);
     sessions->hooks.ended(sessions->hooks.userdata, session, reason, error);
     STEP("session.ended");
-    if (session->is_kept) {
-        fdstore_forget(session->id);
-    }
+    forget(session);
     parting_begin(session);
     (void)session_free(session);
 }
@@ -155,7 +161,7 @@ void sessions_send_away(struct session *session, enum page_state state)
     session_end(session, state);
     sessions->hooks.leaving(sessions->hooks.userdata, session);
     STEP("session.away");
-    fdstore_forget(session->id);
+    forget(session);
     parting_begin(session);
     session_detach(session);
 }
@@ -367,7 +373,7 @@ int sessions_restore(struct sessions *sessions, struct cursor *cursor, const int
         parting_hang_up(session); /* the page tells how far it had come */
     }
     if (!session_is_welcome(session)) { /* the rest is of no use, and its client has to see that */
-        fdstore_forget(session->id);
+        fdstore_forget(sessions->notifier, session->id);
         session_detach(session);
     } else if (session->socket >= 0 && session->doorbell >= 0) {
         r = handshake_resume(session);
@@ -428,8 +434,8 @@ int sessions_listen(struct sessions *sessions, int fd)
     return 0;
 }
 
-int sessions_new(struct sd_event *event, int fd, const struct sessions_hooks *hooks,
-                 uint32_t *last_id, struct sessions **ret)
+int sessions_new(struct sd_event *event, int fd, struct notifier *notifier,
+                 const struct sessions_hooks *hooks, uint32_t *last_id, struct sessions **ret)
 {
     CLEANUP(fd_close_cleanup) int listen_fd = fd;
     CLEANUP(sessions_free_cleanup) struct sessions *sessions = calloc(1, sizeof(*sessions));
@@ -440,6 +446,7 @@ int sessions_new(struct sd_event *event, int fd, const struct sessions_hooks *ho
     }
     sessions->quiet_slowest = UINT64_MAX;
     sessions->event = event;
+    sessions->notifier = notifier;
     sessions->hooks = *hooks;
     sessions->last_id = last_id;
     sessions->listen_fd = -1;
@@ -450,6 +457,9 @@ int sessions_new(struct sd_event *event, int fd, const struct sessions_hooks *ho
     r = timer_new(event, 1, handshake_turn, sessions, &sessions->turn_source);
     if (r == 0) {
         r = timer_new(event, 0, parting_tick, sessions, &sessions->parting_source);
+    }
+    if (r == 0) {
+        r = timer_new(event, 0, handshake_keep_turn, sessions, &sessions->keep_source);
     }
     if (r < 0) {
         return r;
@@ -497,7 +507,7 @@ struct sessions *sessions_free(struct sessions *sessions)
 
     while (sessions && (session = sessions->first)) {
         unlink_session(session);
-        if (session->is_kept && fdstore_is_there()) {
+        if (session->is_kept && sessions->notifier) {
             leave_behind(session);
         }
         (void)session_free(session);
@@ -506,6 +516,7 @@ struct sessions *sessions_free(struct sessions *sessions)
         parting_clear(sessions);
         (void)sd_event_source_disable_unref(sessions->parting_source);
         (void)sd_event_source_disable_unref(sessions->turn_source);
+        (void)sd_event_source_disable_unref(sessions->keep_source);
         (void)sd_event_source_disable_unref(sessions->listen_source);
         (void)fd_close(sessions->listen_fd);
         (void)fd_close(sessions->reserve_fd);

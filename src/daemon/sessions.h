@@ -72,8 +72,10 @@ struct sessions {
     uint64_t quiet_slowest; /* what all quiet ones have acknowledged; UINT64_MAX: there are none */
     struct sd_event *event;
     struct sd_event_source *listen_source;
-    struct sd_event_source *turn_source;    /* of those who are put off */
+    struct sd_event_source *turn_source;    /* of those who are put off, … */
+    struct sd_event_source *keep_source;    /* … and of those who are to be kept */
     struct sd_event_source *parting_source; /* of those whom it takes time to part from */
+    struct notifier *notifier;              /* systemd, which keeps them; not ours */
     int listen_fd;
     int reserve_fd;
     uint32_t *last_id;
@@ -88,8 +90,8 @@ struct sessions {
  * Listens on `fd`, a listening SOCK_SEQPACKET socket, and takes it over; -1: nobody can come.
  * `last_id`, the number that was given to the last session, outlives the sessions.
  */
-int sessions_new(struct sd_event *event, int fd, const struct sessions_hooks *hooks,
-                 uint32_t *last_id, struct sessions **ret);
+int sessions_new(struct sd_event *event, int fd, struct notifier *notifier,
+                 const struct sessions_hooks *hooks, uint32_t *last_id, struct sessions **ret);
 
 void sessions_configure(struct sessions *sessions, const struct sessions_limits *limits);
 

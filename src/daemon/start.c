@@ -31,8 +31,9 @@
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
 
-#define TICK_USEC      (5 * USEC_PER_SEC) /* without a watchdog */
-#define LOG_CLOSE_USEC (5 * USEC_PER_SEC) /* how long a stop waits for the journal, … */
+#define TICK_USEC           (5 * USEC_PER_SEC) /* without a watchdog */
+#define NOTIFIER_CLOSE_USEC (5 * USEC_PER_SEC) /* how long a stop waits for systemd, … */
+#define LOG_CLOSE_USEC      (5 * USEC_PER_SEC) /* … and for the journal, … */
 #define LOG_LEAVE_USEC                                                                             \
     (USEC_PER_SEC / 4) /* … and, for each entry, where the next daemon goes on                   \
                         */
@@ -455,6 +456,9 @@ int manager_new(struct conf *conf, const char *instance, const char *socket_path
     if (r == 0) {
         r = timers_new(manager);
     }
+    if (r == 0) {
+        r = notifier_new(&manager->notifier);
+    }
     if (r < 0) {
         report_unstarted(manager, EVENT_START_FAILED, "no event loop: %s", error_text(r));
         return r;
@@ -535,6 +539,7 @@ struct manager *manager_free(struct manager *manager)
         report_stopped(manager, !forget);
     }
     intake_close(&manager->intake);
+    manager->notifier = notifier_close(manager->notifier, NOTIFIER_CLOSE_USEC);
     if (manager->log) {
         logged = log_close(manager->log, LOG_CLOSE_USEC,
                            manager->leave ? LOG_LEAVE_USEC : LOG_CLOSE_USEC);

@@ -7,7 +7,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 
 #define STATUS_USEC USEC_PER_SEC   /* between two STATUS= */
 #define SHOWN_MAX   ((size_t)1024) /* bytes of a setting */
@@ -48,7 +47,7 @@ void status_notify(struct manager *manager)
                    subscribers == 1 ? "" : "s", publishers);
     if (strcmp(status, manager->status) != 0) {
         memcpy(manager->status, status, sizeof(status));
-        (void)sd_notifyf(false, "STATUS=%s", status);
+        notifier_tell(manager->notifier, "STATUS=%s", status);
     }
     manager->status_usec = clock_usec();
 }

@@ -228,7 +228,17 @@ struct progress subscribers_progress(const struct manager *manager)
     return progress;
 }
 
-/* Looks at one page. The session may be gone afterwards. */
+/*
+ * Looks at one page. The session may be gone afterwards.
+ *
+ * Whoever acknowledges is worth keeping, so that the next daemon can go on from there. Nothing
+ * depends on that, though: what was heard is in the state as soon as it is handed to the log, and
+ * is logged once, by whoever comes after us. If we are killed before systemd has the session, it
+ * ends with us like one by hand: its client finds that the connection has hung up, and says in its
+ * next HELLO what it has acknowledged besides (hear_claim()). What is lost then is what a client
+ * has stored that ends, too, before we have looked: as it is before its first acknowledgement was
+ * heard. To hold the entry back until the session is kept would lose all that was heard.
+ */
 static enum heard look(struct manager *manager, struct session *session, uint64_t now)
 {
     switch (hear(manager, session)) {
@@ -236,7 +246,7 @@ static enum heard look(struct manager *manager, struct session *session, uint64_
         return HEARD_NOTHING;
     case CLAIM_PROGRESS:
         if (!session->is_kept) {
-            handshake_keep(session); /* so that the next daemon can go on from there */
+            handshake_keep(session);
         }
         return in_debt(manager, session, now) ? HEARD_RANGES : HEARD_ENTRIES;
     default:

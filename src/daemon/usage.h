@@ -27,7 +27,8 @@ struct usage {
     unsigned evictions; /* lately, see leases.h */
     uint64_t evicted_usec;
     struct spending spending;
-    uint64_t said_until; /* until when its messages so far have used time up, see handshake.c */
+    uint64_t said_until; /* until when its messages so far have used time up, … */
+    uint64_t kept_until; /* … and its sessions that were kept, see handshake.c */
 };
 
 /* The one that was asked for last comes first. */

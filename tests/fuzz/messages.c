@@ -114,7 +114,7 @@ static void set_up(struct scene *scene)
         scene->peers[i] = PEER_NONE;
     }
     assert(sd_event_new(&scene->event) == 0);
-    assert(sessions_new(scene->event, listen_anywhere(scene), &hooks, &scene->last_id,
+    assert(sessions_new(scene->event, listen_anywhere(scene), NULL, &hooks, &scene->last_id,
                         &scene->sessions) == 0);
     sessions_configure(scene->sessions, &limits);
 }

@@ -365,6 +365,34 @@ test_another_ipc_namespace() {
     done
 }
 
+# PID 1 is busy for long, or somebody has filled its socket: from its start on, the daemon waits for
+# nothing that it tells systemd.
+test_systemd_does_not_read() {
+    local deaf
+    export NOTIFY_SOCKET=$TEST_DIR/deaf
+    perl -MSocket -MIO::Handle -e '
+        socket(S, AF_UNIX, SOCK_DGRAM, 0) && bind(S, sockaddr_un($ARGV[0])) &&
+            socket(T, AF_UNIX, SOCK_DGRAM, 0) && connect(T, sockaddr_un($ARGV[0])) or die $!;
+        T->blocking(0);
+        1 while send T, "X=1", 0;
+        print STDERR "full\n";
+        sleep;
+    ' "$NOTIFY_SOCKET" 2>"$TEST_DIR/deaf.said" &
+    deaf=$!
+    wait_until 'grep -q full "$TEST_DIR/deaf.said"'
+    configure "$ring"
+    spawn_daemon
+    wait_until '[[ -S $RUNTIME_DIRECTORY/shmd.sock ]]'
+    for _ in {1..5}; do
+        assert_contains "$(peer hello=me take=3)" 'took 3 records'
+    done
+    assert_contains "$(peer status)" '"layout":"ring"'
+    kill -HUP "$daemon"
+    wait_log 'reload done'
+    kill "$deaf" # and the daemon need not wait for it any more
+    stop_daemon
+}
+
 # Socket activation: whoever connects first starts the daemon, and is served.
 test_socket_activation() {
     local activate

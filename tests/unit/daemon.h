@@ -44,8 +44,8 @@ static inline bool daemon_set_environment(const char *directory)
            setenv("JOURNAL_STREAM", stream, 1) == 0;
 }
 
-/* With this configuration. */
-static inline bool daemon_new(struct daemon *daemon, const char *conf)
+/* All that a daemon with this configuration needs for its start. */
+static inline bool daemon_prepare(struct daemon *daemon, const char *conf)
 {
     *daemon = (struct daemon){.directory = private_directory_new()};
     mock_journal_reset();
@@ -53,7 +53,12 @@ static inline bool daemon_new(struct daemon *daemon, const char *conf)
            asprintf(&daemon->conf_path, "%s/shmd.conf", daemon->directory) > 0 &&
            asprintf(&daemon->socket_path, "%s/socket", daemon->directory) > 0 &&
            file_write(daemon->conf_path, conf, strlen(conf)) &&
-           daemon_set_environment(daemon->directory) && daemon_start(daemon);
+           daemon_set_environment(daemon->directory);
+}
+
+static inline bool daemon_new(struct daemon *daemon, const char *conf)
+{
+    return daemon_prepare(daemon, conf) && daemon_start(daemon);
 }
 
 /* What comes of what there is to do now. */

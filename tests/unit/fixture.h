@@ -58,14 +58,15 @@ static inline void turn(struct fixture *f)
 {
     daemon_turn(&f->daemon);
     if (f->stored) {
-        store_work(&f->store);
+        store_settle(&f->store, f->daemon.manager->notifier);
     }
 }
 
 static inline struct manager *start(struct fixture *f, const char *conf)
 {
-    assert_true(daemon_new(&f->daemon, conf));
+    assert_true(daemon_prepare(&f->daemon, conf));
     assert_true(!f->stored || store_open(&f->store, f->daemon.directory));
+    assert_true(daemon_start(&f->daemon));
     turn(f);
     return f->daemon.manager;
 }

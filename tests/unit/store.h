@@ -9,8 +9,11 @@
  */
 #pragma once
 
+#include "base/clock.h"
+#include "daemon/notifier.h"
 #include "private.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -72,6 +75,21 @@ static inline void store_drop(struct store *store, size_t i)
 {
     (void)close(store->kept[i].fd);
     store->kept[i] = store->kept[--store->count];
+}
+
+/* Until it works, there is no room for one more message. False: that cannot be done. */
+static inline bool store_fill(const struct store *store)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int error;
+
+    (void)strcpy(address.sun_path, store->path);
+    while (sendto(fd, "X=1", 3, 0, (struct sockaddr *)&address, sizeof(address)) == 3) {
+    }
+    error = errno;
+    (void)close(fd);
+    return error == EAGAIN;
 }
 
 /* Does what one message asks for. */
@@ -141,6 +159,17 @@ static inline void store_work(struct store *store)
         }
     }
     store_reserve(); /* what a service has closed by now */
+}
+
+/* The same until nothing waits to be told any more. */
+static inline void store_settle(struct store *store, struct notifier *notifier)
+{
+    for (uint64_t end = clock_usec() + PATIENCE_USEC;
+         notifier_waiting(notifier) > 0 && clock_usec() < end;) {
+        store_work(store);
+        (void)usleep(100);
+    }
+    store_work(store);
 }
 
 /* Passes all that is kept to the start that comes next; the store keeps it, too. */

@@ -17,6 +17,7 @@
 struct fixture {
     char *directory;
     struct store store;
+    struct notifier *notifier;
     struct inherited *inherited;
     int fds[KEPT_FDS]; /* of a session */
     int others[3];     /* its client's: the other ends of socket and doorbell */
@@ -29,7 +30,7 @@ static int set_up(void **state)
 
     *state = f;
     f->directory = private_directory_new();
-    if (!f->directory || !store_open(&f->store, f->directory) ||
+    if (!f->directory || !store_open(&f->store, f->directory) || notifier_new(&f->notifier) < 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0 ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 ||
         socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, rings) < 0) {
@@ -55,6 +56,7 @@ static int tear_down(void **state)
     struct fixture *f = *state;
 
     (void)inherited_free(f->inherited);
+    (void)notifier_close(f->notifier, PATIENCE_USEC);
     for (size_t i = 0; i < KEPT_FDS; i++) {
         (void)fd_close(f->fds[i]);
     }
@@ -67,10 +69,16 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* systemd does what it is asked for. */
+static void work(struct fixture *f)
+{
+    store_settle(&f->store, f->notifier);
+}
+
 static void keep(struct fixture *f, uint32_t session)
 {
-    fdstore_keep(session, f->fds);
-    store_work(&f->store);
+    assert_true(fdstore_keep(f->notifier, session, f->fds));
+    work(f);
 }
 
 /* As the next daemon begins. */
@@ -133,11 +141,11 @@ static void a_session_is_kept_under_its_name_until_it_is_forgotten(void **state)
     for (size_t i = 0; i < KEPT_FDS; i++) {
         assert_string_equal(f->store.kept[i].name, "session-7");
     }
-    fdstore_forget(70);
-    store_work(&f->store);
+    fdstore_forget(f->notifier, 70);
+    work(f);
     assert_int_equal(f->store.count, KEPT_FDS);
-    fdstore_forget(7);
-    store_work(&f->store);
+    fdstore_forget(f->notifier, 7);
+    work(f);
     assert_int_equal(f->store.count, 0);
 }
 
@@ -147,10 +155,12 @@ static void without_systemd_nothing_is_kept(void **state)
     bool own;
 
     assert_int_equal(unsetenv("NOTIFY_SOCKET"), 0);
-    assert_false(fdstore_keep_listener(f->fds[KEPT_SOCKET]));
-    fdstore_keep(7, f->fds);
-    fdstore_forget(7);
-    store_work(&f->store);
+    f->notifier = notifier_close(f->notifier, PATIENCE_USEC);
+    assert_int_equal(notifier_new(&f->notifier), 0);
+    assert_false(fdstore_keep_listener(f->notifier, f->fds[KEPT_SOCKET]));
+    assert_true(fdstore_keep(f->notifier, 7, f->fds));
+    fdstore_forget(f->notifier, 7);
+    work(f);
     assert_int_equal(f->store.count, 0);
     assert_int_equal(inherited_new(&f->inherited), 0);
     assert_int_equal(inherited_take_listener(f->inherited, &own), -1);
@@ -172,7 +182,7 @@ static void what_was_kept_comes_back_once(void **state)
     assert_taken(f, UINT32_MAX);
     assert_none(f, UINT32_MAX);
     f->inherited = inherited_free(f->inherited);
-    store_work(&f->store);
+    work(f);
     assert_int_equal(f->store.count, KEPT_FDS); /* it is kept on */
 }
 
@@ -199,7 +209,7 @@ static void a_connection_that_has_hung_up_comes_back(void **state)
     keep(f, 7);
     f->others[0] = fd_close(f->others[0]);
     f->others[1] = fd_close(f->others[1]);
-    store_work(&f->store);
+    work(f);
     start(f);
     assert_taken(f, 7);
 }
@@ -214,7 +224,7 @@ static void a_connection_that_nobody_took_is_handed_out(void **state)
     keep(f, 8);
     start(f);
     assert_taken(f, 8);
-    inherited_forget(f->inherited);
+    inherited_forget(f->inherited, f->notifier);
     fd = inherited_take_connection(f->inherited);
     assert_true(is_same(fd, f->fds[KEPT_SOCKET]));
     assert_int_equal(inherited_take_connection(f->inherited), -1);
@@ -245,12 +255,12 @@ static void what_nobody_took_is_closed_and_forgotten(void **state)
     keep(f, 8);
     start(f);
     assert_taken(f, 7);
-    inherited_forget(f->inherited);
+    inherited_forget(f->inherited, f->notifier);
     f->inherited = inherited_free(f->inherited);
     for (int i = 0; i < 2 * KEPT_FDS; i++) {
         assert_int_equal(fcntl(STORE_FIRST + i, F_GETFD), -1);
     }
-    store_work(&f->store);
+    work(f);
     assert_int_equal(f->store.count, KEPT_FDS);
     assert_string_equal(f->store.kept[0].name, "session-7");
 }
@@ -268,7 +278,7 @@ static void a_start_that_fails_forgets_nothing(void **state)
     for (int i = 0; i < 2 * KEPT_FDS; i++) {
         assert_int_equal(fcntl(STORE_FIRST + i, F_GETFD), -1);
     }
-    store_work(&f->store);
+    work(f);
     assert_int_equal(f->store.count, 2 * KEPT_FDS);
 }
 
@@ -286,7 +296,7 @@ static void what_is_meant_for_another_is_left_alone(void **state)
     for (int i = 0; i < KEPT_FDS; i++) {
         assert_true(is_same(STORE_FIRST + i, f->store.kept[i].fd));
     }
-    store_work(&f->store);
+    work(f);
     assert_int_equal(f->store.count, KEPT_FDS);
 }
 
@@ -333,15 +343,15 @@ static void a_listener_of_our_own_comes_back(void **state)
     bool own = false;
 
     expected = listener(f, SOCK_SEQPACKET, "own");
-    assert_true(fdstore_keep_listener(expected));
-    store_work(&f->store);
+    assert_true(fdstore_keep_listener(f->notifier, expected));
+    work(f);
     store_drop(&f->store, 0); /* as it was made, beside what was kept of it */
     start(f);
     fd = inherited_take_listener(f->inherited, &own);
     assert_true(fd >= 0 && own);
     (void)close(fd);
-    fdstore_forget_listener();
-    store_work(&f->store);
+    fdstore_forget_listener(f->notifier);
+    work(f);
     assert_int_equal(f->store.count, 0);
 }
 

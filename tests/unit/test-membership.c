@@ -172,15 +172,16 @@ static void assert_goes_on(struct fixture *f, struct peer *peer, uint64_t acknow
 static void it_is_kept_from_its_first_acknowledgement_on(void **state)
 {
     struct fixture *f = *state;
+    uint64_t begun = clock_usec();
 
     (void)start(f, RING);
     subscribe(f, &f->a);
     subscribe(f, &f->b);
     peer_leave(&f->b);
     turn(f);
-    assert_int_equal(f->store.count, 0);
+    assert_true(f->store.count == LISTENERS || clock_usec() - begun >= SESSION_KEEP_USEC);
     acknowledge(f, &f->a, 1);
-    assert_int_equal(f->store.count, SESSION_FDS);
+    assert_int_equal(f->store.count, LISTENERS + SESSION_FDS);
 }
 
 /* … or once it has lived for a moment. */
@@ -190,11 +191,131 @@ static void it_is_kept_after_a_moment(void **state)
 
     (void)start(f, RING);
     subscribe(f, &f->a);
-    for (uint64_t end = clock_usec() + PATIENCE_USEC; f->store.count == 0 && clock_usec() < end;) {
+    for (uint64_t end = clock_usec() + PATIENCE_USEC;
+         f->store.count == LISTENERS && clock_usec() < end;) {
         (void)sd_event_run(f->daemon.manager->event, 100 * USEC_PER_MSEC);
         turn(f);
     }
-    assert_int_equal(f->store.count, SESSION_FDS);
+    assert_int_equal(f->store.count, LISTENERS + SESSION_FDS);
+}
+
+/* The user's turn to have a session kept, after a while. */
+static void turns_come(struct fixture *f, struct usage *usage, uint64_t kept_until)
+{
+    usage->kept_until = kept_until;
+    assert_true(sd_event_source_set_time(f->daemon.manager->sessions->keep_source, 1) >= 0);
+    turn(f);
+}
+
+/* Whoever comes, acknowledges and leaves without end keeps systemd busy only now and then. */
+static void a_user_has_so_many_kept_at_once_and_then_one_now_and_then(void **state)
+{
+    struct fixture *f = *state;
+    struct usage *usage;
+    uint64_t begun = clock_usec(), burst = 5, number = 0, kept = 0;
+
+    (void)start(f, RING "limits = { sessions = 5; sessions_per_user = 5; }; ");
+    do {
+        subscribe(f, &f->a);
+        usage = find(f, f->a.welcome.session)->usage;
+        acknowledge(f, &f->a, f->a.welcome.first);
+        number++;
+        kept += f->store.count > LISTENERS;
+        peer_leave(&f->a);
+        turn(f);
+        assert_int_equal(f->store.count, LISTENERS);
+    } while (number < 100);
+    assert_true(kept <= burst + 2 + (clock_usec() - begun) / (50 * USEC_PER_MSEC));
+    assert_true(kept >= burst);
+    assert_true(usage->kept_until > begun);
+}
+
+/* It is heard and logged before it is its turn, and exactly once if that never comes. */
+static void who_is_to_be_kept_later_is_logged_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct message_hello hello;
+    struct usage *usage;
+
+    (void)start(f, RING);
+    subscribe(f, &f->a);
+    usage = find(f, f->a.welcome.session)->usage;
+    usage->kept_until = UINT64_MAX;
+    acknowledge(f, &f->a, 5);
+    assert_logged(f, &f->a, 1, 5);
+    turns_come(f, usage, UINT64_MAX);
+    assert_int_equal(f->store.count, LISTENERS);
+    turns_come(f, usage, 0);
+    assert_int_equal(f->store.count, LISTENERS + SESSION_FDS);
+    peer_leave(&f->a);
+    turn(f);
+    assert_int_equal(f->store.count, LISTENERS);
+
+    /* Killed before that: its client goes on from where it is. */
+    hello = first_hello(f, &f->a);
+    say_hello(f, &f->a, &hello);
+    usage->kept_until = UINT64_MAX;
+    acknowledge(f, &f->a, 9);
+    daemon_flush(&f->daemon);
+    find(f, f->a.welcome.session)->is_kept = true; /* so much for the rest of this life */
+    stop(f);
+    peer_acknowledge(&f->a, 12);
+    go_on(f);
+    assert_true(is_away(f, f->a.welcome.session));
+    assert_true(peer_is_dropped(&f->a));
+    hello = hello_again(&f->a, 12);
+    assert_int_equal(come_back(f, &hello), 13);
+    assert_logged(f, &f->a, 6, 12);
+}
+
+/* However many come after it: its turn comes when it would have. */
+static void who_waits_to_be_kept_is_not_put_off(void **state)
+{
+    const uint64_t late = UINT64_MAX / 2;
+    struct fixture *f = *state;
+    sd_event_source *turn_source;
+    uint64_t due;
+
+    (void)start(f, RING);
+    turn_source = f->daemon.manager->sessions->keep_source;
+    subscribe(f, &f->a);
+    find(f, f->a.welcome.session)->usage->kept_until = UINT64_MAX;
+    acknowledge(f, &f->a, 1);
+    assert_true(find(f, f->a.welcome.session)->to_be_kept);
+    assert_true(sd_event_source_set_time(turn_source, late) >= 0);
+    subscribe(f, &f->b);
+    acknowledge(f, &f->b, f->b.welcome.first);
+    assert_true(find(f, f->b.welcome.session)->to_be_kept);
+    assert_true(sd_event_source_get_time(turn_source, &due) >= 0);
+    assert_int_equal(due, late);
+}
+
+/* PID 1 is busy, or somebody else has filled its socket. */
+static void a_systemd_that_does_not_read_holds_up_nobody(void **state)
+{
+    struct fixture *f = *state;
+    size_t others = NOTIFIER_STORES_MAX + 1;
+
+    (void)start(f, RING);
+    assert_true(store_fill(&f->store));
+    for (size_t i = 0; i < others; i++) {
+        assert_int_equal(daemon_subscribe(&f->daemon, &f->b), 0);
+        peer_acknowledge(&f->b, f->b.welcome.first);
+        daemon_turn(&f->daemon);
+        peer_leave(&f->b);
+        daemon_turn(&f->daemon);
+    }
+    /* What was to be kept and to be forgotten is not told, but for one that is on its way. */
+    assert_true(notifier_waiting(f->daemon.manager->notifier) <= 4);
+    assert_int_equal(daemon_subscribe(&f->daemon, &f->a), 0);
+    peer_acknowledge(&f->a, f->a.welcome.first);
+    daemon_turn(&f->daemon);
+    assert_int_equal(manager_on_tick(f->daemon.manager->tick_source, 0, f->daemon.manager), 0);
+    turn(f); /* it reads */
+    assert_int_equal(f->store.count, LISTENERS + SESSION_FDS);
+    stop(f);
+    go_on(f);
+    assert_goes_on(f, &f->a, f->a.welcome.first);
 }
 
 /* "a client notices a pause": the same page, and all that it says meanwhile counts, once. */
@@ -536,6 +657,39 @@ static void who_goes_on_and_stops_is_evicted(void **state)
 
 /* --- with half of it --- */
 
+/* systemd was told to forget it, and the daemon was killed before that was sent. */
+static void who_was_sent_away_is_expected_whatever_was_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct message_hello hello;
+    struct stat st = {0};
+    size_t page;
+    char name[STORE_NAME_MAX];
+    int fd;
+
+    (void)start(f, RING);
+    subscribe(f, &f->a);
+    acknowledge(f, &f->a, 5);
+    for (page = f->store.count; page > 0 && !S_ISREG(st.st_mode); page--) {
+        assert_int_equal(fstat(f->store.kept[page - 1].fd, &st), 0);
+    }
+    (void)strcpy(name, f->store.kept[page].name);
+    fd = fcntl(f->store.kept[page].fd, F_DUPFD_CLOEXEC, STORE_FIRST + STORE_MAX);
+    assert_true(file_write(f->daemon.conf_path, LARGER, strlen(LARGER)));
+    daemon_reload(f->daemon.manager);
+    turn(f);
+    assert_int_equal(f->store.count, LISTENERS);
+    stop(f);
+    f->store.kept[f->store.count].fd = fd;
+    (void)strcpy(f->store.kept[f->store.count++].name, name);
+    go_on(f);
+    assert_true(is_away(f, f->a.welcome.session));
+    assert_int_equal(f->store.count, LISTENERS);
+    hello = hello_again(&f->a, 9); /* it has read a part only of the old ring */
+    (void)come_back(f, &hello);
+    assert_int_equal(daemon_logged_records(&f->daemon), 9);
+}
+
 #define PAGE (-1)
 
 /* Throws away what is kept of this kind: a type of sockets, or the page. */
@@ -593,7 +747,7 @@ static void with_a_page_that_is_none_it_is_told_to_come_again(void **state)
     lose(f, PAGE);
     f->store.kept[f->store.count].fd = memfd_create("page", MFD_CLOEXEC);
     assert_int_equal(ftruncate(f->store.kept[f->store.count].fd, PAGE_SIZE), 0);
-    (void)strcpy(f->store.kept[f->store.count].name, f->store.kept[0].name);
+    (void)strcpy(f->store.kept[f->store.count].name, f->store.kept[f->store.count - 1].name);
     f->store.count++;
     go_on(f);
     assert_is_told_to_come_again(f);
@@ -1163,6 +1317,16 @@ static void read_on(struct fixture *f, struct ring_reader *reader, uint64_t coun
     assert_int_equal(f->a.page->state, PAGE_ACTIVE);
 }
 
+/* A session that is not kept yet ends with its daemon, and its client comes again: not this one. */
+static void await_kept(struct fixture *f)
+{
+    for (uint64_t end = clock_usec() + PATIENCE_USEC;
+         f->store.count < LISTENERS + SESSION_FDS && clock_usec() < end;) {
+        store_work(&f->store);
+        (void)sched_yield();
+    }
+}
+
 /*
  * "SIGKILL the daemon at any instruction, any number of times, under load": one session from the
  * first record to the last, and each of them is logged once. The journal does not read: all that
@@ -1191,6 +1355,7 @@ static void killed_at_any_moment_nothing_is_lost_or_logged_twice(void **state)
         }
         /* More than fit into the ring: this daemon has taken part. */
         read_on(f, &reader, 100 + (uint64_t)rand_r(&seed) % 300);
+        await_kept(f);
         child_end(pid);
     }
     mock_journal_block(false);
@@ -1207,6 +1372,10 @@ TEST_GROUP("test-membership")
     const struct CMUnitTest tests[] = {
         TEST(it_is_kept_from_its_first_acknowledgement_on),
         TEST(it_is_kept_after_a_moment),
+        TEST(a_user_has_so_many_kept_at_once_and_then_one_now_and_then),
+        TEST(who_is_to_be_kept_later_is_logged_at_once),
+        TEST(who_waits_to_be_kept_is_not_put_off),
+        TEST(a_systemd_that_does_not_read_holds_up_nobody),
         TEST(a_session_goes_on),
         TEST(a_plain_session_goes_on),
         TEST(its_bells_ring_on),
@@ -1223,6 +1392,7 @@ TEST_GROUP("test-membership")
         TEST(where_records_are_written_over_nobody_is_evicted),
         TEST(where_records_are_written_over_a_slow_reader_stays),
         TEST(who_goes_on_and_stops_is_evicted),
+        TEST(who_was_sent_away_is_expected_whatever_was_kept),
         TEST(without_its_page_it_is_told_to_come_again),
         TEST(with_a_page_that_is_none_it_is_told_to_come_again),
         TEST(without_our_bell_it_is_told_to_come_again),

@@ -106,7 +106,7 @@ static int set_up(void **state)
     (void)chmod(f->directory, 0755);
     (void)snprintf(f->path, sizeof(f->path), "%s/socket", f->directory);
     if (sd_event_new(&f->event) < 0 || listen_open(f->path, &fd) < 0 ||
-        sessions_new(f->event, fd, &hooks, &f->last_id, &f->sessions) < 0) {
+        sessions_new(f->event, fd, NULL, &hooks, &f->last_id, &f->sessions) < 0) {
         return -1;
     }
     sessions_configure(f->sessions, &f->limits);
