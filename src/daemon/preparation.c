@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/preparation.h"
+#include "base/step.h"
 #include "base/thread.h"
 #include "daemon/failure.h"
 #include "daemon/manager.h"
@@ -20,7 +21,11 @@ struct preparation {
     struct segment_spec is; /* the segment that there is now, … */
     uint64_t layout;        /* … and what it is used for */
     uint64_t when_full;
-    int ready; /* an eventfd: the thread has done its part */
+    int state_fd; /* of the state, … */
+    char *state_path;
+    size_t image_size;
+    struct state *state; /* … which itself is the loop's alone */
+    int ready;           /* an eventfd: the thread has done its part */
     sd_event_source *source;
     pthread_t thread;
     bool running; /* it is, as far as we know */
@@ -43,6 +48,7 @@ static void release(struct preparation *preparation)
     (void)fd_close(preparation->ready);
     free(preparation->message);
     free(preparation->path);
+    free(preparation->state_path);
     free(preparation);
 }
 
@@ -57,6 +63,24 @@ static bool may_replace(const struct preparation *preparation, const struct segm
            spec->uid != is->uid || spec->gid != is->gid ||
            preparation->conf->layout != preparation->layout ||
            preparation->conf->when_full != preparation->when_full;
+}
+
+/* The image comes first: the segment needs memory besides. */
+static int find_memory(struct preparation *preparation, const struct segment_spec *spec)
+{
+    size_t wanted = state_image_size(preparation->conf);
+    int r = state_stretch(preparation->state_fd, preparation->image_size, wanted);
+
+    if (r < 0) {
+        preparation->message = describe_state_failure(preparation->state_path, r);
+        return r;
+    }
+    STEP("state.stretched");
+    r = segment_rehearse(spec, keylock_key(spec->key));
+    if (r < 0) {
+        preparation->message = describe_failure(spec, r, NULL);
+    }
+    return r;
 }
 
 static int prepare(struct preparation *preparation)
@@ -75,13 +99,7 @@ static int prepare(struct preparation *preparation)
     }
     spec = manager_spec(preparation->conf);
     spec.touch = true;
-    if (may_replace(preparation, &spec)) {
-        r = segment_rehearse(&spec, keylock_key(spec.key));
-        if (r < 0) {
-            preparation->message = describe_failure(&spec, r, NULL);
-        }
-    }
-    return r;
+    return may_replace(preparation, &spec) ? find_memory(preparation, &spec) : 0;
 }
 
 static void *run(void *argument)
@@ -96,6 +114,14 @@ static void *run(void *argument)
 
 /* --- the loop --- */
 
+/* The thread has ended. */
+static void join(struct preparation *preparation)
+{
+    (void)pthread_join(preparation->thread, NULL);
+    preparation->running = false;
+    preparation->state->lent = false;
+}
+
 static int on_ready(sd_event_source *s, int fd, uint32_t events, void *userdata)
 {
     struct preparation *preparation = userdata;
@@ -105,8 +131,7 @@ static int on_ready(sd_event_source *s, int fd, uint32_t events, void *userdata)
     (void)s;
     (void)fd;
     (void)events;
-    (void)pthread_join(preparation->thread, NULL); /* it is about to end */
-    preparation->running = false;
+    join(preparation); /* it is about to end */
     conf = take(preparation->conf);
     message = take(preparation->message);
     (void)sd_event_source_set_enabled(preparation->source, SD_EVENT_OFF);
@@ -114,8 +139,8 @@ static int on_ready(sd_event_source *s, int fd, uint32_t events, void *userdata)
     return 0;
 }
 
-int preparation_start(sd_event *event, const struct conf *conf, preparation_done_t done,
-                      void *userdata, struct preparation **ret)
+int preparation_start(sd_event *event, const struct conf *conf, struct state *state,
+                      preparation_done_t done, void *userdata, struct preparation **ret)
 {
     struct preparation *preparation = calloc(1, sizeof(*preparation));
     int r;
@@ -129,11 +154,17 @@ int preparation_start(sd_event *event, const struct conf *conf, preparation_done
         .is = manager_spec(conf),
         .layout = conf->layout,
         .when_full = conf->when_full,
+        .state_fd = state->fd,
+        .state_path = strdup(state->path),
+        .image_size = state->file->image_size,
+        .state = state,
         .ready = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
         .done = done,
         .userdata = userdata,
     };
-    r = preparation->ready < 0 ? -errno : preparation->path ? 0 : -ENOMEM;
+    r = preparation->ready < 0                         ? -errno
+        : preparation->path && preparation->state_path ? 0
+                                                       : -ENOMEM;
     if (r == 0) {
         r = sd_event_add_io(event, &preparation->source, preparation->ready, EPOLLIN, on_ready,
                             preparation);
@@ -141,7 +172,7 @@ int preparation_start(sd_event *event, const struct conf *conf, preparation_done
     if (r == 0) {
         atomic_store_explicit(&preparation->owners, 2, memory_order_relaxed); /* no thread yet */
         r = thread_start(&preparation->thread, run, preparation);
-        preparation->running = r == 0;
+        preparation->running = state->lent = r == 0;
         if (r < 0) {
             atomic_store_explicit(&preparation->owners, 1, memory_order_relaxed); /* none at all */
         }
@@ -161,7 +192,7 @@ struct preparation *preparation_free(struct preparation *preparation)
 
         preparation->source = sd_event_source_disable_unref(preparation->source);
         if (preparation->running && poll(&ready, 1, PARTING_MSEC) > 0) {
-            (void)pthread_join(preparation->thread, NULL);
+            join(preparation);
         } else if (preparation->running) {
             (void)pthread_detach(preparation->thread);
         }

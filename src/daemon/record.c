@@ -104,7 +104,9 @@ void record_resume(struct record *record)
     record->compared = 0;
     record->length = state_phase(file) != PHASE_EMPTY ? file->record_length : 0;
     if (!same) {
-        file->extent = record->segment->size;
+        uint64_t own = file->record_length > 0 ? file->record_length + 1 : PLAIN_SIZE_MIN;
+
+        file->extent = record->segment->blank ? own : record->segment->size;
         /* What stands there is no record of ours: nobody reads half of it. */
         (void)plain_withdraw(record->segment->map, record->state->image);
         plain_prepare(record->segment->map, record->state->image);

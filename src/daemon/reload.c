@@ -248,6 +248,7 @@ static void on_prepared(void *userdata, int error, struct conf *prepared, char *
 
     manager->preparation = preparation_free(manager->preparation);
     if (manager->outdated) { /* what has been read may be old by now */
+        state_cut(manager->state);
         begin(manager);
         return;
     }
@@ -256,13 +257,15 @@ static void on_prepared(void *userdata, int error, struct conf *prepared, char *
     }
     if (r == 0) {
         (void)take(conf);
+    } else {
+        state_cut(manager->state);
     }
     finish(manager, r, message);
 }
 
 static void begin(struct manager *manager)
 {
-    int r = preparation_start(manager->event, manager->conf, on_prepared, manager,
+    int r = preparation_start(manager->event, manager->conf, manager->state, on_prepared, manager,
                               &manager->preparation);
 
     manager->outdated = false;

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#define BLOCK_BYTES      512         /* of stat(2) */
 #define INITIAL_IPC_NS   0xEFFFFFFFU /* the kernel's number for the initial IPC namespace */
 #define STATE_NAME_PARTS "key-%08x"
 #define STATE_KEY_LENGTH 12 /* of that */
@@ -158,6 +159,12 @@ static int map(struct state *state, size_t image_size)
     return state->file ? map_image(state, image_size) : -errno;
 }
 
+/* What lies behind the image is of no use; it does no harm either. */
+static int cut(int fd, size_t image_size)
+{
+    return ftruncate(fd, (off_t)(STATE_IMAGE_OFFSET + image_size)) < 0 ? -errno : 0;
+}
+
 /* Does its file system have room for so many bytes, if nothing else is there? */
 static bool could_hold(int fd, size_t length)
 {
@@ -177,6 +184,15 @@ static int stretch(int fd, size_t image_size)
     int r = ftruncate(fd, (off_t)length) < 0 ? -errno : -posix_fallocate(fd, 0, (off_t)length);
 
     return r == -ENOSPC && !could_hold(fd, length) ? -EFBIG : r;
+}
+
+/* Is the file as long as that, and without a hole? */
+static bool is_stretched(int fd, size_t image_size)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && (size_t)st.st_size == STATE_IMAGE_OFFSET + image_size &&
+           st.st_blocks >= st.st_size / BLOCK_BYTES;
 }
 
 /* Begins a new epoch. The magic comes last: before that, it is no state. */
@@ -222,6 +238,7 @@ static int proceed(struct state *state)
               (off_t)offsetof(struct state_file, image_size)) != (ssize_t)sizeof(image_size)) {
         return -EIO;
     }
+    (void)cut(state->fd, image_size); /* it may have been stretched in vain */
     return map(state, image_size);
 }
 
@@ -355,9 +372,26 @@ int state_rekey(struct state *state, uint32_t key)
     return 0;
 }
 
+int state_stretch(int fd, size_t image_size, size_t wanted)
+{
+    int r = wanted > image_size ? stretch(fd, wanted) : 0;
+
+    if (r < 0) {
+        (void)cut(fd, image_size);
+    }
+    return r;
+}
+
+void state_cut(struct state *state)
+{
+    (void)cut(state->fd, state->file->image_size);
+}
+
 int state_make_room(struct state *state, size_t image_size)
 {
-    int r = image_size > state->file->image_size ? stretch(state->fd, image_size) : 0;
+    int r = is_stretched(state->fd, image_size)
+                ? 0
+                : state_stretch(state->fd, state->file->image_size, image_size);
 
     return r == 0 && image_size > state->image_mapped ? map_image(state, image_size) : r;
 }
@@ -368,16 +402,16 @@ void state_resize(struct state *state, size_t image_size)
         state->file->gone = state_number(state->file);
     }
     state_enter(state->file, state_number(state->file), PHASE_EMPTY);
+    /* Behind the record, it is NUL; and so is the file behind the image. */
+    memset(state->image, 0, state->file->record_length + 1);
     state->file->record_length = 0;
-    memset(state->image, 0, image_size);
     /* At no time is the extent beyond the image: killed here, the next daemon goes on. */
     if (state->file->extent > image_size) {
         __atomic_store_n(&state->file->extent, image_size, __ATOMIC_RELEASE);
     }
     __atomic_store_n(&state->file->image_size, image_size, __ATOMIC_RELEASE);
     __atomic_store_n(&state->file->extent, image_size, __ATOMIC_RELEASE);
-    /* A file that is too long does no harm: this comes last, and may fail. */
-    (void)!ftruncate(state->fd, (off_t)(STATE_IMAGE_OFFSET + image_size));
+    state_cut(state); /* this comes last, and may fail */
 }
 
 size_t state_image_size(const struct conf *conf)
@@ -396,7 +430,7 @@ struct state *state_free(struct state *state)
 {
     if (state) {
         unmap(state);
-        state->fd = fd_close(state->fd);
+        state->fd = state->lent ? -1 : fd_close(state->fd);
         free(state->path);
         free(state->directory);
     }

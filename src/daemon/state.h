@@ -67,9 +67,9 @@ struct state_file {
     uint64_t progress; /* record number << 2 | phase */
     sd_id128_t epoch;
     sd_id128_t boot;
-    uint64_t image_size; /* of the segment */
-    uint64_t extent;     /* bytes of the segment, from its begin, that may not be NUL */
-    uint64_t record_length;
+    uint64_t image_size;    /* of the segment */
+    uint64_t extent;        /* bytes of the segment, from its begin, that may not be NUL */
+    uint64_t record_length; /* the image is NUL behind it */
     uint64_t published_usec;
     uint64_t rejected;
     uint64_t released;  /* ring: every subscriber has acknowledged up to this one */
@@ -92,6 +92,7 @@ struct state_file {
 
 struct state {
     int fd;
+    bool lent; /* to a thread, and not closed before that has ended (preparation.h) */
     char *path;
     char *directory;
     struct state_file *file; /* stays where it is */
@@ -138,7 +139,19 @@ char *state_describe(const struct conf *conf);
 /* Moves to another key. -EBUSY: another daemon has that key. */
 int state_rekey(struct state *state, uint32_t key);
 
-/* Room for an image of that size, with which nothing has changed; but `image` may have moved. */
+/*
+ * Stretches the file of a state whose image is `image_size` bytes, for one of `wanted`. It takes
+ * long if that is much: so it can be done beside the loop, which knows the descriptor alone.
+ */
+int state_stretch(int fd, size_t image_size, size_t wanted);
+
+/* That was in vain. */
+void state_cut(struct state *state);
+
+/*
+ * Room for an image of that size, with which nothing has changed; but `image` may have moved. It
+ * takes no time where the file was stretched before.
+ */
 int state_make_room(struct state *state, size_t image_size);
 
 /* Makes an image of another size, for which there is room, all NUL: the record in it is given up.

@@ -69,6 +69,9 @@ int state_name_again(struct state *state)
     pid_t pid;
     int r;
 
+    if (state->lent) {
+        return -EAGAIN;
+    }
     if (is_taken(state->path)) {
         return -EBUSY;
     }

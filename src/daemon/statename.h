@@ -12,6 +12,7 @@ bool state_is_named(const struct state *state);
 /*
  * Gives the state its name again, whatever has that now: a file that was removed can get none, so
  * the state moves to another one, a copy. Nobody else may touch it meanwhile. On failure it stays
- * where it is. -EBUSY: another daemon has its state under that name.
+ * where it is. -EBUSY: another daemon has its state under that name. -EAGAIN: a thread has
+ * its descriptor (preparation.h).
  */
 int state_name_again(struct state *state);

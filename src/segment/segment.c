@@ -337,6 +337,7 @@ static int create(const struct segment_spec *spec, struct segment *ret)
     if (r < 0) {
         (void)segment_remove(id);
     }
+    ret->blank = r == 0;
     STEP("segment.prepared");
     return r;
 }

@@ -54,7 +54,8 @@ struct segment {
     uint32_t key;
     int id;
     size_t size;
-    char *map; /* NULL: none */
+    char *map;  /* NULL: none */
+    bool blank; /* it was made right now, and nobody has written there */
 };
 
 enum segment_answer {

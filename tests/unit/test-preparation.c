@@ -10,10 +10,12 @@
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
 #define RING  "layout = \"ring\"; mode = \"0644\"; size = 65536; spin_us = 0; "
+#define PLAIN "size = 67108864; spin_us = 0; "
 #define SLOW  RING "allow = { subscribe = \"@slow\"; }; "
 #define LARGE ((size_t)64 << 20)
 #define PAGE  ((size_t)4096)
@@ -117,13 +119,16 @@ static void wait_for_threads(void)
 static void a_stop_does_not_wait(void **state)
 {
     struct fixture *f = *state;
+    int lent;
 
     (void)start(f, RING);
     begin_reload(f, SLOW);
     wait_until_asked();
+    lent = f->daemon.manager->state->fd;
     daemon_stop(&f->daemon, false);
     (void)sem_post(&answers);
     wait_for_threads();
+    assert_int_equal(close(lent), 0); /* until then it may need the state's file */
 }
 
 static void what_is_refused_changes_nothing(void **state)
@@ -136,6 +141,16 @@ static void what_is_refused_changes_nothing(void **state)
     wait_for_the_end(f);
     assert_true(daemon_logged("reload-refused") >= 0);
     assert_string_equal(f->daemon.manager->conf->allow_subscribe, "*");
+}
+
+/* The system has no memory for another segment. */
+static int make_none(key_t key, size_t size, int flags)
+{
+    if (flags & IPC_CREAT) {
+        errno = ENOMEM;
+        return -1;
+    }
+    return __real_shmget(key, size, flags);
 }
 
 static size_t resident(const struct segment *segment)
@@ -171,6 +186,60 @@ static void the_pages_of_a_large_segment_come_by_and_by(void **state)
     assert_int_equal(manager->sessions->first->acknowledged, f->a.welcome.first + 4);
 }
 
+/* Waits, without a turn of the loop, until the state's file is that long, and has no hole. */
+static bool state_is_stretched(const struct fixture *f, size_t size)
+{
+    struct stat st = {0};
+
+    for (uint64_t end = clock_usec() + PATIENCE_USEC;
+         (size_t)st.st_blocks * 512 < size && clock_usec() < end;) {
+        assert_int_equal(fstat(f->daemon.manager->state->fd, &st), 0);
+        (void)usleep(1000);
+    }
+    return (size_t)st.st_size >= size && (size_t)st.st_blocks * 512 >= size;
+}
+
+/* The image of a plain segment is memory, too. What the loop itself touches is what it writes. */
+static void the_image_of_a_large_segment_is_got_beside_the_loop(void **state)
+{
+    struct fixture *f = *state;
+    struct manager *manager = start(f, "spin_us = 0; ");
+    CLEANUP(free_cleanup) char *conf = NULL;
+    struct rusage before, after;
+
+    mock_getgrnam = NULL;
+    assert_true(asprintf(&conf, PLAIN "source = { type = \"file\"; path = \"%s\"; }; ",
+                         f->daemon.conf_path) > 0);
+    begin_reload(f, conf);
+    assert_true(state_is_stretched(f, LARGE));
+    assert_int_equal(manager->segment.size, 27);
+    assert_int_equal(getrusage(RUSAGE_THREAD, &before), 0);
+    daemon_end_reload(manager);
+    assert_int_equal(getrusage(RUSAGE_THREAD, &after), 0);
+    assert_int_equal(manager->segment.size, LARGE);
+    assert_string_equal(manager->segment.map, conf);
+    assert_true(after.ru_minflt - before.ru_minflt < (long)(LARGE / PAGE / 10));
+}
+
+/* There is room for the image, but not for the segment: both are as they were. */
+static void what_was_got_in_vain_is_given_back(void **state)
+{
+    struct fixture *f = *state;
+    struct manager *manager = start(f, "spin_us = 0; ");
+    struct stat before, after;
+
+    mock_getgrnam = NULL;
+    assert_int_equal(fstat(manager->state->fd, &before), 0);
+    mock_shmget = make_none;
+    begin_reload(f, PLAIN);
+    assert_true(state_is_stretched(f, LARGE));
+    wait_for_the_end(f);
+    mock_shmget = NULL;
+    assert_true(daemon_logged("reload-refused") >= 0);
+    assert_int_equal(fstat(manager->state->fd, &after), 0);
+    assert_int_equal(after.st_size, before.st_size);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_slow, tear_down_slow)
 
 TEST_GROUP("test-preparation")
@@ -181,6 +250,8 @@ TEST_GROUP("test-preparation")
         TEST(a_stop_does_not_wait),
         TEST(what_is_refused_changes_nothing),
         TEST(the_pages_of_a_large_segment_come_by_and_by),
+        TEST(the_image_of_a_large_segment_is_got_beside_the_loop),
+        TEST(what_was_got_in_vain_is_given_back),
     };
 
     private_ipc_or_skip();

@@ -14,12 +14,15 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/inotify.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
 #define KEY   UINT64_C(0x162e)
 #define OTHER UINT64_C(0x162f)
 #define SIZE  ((uint64_t)27)
+#define LARGE ((uint64_t)16 << 20)
+#define PAGE  4096
 
 struct fixture {
     char *directory;
@@ -646,6 +649,39 @@ static void an_image_that_was_small_grows_again(void **state)
     }
 }
 
+/* It comes in the midst of the loop: what nobody has written to is not touched either. */
+static void a_resize_touches_what_was_written(void **state)
+{
+    struct fixture *f = *state;
+    sd_id128_t epoch = leave_state(f);
+    CLEANUP(state_free_cleanup) struct state *mine = opened(f, HISTORY_CONTINUED);
+    struct rusage before, after;
+
+    assert_int_equal(state_stretch(mine->fd, SIZE, LARGE), 0);
+    assert_int_equal(getrusage(RUSAGE_THREAD, &before), 0);
+    assert_int_equal(state_make_room(mine, LARGE), 0);
+    state_resize(mine, LARGE);
+    assert_int_equal(getrusage(RUSAGE_THREAD, &after), 0);
+    assert_true(after.ru_minflt - before.ru_minflt < (long)(LARGE / PAGE / 10));
+    assert_resized(mine, epoch, LARGE);
+}
+
+/* Stretched in vain, by a daemon that was killed then. */
+static void what_lies_behind_the_image_goes(void **state)
+{
+    struct fixture *f = *state;
+    sd_id128_t epoch = leave_state(f);
+    CLEANUP(state_free_cleanup) struct state *mine = opened(f, HISTORY_CONTINUED);
+    struct stat st;
+
+    assert_int_equal(state_stretch(mine->fd, SIZE, LARGE), 0);
+    mine = state_free(mine);
+    mine = opened(f, HISTORY_CONTINUED);
+    assert_int_equal(fstat(mine->fd, &st), 0);
+    assert_int_equal(st.st_size, STATE_IMAGE_OFFSET + SIZE);
+    assert_continues(mine, epoch);
+}
+
 /* A resize that is stepped through, and what the next daemon would find after each instruction. */
 struct resize {
     struct fixture *fixture;
@@ -836,6 +872,22 @@ static void a_state_that_cannot_get_its_name_again_stays_as_it_is(void **state)
     assert_continues(mine, epoch);
 }
 
+/* A thread that has the descriptor never meets another file under it. */
+static void a_state_that_is_lent_stays_where_it_is(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(state_free_cleanup) struct state *mine = opened(f, HISTORY_NONE);
+    int fd = mine->fd;
+
+    assert_true(removed(mine));
+    mine->lent = true;
+    assert_int_equal(state_name_again(mine), -EAGAIN);
+    assert_int_equal(mine->fd, fd);
+    mine->lent = false;
+    assert_int_equal(state_name_again(mine), 0);
+    assert_true(state_is_named(mine));
+}
+
 /* Its name is another daemon's now, and stays that. */
 static void a_name_that_another_daemon_has_is_left_to_it(void **state)
 {
@@ -960,12 +1012,15 @@ TEST_GROUP("test-state")
         TEST(a_key_that_another_daemon_has_is_not_taken),
         TEST(a_key_where_a_state_waits_for_its_daemon_is_not_taken),
         TEST(a_resize_keeps_epoch_number_and_queue),
+        TEST(a_resize_touches_what_was_written),
+        TEST(what_lies_behind_the_image_goes),
         TEST(room_for_another_image_changes_nothing),
         TEST(an_image_that_was_small_grows_again),
         TEST(killed_at_any_instruction_of_a_resize_the_epoch_goes_on),
         TEST(a_resize_that_has_no_room_changes_nothing),
         TEST(a_state_that_lost_its_name_gets_it_again),
         TEST(a_state_that_cannot_get_its_name_again_stays_as_it_is),
+        TEST(a_state_that_is_lent_stays_where_it_is),
         TEST(a_name_that_another_daemon_has_is_left_to_it),
         TEST(the_first_directory_of_systemd_is_used),
         TEST(a_directory_that_is_not_there_is_an_error),
