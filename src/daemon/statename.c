@@ -14,8 +14,11 @@ bool state_is_named(const struct state *state)
 {
     struct stat ours, named;
 
-    return fstat(state->fd, &ours) == 0 && lstat(state->path, &named) == 0 &&
-           ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
+    if (lstat(state->path, &named) < 0) {
+        return errno != ENOENT && errno != ENOTDIR;
+    }
+    return fstat(state->fd, &ours) < 0 ||
+           (ours.st_dev == named.st_dev && ours.st_ino == named.st_ino);
 }
 
 /* Copies a part that is mapped into another file, and maps that part of it in the same place. */

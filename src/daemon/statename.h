@@ -7,6 +7,7 @@
 
 #include "daemon/state.h"
 
+/* Also where that cannot be found out. */
 bool state_is_named(const struct state *state);
 
 /*
