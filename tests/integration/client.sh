@@ -360,14 +360,13 @@ test_fallback_without_a_socket() {
     # None; and one that nobody listens on.
     assert_error 3 "no daemon listens on $RUNTIME_DIRECTORY/shmd.sock: is shmd running? (systemctl status shmd)" client
     start_daemon_again
-    mv "$RUNTIME_DIRECTORY/shmd.sock" "$RUNTIME_DIRECTORY/away.sock"
-    assert_output "$letters\\n" client --key "$key"
+    assert_output "$letters\\n" "$shm_client" --socket "$RUNTIME_DIRECTORY/none.sock" --key "$key"
     wait_log 'unverified\) acknowledged record 2 '
     perl -MSocket -e 'socket(S, AF_UNIX, SOCK_SEQPACKET, 0) && bind(S, sockaddr_un($ARGV[0])) or die' \
-        "$RUNTIME_DIRECTORY/shmd.sock"
-    assert_output "$letters\\n" client --config "$conf"
+        "$RUNTIME_DIRECTORY/deaf.sock"
+    assert_output "$letters\\n" "$shm_client" --socket "$RUNTIME_DIRECTORY/deaf.sock" --config "$conf"
     wait_log 'unverified\) acknowledged record 3 '
-    assert_error 3 'no daemon listens on *' client
+    assert_error 3 'no daemon listens on *' "$shm_client" --socket "$RUNTIME_DIRECTORY/deaf.sock"
 }
 
 # The service's start has failed, and whoever comes is told why.
