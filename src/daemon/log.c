@@ -66,6 +66,19 @@ static bool rest(struct log *log)
     return !closing;
 }
 
+/* The mutex is let go of while something is sent that the outbox in the state is about. */
+static void begin_sending(struct log *log)
+{
+    log->sending = true;
+    (void)pthread_mutex_unlock(&log->mutex);
+}
+
+static void end_sending(struct log *log)
+{
+    (void)pthread_mutex_lock(&log->mutex);
+    log->sending = false;
+}
+
 /*
  * Sends one entry, for as long as it takes: an error of the journal's socket passes when journald
  * is back, one of a file when its disk has room. If it does not pass, what waits is bounded, and
@@ -209,19 +222,6 @@ static struct entry *entry_of(struct log *log, const struct ack *ack, uint64_t s
     }
 }
 
-/* The mutex is let go of while something is sent that the outbox in the state is about. */
-static void begin_sending(struct log *log)
-{
-    log->sending = true;
-    (void)pthread_mutex_unlock(&log->mutex);
-}
-
-static void end_sending(struct log *log)
-{
-    (void)pthread_mutex_lock(&log->mutex);
-    log->sending = false;
-}
-
 /* Sends the next acknowledgement; false if there is none yet, or no sending. */
 static bool ack_send(struct log *log)
 {
@@ -288,9 +288,9 @@ static bool event_send(struct log *log)
         return false;
     }
     sequence = tally_sequence(tally, entry->told, entry->times);
-    (void)pthread_mutex_unlock(&log->mutex);
+    begin_sending(log);
     sent = send_surely(log, entry, sequence);
-    (void)pthread_mutex_lock(&log->mutex);
+    end_sending(log);
     if (sent) {
         tally_tell(tally, sequence);
     } else { /* it still waits: log_close() says so */

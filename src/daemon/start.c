@@ -351,7 +351,7 @@ static int segment_open(struct manager *manager, int *ret_status)
     r = segment_finally(board_new(&manager->board, manager->conf, spec.size), spec.size);
     if (r == 0) {
         r = acquire(manager, &spec, &origin, &damaged, &holder);
-        if (had_key && (r == -EEXIST || r == -EBUSY)) {
+        if (had_key && (r == -EEXIST || r == -EAGAIN)) {
             r = go_keyless(manager, &spec, r, &holder);
             origin = SEGMENT_REPLACED;
         }

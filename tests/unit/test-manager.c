@@ -933,15 +933,32 @@ static int taken_once_it_is_free(key_t key, size_t size, int flags)
     return __real_shmget(key, size, flags);
 }
 
+/* … or somebody's comes and goes all the time. */
+static int taken_while_it_is_made(key_t key, size_t size, int flags)
+{
+    if (key == KEY && __real_shmget(key, 0, 0) < 0 && flags & IPC_CREAT) {
+        errno = EEXIST;
+        return -1;
+    }
+    return __real_shmget(key, size, flags);
+}
+
 /* The same of a start that must replace the segment: no exit status would bring back what it held.
  */
 static void a_start_that_loses_the_key_goes_on_without(void **state)
 {
-    static const char *const texts[] = {"size = 1000;", "size = 8192; layout = \"ring\";", ""};
+    static const struct {
+        const char *text;
+        int (*shmget)(key_t key, size_t size, int flags);
+        const char *event;
+    } cases[] = {{"size = 1000;", taken_once_it_is_free, "segment-foreign"},
+                 {"size = 8192; layout = \"ring\";", taken_once_it_is_free, "segment-foreign"},
+                 {"", taken_once_it_is_free, "segment-foreign"},
+                 {"size = 1000;", taken_while_it_is_made, "segment-failed"}};
     struct fixture *f = *state;
     sd_id128_t epoch = f->manager->state->file->epoch;
 
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         uint64_t last;
 
         manager_refill(f->manager);
@@ -949,12 +966,12 @@ static void a_start_that_loses_the_key_goes_on_without(void **state)
         f->manager->leave = true;
         stop(f);
         mock_journal_reset();
-        configure(f, texts[i]);
-        mock_shmget = taken_once_it_is_free;
+        configure(f, cases[i].text);
+        mock_shmget = cases[i].shmget;
         assert_int_equal(start(f), EXIT_SUCCESS);
         assert_true(f->manager->keyless);
         assert_true(sd_id128_equal(f->manager->state->file->epoch, epoch));
-        (void)logged("segment-foreign");
+        (void)logged(cases[i].event);
         manager_refill(f->manager);
         assert_true(number(f) > last); /* who has a session is served */
         look_after(f);                 /* in vain */
@@ -1103,15 +1120,11 @@ static void a_state_that_cannot_be_made_anew_is_reported(void **state)
 }
 
 /* What is being sent is noted in the state: it waits for that, but not for the journal. */
-static void a_journal_that_hangs_delays_only_the_state(void **state)
+/* It is blocked: the state, to which it writes when it goes on, stays where it is. */
+static void assert_state_waits_for_the_journal(struct fixture *f)
 {
-    struct fixture *f = *state;
     uint64_t end = clock_usec() + PATIENCE_USEC;
 
-    manager_refill(f->manager);
-    (void)logged("segment-created"); /* the last one so far */
-    mock_journal_block(true);
-    acknowledge(f);
     assert_true(mock_journal_wait_blocked());
     assert_int_equal(unlink(f->manager->state->path), 0);
     look_after(f);
@@ -1122,6 +1135,29 @@ static void a_journal_that_hangs_delays_only_the_state(void **state)
         look_after(f);
     }
     assert_true(state_is_named(f->manager->state));
+}
+
+static void a_journal_that_hangs_delays_only_the_state(void **state)
+{
+    struct fixture *f = *state;
+
+    manager_refill(f->manager);
+    (void)logged("segment-created"); /* the last one so far */
+    mock_journal_block(true);
+    acknowledge(f);
+    assert_state_waits_for_the_journal(f);
+}
+
+/* In the midst of any entry. */
+static void so_does_one_that_hangs_at_an_event(void **state)
+{
+    struct fixture *f = *state;
+
+    manager_refill(f->manager);
+    (void)logged("segment-created");
+    mock_journal_block(true);
+    reload(f, "");
+    assert_state_waits_for_the_journal(f);
 }
 
 /* --- an acknowledgement in the last moment --- */
@@ -1300,6 +1336,7 @@ TEST_GROUP("test-manager")
         TEST(a_state_that_was_removed_is_made_anew),
         TEST(a_state_that_cannot_be_made_anew_is_reported),
         TEST(a_journal_that_hangs_delays_only_the_state),
+        TEST(so_does_one_that_hangs_at_an_event),
         TEST(a_lock_that_was_removed_is_taken_again),
         TEST(who_has_lost_its_lock_to_another_daemon_ends),
         TEST(a_lock_that_another_user_has_taken_is_reported),
