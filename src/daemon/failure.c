@@ -71,10 +71,11 @@ char *describe_failure(const struct segment_spec *spec, int error,
                : text;
 }
 
-/* What is wrong with a path at which something is to be made. The next call overwrites it. */
+/* What is wrong with a path at which something is to be made. The next call of this thread
+ * overwrites it. */
 static const char *path_cause(int error)
 {
-    static char denied[DENIED_MAX];
+    static _Thread_local char denied[DENIED_MAX];
 
     switch (-error) {
     case EACCES:
