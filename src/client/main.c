@@ -45,21 +45,14 @@ static enum exit_status read_records(const struct options *command_line)
 {
     CLEANUP(shmd_unsubscribe_cleanup) struct shmd_subscriber *subscriber = NULL;
     CLEANUP(target_free) struct target target = {0};
-    struct options found;
-    const struct options *options = &found;
-    struct shmd_options daemon;
-    enum exit_status status;
+    const struct options *options = &target.options;
+    enum exit_status status = target_choose(command_line, &target);
     int r;
 
-    if (target_names_segment(command_line)) {
-        status = target_find(command_line, &target);
-        if (status != EXIT_DONE) {
-            return status;
-        }
+    if (status != EXIT_DONE) {
+        return status;
     }
-    found = target_options(command_line, &target);
-    daemon = target_daemon(options, &target);
-    r = wants_session(options, &daemon, target.key);
+    r = wants_session(options, &target.daemon, target.key);
     if (r < 0) {
         return session_explain(options, r);
     }
@@ -67,10 +60,10 @@ static enum exit_status read_records(const struct options *command_line)
         unsigned tries = 0;
 
         do {
-            r = shmd_subscribe(&daemon, &subscriber);
+            r = shmd_subscribe(&target.daemon, &subscriber);
         } while (session_passes(r, &tries));
         if (r == 0) {
-            return session_read(options, &daemon, subscriber);
+            return session_read(options, &target.daemon, subscriber);
         }
         if (!target_is_absent(r) || !target_has_key(options)) {
             return session_explain(options, r);

@@ -106,7 +106,6 @@ static enum exit_status look(struct publish *publish, bool idle)
         return EXIT_DONE;
     }
     progress_clear(&publish->progress);
-    shmd_publisher_describe(publish->publisher, &publication);
     output_error("%" PRIu64 " of %" PRIu64 " %s confirmed, and no more within %g s: %s, or wait "
                  "longer with --timeout SECONDS",
                  confirmed, publish->records, publish->records == 1 ? "record is" : "records are",
@@ -290,10 +289,7 @@ enum exit_status publish(const struct options *command_line)
     CLEANUP(target_free) struct target target = {0};
     CLEANUP(shmd_publisher_close_cleanup) struct shmd_publisher *publisher = NULL;
     CLEANUP(fd_close_cleanup) int file = -1;
-    struct options found;
-    const struct options *options = &found;
-    struct publish publish = {.options = options, .input = STDIN_FILENO};
-    struct shmd_options daemon;
+    struct publish publish = {.options = &target.options, .input = STDIN_FILENO};
     enum exit_status status;
     unsigned tries = 0;
     int r;
@@ -305,17 +301,13 @@ enum exit_status publish(const struct options *command_line)
             return EXIT_FAILED;
         }
     }
-    if (command_line->config) {
-        status = target_find(command_line, &target);
-        if (status != EXIT_DONE) {
-            return status;
-        }
+    status = target_choose(command_line, &target);
+    if (status != EXIT_DONE) {
+        return status;
     }
-    found = target_options(command_line, &target);
     stop_catch();
-    daemon = target_daemon(options, &target);
     do {
-        r = shmd_publisher_open(&daemon, &publisher);
+        r = shmd_publisher_open(&target.daemon, &publisher);
     } while (session_passes(r, &tries));
     if (r < 0) {
         return explain(&publish, r);

@@ -87,21 +87,14 @@ static enum exit_status show(const struct options *command_line)
 {
     CLEANUP(free_cleanup) char *document = NULL;
     CLEANUP(target_free) struct target target = {0};
-    struct options found;
-    const struct options *options = &found;
-    struct shmd_options daemon;
-    enum exit_status status;
+    const struct options *options = &target.options;
+    enum exit_status status = target_choose(command_line, &target);
     int r;
 
-    if (target_names_segment(command_line)) {
-        status = target_find(command_line, &target);
-        if (status != EXIT_DONE) {
-            return status;
-        }
+    if (status != EXIT_DONE) {
+        return status;
     }
-    found = target_options(command_line, &target);
-    daemon = target_daemon(options, &target);
-    r = shmd_status(&daemon, &document);
+    r = shmd_status(&target.daemon, &document);
     if (target.key && (target_is_absent(r) || (r == 0 && !target_serves(document, target.key)))) {
         return show_segment(options, target.key);
     }

@@ -54,29 +54,30 @@ void target_free(struct target *target)
     *target = (struct target){0};
 }
 
-struct options target_options(const struct options *options, const struct target *target)
-{
-    struct options of = *options;
-
-    if (!of.instance && !of.socket) {
-        of.instance = target->instance;
-    }
-    return of;
-}
-
-struct shmd_options target_daemon(const struct options *options, const struct target *target)
-{
-    return (struct shmd_options){
-        .instance = options->instance ? options->instance : target->instance,
-        .socket = options->socket,
-        .name = options->name,
-        .start = options->start,
-    };
-}
-
-bool target_names_segment(const struct options *options)
+/* Then a daemon's document (shmd_status()) may not be about it. */
+static bool names_segment(const struct options *options)
 {
     return options->key || options->config;
+}
+
+enum exit_status target_choose(const struct options *command_line, struct target *ret)
+{
+    enum exit_status status = EXIT_DONE;
+
+    *ret = (struct target){.options = *command_line};
+    if (names_segment(command_line)) {
+        status = target_find(command_line, ret);
+    }
+    if (!ret->options.instance && !ret->options.socket) {
+        ret->options.instance = ret->instance;
+    }
+    ret->daemon = (struct shmd_options){
+        .instance = command_line->instance ? command_line->instance : ret->instance,
+        .socket = command_line->socket,
+        .name = command_line->name,
+        .start = command_line->start,
+    };
+    return status;
 }
 
 bool target_serves(const char *document, uint32_t key)
@@ -95,7 +96,7 @@ bool target_serves(const char *document, uint32_t key)
 
 bool target_has_key(const struct options *options)
 {
-    return target_names_segment(options) || options->instance || !options->socket;
+    return names_segment(options) || options->instance || !options->socket;
 }
 
 bool target_is_absent(int error)

@@ -13,23 +13,22 @@
 #include "lib/shmd.h"
 
 struct target {
-    uint32_t key;   /* 0: not looked for yet */
-    char *instance; /* whose configuration it comes from; NULL: as the command line says */
+    uint32_t key;               /* 0: not looked for yet */
+    char *instance;             /* whose configuration it comes from; NULL: none was looked at */
+    struct options options;     /* the command line, with that instance: hints name that one */
+    struct shmd_options daemon; /* to ask, for shmd_subscribe() and the like */
 };
+
+/*
+ * Whom the command line means; for the key is only looked if it names a segment. Points into the
+ * command line. Anything but EXIT_DONE after an error message.
+ */
+enum exit_status target_choose(const struct options *command_line, struct target *ret);
 
 /* Looks for the key; anything but EXIT_DONE after an error message. */
 enum exit_status target_find(const struct options *options, struct target *target);
 
 void target_free(struct target *target);
-
-/* The command line, with the instance that its configuration is of: so that hints name that one. */
-struct options target_options(const struct options *options, const struct target *target);
-
-/* The daemon to ask, for shmd_subscribe() and shmd_status(). Points into both. */
-struct shmd_options target_daemon(const struct options *options, const struct target *target);
-
-/* Does the command line name a segment, of which a daemon's document (shmd_status()) may not be? */
-bool target_names_segment(const struct options *options);
 
 /* Is this document about the segment with this key? */
 bool target_serves(const char *document, uint32_t key);
