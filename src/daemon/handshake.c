@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/handshake.h"
 #include "base/clock.h"
+#include "base/passing.h"
 #include "base/shortage.h"
 #include "base/step.h"
 #include "base/timer.h"
@@ -58,28 +59,6 @@ void handshake_refuse(struct session *session, int error)
         (void)send(session->socket, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL);
     }
     sessions_end(session, SESSION_REFUSED, error);
-}
-
-static int send_with_fds(int socket, const void *bytes, size_t length, const int *fds, size_t count)
-{
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int) * MESSAGE_WELCOME_FDS)];
-    } control = {0};
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
-    struct msghdr message = {
-        .msg_iov = &iov,
-        .msg_iovlen = 1,
-        .msg_control = &control,
-        .msg_controllen = CMSG_SPACE(sizeof(int) * count),
-    };
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int) * count);
-    memcpy(CMSG_DATA(header), fds, sizeof(int) * count);
-    return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 /* What it calls itself, without anything that could fool a reader of the log. */
@@ -223,6 +202,8 @@ static int welcome(struct session *session, const struct message_hello *hello)
 {
     struct sessions *sessions = session->sessions;
     struct message_welcome answer = {.head = message_head(MESSAGE_WELCOME, sizeof(answer))};
+    struct iovec iov = {.iov_base = &answer, .iov_len = sizeof(answer)};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
     int fds[MESSAGE_WELCOME_FDS];
     int count;
     int r;
@@ -258,7 +239,7 @@ static int welcome(struct session *session, const struct message_hello *hello)
         if (session_publishes(session)) {
             keep(session); /* it may hand in something, and die */
         }
-        r = send_with_fds(session->socket, &answer, sizeof(answer), fds, (size_t)count);
+        r = passing_send(session->socket, message, fds, (size_t)count, MSG_DONTWAIT);
         STEP("welcome.sent");
     }
     (void)fd_close(fds[1]);

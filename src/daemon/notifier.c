@@ -2,6 +2,7 @@
 #include "daemon/notifier.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/passing.h"
 #include "base/step.h"
 #include "base/thread.h"
 
@@ -62,10 +63,6 @@ static bool find_systemd(struct notifier *notifier)
 static bool transmit(struct notifier *notifier, const char *text, const int *fds, size_t count,
                      int flags)
 {
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int) * NOTIFIER_FDS_MAX)];
-    } control = {0};
     struct iovec iov = {.iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text)};
     struct msghdr message = {
         .msg_name = &notifier->address,
@@ -75,16 +72,8 @@ static bool transmit(struct notifier *notifier, const char *text, const int *fds
     };
     bool sent;
 
-    if (count > 0) {
-        message.msg_control = &control;
-        message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
-        control.header.cmsg_level = SOL_SOCKET;
-        control.header.cmsg_type = SCM_RIGHTS;
-        control.header.cmsg_len = CMSG_LEN(sizeof(int) * count);
-        memcpy(CMSG_DATA(&control.header), fds, sizeof(int) * count);
-    }
     STEP("notifier.send");
-    sent = sendmsg(notifier->socket, &message, flags | MSG_NOSIGNAL) >= 0;
+    sent = passing_send(notifier->socket, message, fds, count, flags) == 0;
     STEP("notifier.sent");
     return sent;
 }
