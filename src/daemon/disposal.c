@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/disposal.h"
 #include "base/cleanup.h"
+#include "base/thread.h"
 #include "proto/page.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -66,7 +66,11 @@ static void empty(void *page)
 static void *run(void *argument)
 {
     struct job *job = argument;
+    sigset_t interrupt;
 
+    (void)sigemptyset(&interrupt);
+    (void)sigaddset(&interrupt, INTERRUPT);
+    (void)pthread_sigmask(SIG_UNBLOCK, &interrupt, NULL);
     if (job->socket >= 0) {
         (void)drain(job->socket, DESCRIPTORS);
         (void)fd_close(job->socket);
@@ -83,25 +87,18 @@ static void on_interrupt(int number)
     (void)number; /* it has interrupted a system call: that is all it is for */
 }
 
-/* It hears of no signal but the one that interrupts it. */
-static int start_thread(struct disposal *disposal, struct job *job)
+static int start(struct disposal *disposal, struct job *job)
 {
     struct sigaction action = {.sa_handler = on_interrupt};
-    sigset_t others, before;
     pthread_attr_t attributes;
-    int r = pthread_attr_init(&attributes);
+    int r = -pthread_attr_init(&attributes);
 
-    if (r != 0) {
-        return r;
+    if (r == 0) {
+        (void)sigaction(INTERRUPT, &action, NULL);
+        (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
+        r = thread_start(&disposal->thread, &attributes, run, job);
+        (void)pthread_attr_destroy(&attributes);
     }
-    (void)sigaction(INTERRUPT, &action, NULL);
-    (void)sigfillset(&others);
-    (void)sigdelset(&others, INTERRUPT);
-    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    (void)pthread_sigmask(SIG_SETMASK, &others, &before);
-    r = pthread_create(&disposal->thread, &attributes, run, job);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    (void)pthread_attr_destroy(&attributes);
     return r;
 }
 
@@ -115,7 +112,7 @@ static void hand_over(struct disposal *disposal)
         return;
     }
     *job = (struct job){.socket = disposal->socket, .page = disposal->page};
-    if (start_thread(disposal, job) != 0) {
+    if (start(disposal, job) < 0) {
         free(job);
         return;
     }

@@ -355,7 +355,7 @@ int log_new(const struct log_options *options, struct log **ret)
         r = -pthread_cond_init(&log->paused, NULL);
     }
     if (r == 0) {
-        r = thread_start(&log->thread, run, log);
+        r = thread_start(&log->thread, NULL, run, log);
     }
     if (r < 0) {
         return r;

@@ -223,7 +223,7 @@ static int start(struct notifier *notifier)
         r = -pthread_cond_init(&notifier->changed, NULL);
     }
     if (r == 0) {
-        r = thread_start(&notifier->thread, run, notifier);
+        r = thread_start(&notifier->thread, NULL, run, notifier);
     }
     if (r < 0) {
         (void)fd_close(notifier->socket);

@@ -4,7 +4,6 @@
 #include "base/thread.h"
 #include "daemon/failure.h"
 #include "daemon/manager.h"
-#include "daemon/report.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -171,7 +170,7 @@ int preparation_start(sd_event *event, const struct conf *conf, struct state *st
     }
     if (r == 0) {
         atomic_store_explicit(&preparation->owners, 2, memory_order_relaxed); /* no thread yet */
-        r = thread_start(&preparation->thread, run, preparation);
+        r = thread_start(&preparation->thread, NULL, run, preparation);
         preparation->running = state->lent = r == 0;
         if (r < 0) {
             atomic_store_explicit(&preparation->owners, 1, memory_order_relaxed); /* none at all */
