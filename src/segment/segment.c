@@ -269,12 +269,18 @@ static int fit(const struct segment *segment, const struct segment_spec *spec)
     return r;
 }
 
-/* Attaches, with everything that `spec` wants; on failure nothing stays attached. */
-static int prepare(const struct segment_spec *spec, int id, struct segment *ret)
+/*
+ * Attaches, with everything that `spec` wants; on failure nothing stays attached. `transient`: it
+ * is removed at once, and so goes with us, also if we are killed.
+ */
+static int prepare(const struct segment_spec *spec, int id, bool transient, struct segment *ret)
 {
     struct segment segment;
     int r = attach(spec, id, &segment);
 
+    if (transient) {
+        (void)segment_remove(id);
+    }
     if (r < 0) {
         return r;
     }
@@ -304,25 +310,6 @@ int segment_finally(int error, size_t size)
     return (error == -ENOSPC || error == -ENOMEM) && !could_hold(size) ? -EFBIG : error;
 }
 
-/* The same of one that is removed at once: it goes with us, also if we are killed. */
-static int prepare_removed(const struct segment_spec *spec, int id, struct segment *ret)
-{
-    struct segment segment;
-    int r = attach(spec, id, &segment);
-
-    (void)segment_remove(id);
-    if (r < 0) {
-        return r;
-    }
-    r = fit(&segment, spec);
-    if (r < 0) {
-        segment_detach(&segment);
-        return r;
-    }
-    *ret = segment;
-    return 0;
-}
-
 /* -EEXIST: the key is taken. The permissions come last: until then nobody else can attach. */
 static int create(const struct segment_spec *spec, struct segment *ret)
 {
@@ -333,7 +320,7 @@ static int create(const struct segment_spec *spec, struct segment *ret)
         return segment_finally(-errno, spec->size);
     }
     STEP("segment.made");
-    r = segment_finally(prepare(spec, id, ret), spec->size);
+    r = segment_finally(prepare(spec, id, false, ret), spec->size);
     if (r < 0) {
         (void)segment_remove(id);
     }
@@ -370,7 +357,7 @@ int segment_rehearse(const struct segment_spec *spec, uint32_t key)
         return segment_finally(-errno, spec->size);
     }
     STEP("segment.rehearsed");
-    r = prepare_removed(spec, id, &segment);
+    r = prepare(spec, id, true, &segment);
     if (r == 0) {
         segment_detach(&segment);
     }
@@ -381,7 +368,7 @@ int segment_make_keyless(const struct segment_spec *spec, struct segment *ret)
 {
     int id = shmget(IPC_PRIVATE, spec->size, 0600);
 
-    return id < 0 ? -errno : prepare_removed(spec, id, ret);
+    return id < 0 ? -errno : prepare(spec, id, true, ret);
 }
 
 /* Tells the readers of a ring that another segment takes its place, and removes it. */
@@ -509,7 +496,7 @@ int segment_acquire(const struct segment_spec *spec, struct segment *ret,
             return r;
         }
         if (answer == SEGMENT_OURS) {
-            r = prepare(spec, stat.id, ret);
+            r = prepare(spec, stat.id, false, ret);
             STEP("segment.adopted");
             if (r == 0) {
                 *ret_origin = SEGMENT_ADOPTED;
