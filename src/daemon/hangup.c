@@ -45,9 +45,13 @@ static int name_of(pid_t pid, char ret_name[NAME_BYTES])
 void hangup_answer(const char *instance, uint64_t asked, uint64_t done, const char *refusal)
 {
     CLEANUP(free_cleanup) char *path = runtime_mark(instance, "reload");
-    CLEANUP(free_cleanup) char *next = runtime_mark(instance, "reload~");
-    CLEANUP(file_close_cleanup) FILE *file = path && next ? fopen(next, "we") : NULL;
+    CLEANUP(free_cleanup) char *next = NULL;
+    CLEANUP(file_close_cleanup) FILE *file = NULL;
 
+    if (path && asprintf(&next, "%s~", path) < 0) {
+        next = NULL;
+    }
+    file = next ? fopen(next, "we") : NULL;
     /* A name for what is whole: who looks there finds this answer, or the one before. */
     if (file &&
         fprintf(file, "%d %" PRIu64 " %" PRIu64 " %.*s", (int)getpid(), asked, done, REFUSAL_BYTES,

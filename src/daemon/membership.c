@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #define KEEP_CLOSE_USEC (5 * USEC_PER_SEC) /* how long a stop waits for sessions to be kept */
 

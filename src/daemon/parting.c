@@ -250,7 +250,7 @@ size_t parting_count(const struct sessions *sessions, uid_t uid, bool refused)
 
     for (const struct parting *parting = sessions->partings; parting; parting = parting->next) {
         count += parting->source && parting->refused == refused &&
-                 (uid == (uid_t)-1 || parting->usage->uid == uid);
+                 (uid == ANYBODY || parting->usage->uid == uid);
     }
     return count;
 }

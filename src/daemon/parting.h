@@ -40,7 +40,7 @@ void parting_close(struct sessions *sessions, int socket);
 int parting_tick(struct sd_event_source *s, uint64_t usec, void *sessions);
 
 /*
- * How many connections wait for their clients to read, of one user or (uid -1) of all: those where
+ * How many connections wait for their clients to read, of one user or (ANYBODY) of all: those where
  * nothing is unread but that they were refused, or the others.
  */
 size_t parting_count(const struct sessions *sessions, uid_t uid, bool refused);

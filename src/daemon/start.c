@@ -126,9 +126,7 @@ static int timers_new(struct manager *manager)
     return r < 0 ? r : intake_new(manager);
 }
 
-/* Without a state, a record in a plain segment goes on, if the segment does; those of a ring do
- * not.
- */
+/* Without a state, a record in a plain segment goes on, if that does; those of a ring do not. */
 static void report_past(struct manager *manager, enum history history)
 {
     struct segment_spec spec = manager_spec(manager->conf);

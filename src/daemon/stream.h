@@ -3,10 +3,10 @@
  * The daemon's side of a ring: what to write over and when, and what it remembers of each record.
  *
  * With `wait`, a record stays until every subscriber has acknowledged it; with no subscriber at
- * all, the ring fills up once, and waits. With `overwrite`, nothing waits for a subscriber: a record
- * stays until its place is needed, whoever has acknowledged it, and who has not read it by then has
- * lost it. A source that makes records on demand has the fastest
- * subscriber for a pace, and with none fills half the ring.
+ * all, the ring fills up once, and waits. With `overwrite`, nothing waits for a subscriber: a
+ * record stays until its place is needed, whoever has acknowledged it, and who has not read it by
+ * then has lost it. A source that makes records on demand has the fastest subscriber for a pace,
+ * and with none fills half the ring.
  *
  * The memory of a record, its end, size and time, is kept beside the ring: the log wants them when
  * the record is acknowledged.
