@@ -12,13 +12,12 @@
 #include "base/clock.h"
 #include "proto/message.h"
 #include "proto/page.h"
+#include "../descriptors.h"
 #include "../patience.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -305,37 +304,6 @@ static void flood(const char *path, unsigned long msec)
     }
 }
 
-/* The only descriptor of a socket that lingers for so long that it must be seen: nobody reads
- * there. */
-static int make_lingering(void)
-{
-    static const struct linger minutes = {.l_onoff = 1, .l_linger = 600};
-    static const char bytes[MESSAGE_MAX];
-    static const int little = 1;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof(address);
-    static int listener = -1;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (listener < 0) {
-        listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        (void)setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little));
-        if (bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-            listen(listener, SOMAXCONN) < 0) {
-            die("no loopback network");
-        }
-    }
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &little, sizeof(little));
-    if (getsockname(listener, (struct sockaddr *)&address, &length) < 0 ||
-        connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_LINGER, &minutes, sizeof(minutes)) < 0) {
-        die("no loopback network");
-    }
-    while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0) {
-    }
-    return fd;
-}
-
 /* Whoever receives these messages, or drops them unread, closes what comes with them. */
 static void linger(const char *path, unsigned long rounds)
 {
@@ -346,8 +314,10 @@ static void linger(const char *path, unsigned long rounds)
     for (; rounds > 0; rounds--) {
         int fd = open_socket(path);
 
-        carried = make_lingering();
-
+        carried = lingering_socket();
+        if (carried < 0) {
+            die("no loopback network");
+        }
         if (fd >= 0 && below(2)) {
             (void)send_with(fd, &hello, sizeof(hello), 0);
         }

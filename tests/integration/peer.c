@@ -13,6 +13,7 @@
 #include "proto/message.h"
 #include "proto/page.h"
 #include "proto/reader.h"
+#include "../descriptors.h"
 #include "../patience.h"
 
 #include <fcntl.h>
@@ -95,21 +96,7 @@ static void send_bytes(struct peer *peer, const void *bytes, size_t length)
 
 static void send_with_descriptor(struct peer *peer, const void *bytes, size_t length)
 {
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
-                            .cmsg_level = SOL_SOCKET,
-                            .cmsg_type = SCM_RIGHTS}};
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
-    struct msghdr message = {.msg_iov = &iov,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof(control)};
-    int fd = STDIN_FILENO;
-
-    memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-    if (sendmsg(peer->socket, &message, MSG_NOSIGNAL) < 0) {
+    if (!descriptor_send(peer->socket, bytes, length, STDIN_FILENO)) {
         printf("not sent: %s\n", strerrorname_np(errno));
     }
 }

@@ -5,71 +5,24 @@
  */
 #pragma once
 
+#include "../descriptors.h"
 #include "private.h"
 #include "proto/page.h"
 
-#include <arpa/inet.h>
 #include <linux/userfaultfd.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-
-#define LINGER_SECONDS 600
-
-static int holdup_listener = -1;
 
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83 /* Linux 6.16 */
 #endif
 
-/* Who closes it, waits for ten minutes: its peer never reads. -1: there is no loopback here. */
-static inline int holdup_socket(void)
-{
-    static const struct linger linger = {.l_onoff = 1, .l_linger = LINGER_SECONDS};
-    static const char bytes[65536];
-    static const int little = 1;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (holdup_listener < 0) {
-        holdup_listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        (void)setsockopt(holdup_listener, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little));
-        if (bind(holdup_listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-            listen(holdup_listener, SOMAXCONN) < 0) {
-            holdup_listener = fd_close(holdup_listener);
-        }
-    }
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &little, sizeof(little));
-    if (fd < 0 || getsockname(holdup_listener, (struct sockaddr *)&address, &length) < 0 ||
-        connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-        return fd_close(fd);
-    }
-    while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0) {
-    }
-    return setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) < 0 ? fd_close(fd) : fd;
-}
-
 /* Sends these bytes with that descriptor, which is closed here. */
 static inline bool holdup_send(int socket, const void *bytes, size_t length, int fd)
 {
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
-                            .cmsg_level = SOL_SOCKET,
-                            .cmsg_type = SCM_RIGHTS}};
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
-    struct msghdr message = {.msg_iov = &iov,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof(control)};
-    bool sent;
+    bool sent = descriptor_send(socket, bytes, length, fd);
 
-    memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-    sent = sendmsg(socket, &message, MSG_NOSIGNAL) == (ssize_t)length;
     (void)fd_close(fd);
     return sent;
 }
@@ -179,6 +132,6 @@ static inline bool holdup_passed(void)
 {
     (void)signal(SIGALRM, SIG_DFL);
     (void)alarm(PRIVATE_SECONDS);
-    holdup_listener = fd_close(holdup_listener);
+    lingering_listener = fd_close(lingering_listener);
     return !holdup_late;
 }

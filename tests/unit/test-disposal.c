@@ -51,7 +51,7 @@ static int tear_down(void **state)
 /* Sends a socket that lingers. */
 static void send_holdup(struct fixture *f)
 {
-    int fd = holdup_socket();
+    int fd = lingering_socket();
 
     if (fd < 0) {
         SKIP("there is no loopback network");

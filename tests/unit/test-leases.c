@@ -533,9 +533,7 @@ static void nobody_has_a_shorter_lease_for_another_ones_sake(void **state)
 {
     struct fixture *f = *state;
 
-    if (geteuid() != 0) {
-        SKIP("needs root: is several users");
-    }
+    SKIP_UNLESS_ROOT();
     (void)start(f, RING LONG);
     subscribe_as(f, &f->a, ALICE);
     tenths_pass(f, 10);
@@ -552,9 +550,7 @@ static void each_user_has_a_lease(void **state)
 {
     struct fixture *f = *state;
 
-    if (geteuid() != 0) {
-        SKIP("needs root: is several users");
-    }
+    SKIP_UNLESS_ROOT();
     (void)start(f, RING LONG);
     subscribe_as(f, &f->a, ALICE);
     subscribe(f, &f->b);
@@ -574,9 +570,7 @@ static void a_lease_that_is_over_stays_so(void **state)
 {
     struct fixture *f = *state;
 
-    if (geteuid() != 0) {
-        SKIP("needs root: is several users");
-    }
+    SKIP_UNLESS_ROOT();
     (void)start(f, RING LONG);
     subscribe_as(f, &f->a, ALICE);
     subscribe(f, &f->b);
@@ -601,9 +595,7 @@ static void no_more_of_a_user_are_expected_back_than_it_may_have_sessions(void *
     struct message_hello hello = hello_of(MESSAGE_SUBSCRIBER, 0);
     struct fixture *f = *state;
 
-    if (geteuid() != 0) {
-        SKIP("needs root: is several users");
-    }
+    SKIP_UNLESS_ROOT();
     (void)start(f, RING LONG "limits = { sessions_per_user = 2; }; ");
     (void)chmod(f->daemon.socket_path, 0666);
     for (int i = 0; i < 3; i++) {
@@ -623,9 +615,7 @@ static void no_more_are_expected_back_than_there_may_be_sessions(void **state)
     struct message_hello hello = hello_of(MESSAGE_SUBSCRIBER, 0);
     struct fixture *f = *state;
 
-    if (geteuid() != 0) {
-        SKIP("needs root: is several users");
-    }
+    SKIP_UNLESS_ROOT();
     (void)start(f, RING LONG "limits = { sessions = 3; }; ");
     (void)chmod(f->daemon.socket_path, 0666);
     for (uid_t i = 0; i < 6; i++) {
@@ -642,9 +632,7 @@ static void who_is_late_takes_no_place_of_those_who_are_expected(void **state)
     struct message_hello hello = hello_of(MESSAGE_SUBSCRIBER, 0);
     struct fixture *f = *state;
 
-    if (geteuid() != 0) {
-        SKIP("needs root: is several users");
-    }
+    SKIP_UNLESS_ROOT();
     (void)start(f, RING LONG "limits = { sessions_per_user = 2; }; ");
     (void)chmod(f->daemon.socket_path, 0666);
     for (unsigned i = 0; i < 4; i++) {

@@ -538,7 +538,7 @@ static void descriptors_are_not_sent(void **state)
 /* Says something, with a socket that lingers. */
 static void hold_up(const struct peer *peer, const void *bytes, size_t length)
 {
-    int fd = holdup_socket();
+    int fd = lingering_socket();
 
     if (fd < 0) {
         SKIP("there is no loopback network");

@@ -202,6 +202,14 @@ static void come(struct fixture *f, struct peer *peer, const struct message_hell
     turn(f);
 }
 
+/* Who was `a`, and has acknowledged so much. */
+static void come_back(struct fixture *f, struct message_hello *hello, uint64_t after)
+{
+    memcpy(hello->epoch, f->a.welcome.epoch, sizeof(hello->epoch));
+    hello->after = after;
+    come(f, &f->b, hello);
+}
+
 /* What one owes who was sent away is hers; if she has read half of it, the other half is told. */
 static void what_a_replaced_ring_held_is_told_when_nobody_owes_it(void **state)
 {
@@ -216,9 +224,7 @@ static void what_a_replaced_ring_held_is_told_when_nobody_owes_it(void **state)
     held = newest(f);
     reload(f, OVERWRITE);
     assert_told(f, 0, 0);
-    memcpy(hello.epoch, f->a.welcome.epoch, sizeof(hello.epoch));
-    hello.after = 9;
-    come(f, &f->b, &hello);
+    come_back(f, &hello, 9);
     assert_told(f, 10, held);
 }
 
@@ -330,9 +336,7 @@ static void what_is_owed_of_an_old_ring_is_not_forgotten_with_the_next(void **st
     held = newest(f);
     reload(f, OVERWRITE);
     assert_told(f, 0, 0);
-    memcpy(hello.epoch, f->a.welcome.epoch, sizeof(hello.epoch));
-    hello.after = 9;
-    come(f, &f->b, &hello);
+    come_back(f, &hello, 9);
     assert_told(f, 10, held);
 }
 
