@@ -80,15 +80,21 @@ static void fill(struct fixture *f, struct peer *publisher)
     }
 }
 
+/* `b` has all that there is, and waits for what `a` owes. */
+static void let_one_wait(struct fixture *f)
+{
+    (void)start(f, RING LONG);
+    subscribe(f, &f->a);
+    subscribe(f, &f->b);
+    acknowledge(f, &f->b, newest(f));
+}
+
 /* a has one record done in nine tenths of each lease, and b does at once all that there is. */
 static void one_word_a_lease_does_not_hold_up_the_others(void **state)
 {
     struct fixture *f = *state;
 
-    (void)start(f, RING LONG);
-    subscribe(f, &f->a);
-    subscribe(f, &f->b);
-    acknowledge(f, &f->b, newest(f));
+    let_one_wait(f);
     for (uint64_t number = 1; number <= 2; number++) {
         assert_false(is_evicted(&f->a));
         tenths_pass(f, 9);
@@ -106,10 +112,7 @@ static void two_words_at_a_time_do_not_either(void **state)
 {
     struct fixture *f = *state;
 
-    (void)start(f, RING LONG);
-    subscribe(f, &f->a);
-    subscribe(f, &f->b);
-    acknowledge(f, &f->b, newest(f));
+    let_one_wait(f);
     for (uint64_t number = 1; number <= 3; number += 2) {
         tenths_pass(f, 9);
         acknowledge(f, &f->a, number);
@@ -315,10 +318,7 @@ static void who_is_slow_and_alone_again_stays(void **state)
 {
     struct fixture *f = *state;
 
-    (void)start(f, RING LONG);
-    subscribe(f, &f->a);
-    subscribe(f, &f->b);
-    acknowledge(f, &f->b, newest(f));
+    let_one_wait(f);
     tenths_pass(f, 5);
     acknowledge(f, &f->a, 1);
     peer_leave(&f->b);
@@ -355,10 +355,7 @@ static void a_user_has_one_lease_for_all_of_its_sessions(void **state)
 {
     struct fixture *f = *state;
 
-    (void)start(f, RING LONG);
-    subscribe(f, &f->a);
-    subscribe(f, &f->b);
-    acknowledge(f, &f->b, newest(f));
+    let_one_wait(f);
     tenths_pass(f, 4);
     subscribe(f, &f->reader);
     assert_int_equal(f->reader.welcome.first, 1);
@@ -378,10 +375,7 @@ static void nor_does_it_help_to_say_that_it_goes_on(void **state)
     struct message_hello hello = hello_of(MESSAGE_SUBSCRIBER, 0);
     struct fixture *f = *state;
 
-    (void)start(f, RING LONG);
-    subscribe(f, &f->a);
-    subscribe(f, &f->b);
-    acknowledge(f, &f->b, newest(f));
+    let_one_wait(f);
     tenths_pass(f, 9);
     memcpy(hello.epoch, f->a.welcome.epoch, sizeof(hello.epoch));
     say(f, &f->reader, &hello);
@@ -436,10 +430,7 @@ static void nor_that_the_daemon_is_another_one(void **state)
     struct fixture *f = *state;
     struct lease_clock *clock;
 
-    (void)start(f, RING LONG);
-    subscribe(f, &f->a);
-    subscribe(f, &f->b);
-    acknowledge(f, &f->b, newest(f));
+    let_one_wait(f);
     clock = &f->daemon.manager->state->file->lease_clock;
     clock->waited += 6 * LEASE / 10;
     daemon_stop(&f->daemon, true);
