@@ -152,8 +152,10 @@ judge_next_start() {
     judge_nothing_left
 }
 
-# Of a daemon that may have ended; if it goes on, it serves now that nothing fails any more.
+# Of a daemon that may have ended, or be about to; if it goes on, it serves now that nothing fails any
+# more.
 judge_daemon() {
+    wait_answer
     if is_gone; then
         judge_end
         judge_next_start
@@ -239,6 +241,7 @@ scenario_subscriber() {
     within 100 is_over "$subscriber" || true
     disarm
     within "$patience_msec" is_over "$subscriber" || fail 'the subscriber is left waiting'
+    wait_answer
     ! is_gone || gone=true
     judge_daemon
     taken=$(said subscriber | sed -n 's/^took \([0-9]*\) .*/\1/p')
@@ -253,7 +256,7 @@ scenario_anonymous() {
     start_disturbed
     arm
     acknowledge
-    pause 0.05
+    within 1000 grep -q 'acknowledged record 1 ' "$log" || true # it may fail to
     disarm
     if ! is_gone; then
         wait_log 'acknowledged record 1 '
